@@ -1,0 +1,38 @@
+/* main.c - waxwing(8): one binary, its commands, and (behind --role) the
+ * processes that the parent starts. */
+#include "admin/admin.h"
+
+#include "door/door.h"
+#include "mta/queue/queue.h"
+#include "parent/parent.h"
+#include "room/room.h"
+#include "warden/warden.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	int (*main)(void);
+} roles[] = {
+	{ "door", door_main },
+	{ "warden", warden_main },
+	{ "queue", queue_main },
+	{ "room", room_main },
+};
+
+static int role(const char *name)
+{
+	for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
+		if (strcmp(roles[i].name, name) == 0)
+			return roles[i].main();
+	fprintf(stderr, "waxwing: no role %s\n", name);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && strcmp(argv[1], "--role") == 0)
+		return role(argv[2]);
+	return admin_command(argc, argv);
+}

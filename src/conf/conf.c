@@ -1,0 +1,251 @@
+#include "conf/conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { VALUE_MAX = 8192 };
+
+#define S(key, field, type, def, least, most, doc) \
+	{ key, SETTING_##type, offsetof(struct conf, field), def, least, most, doc },
+static const struct setting table[] = {
+#include "conf/settings.def"
+};
+#undef S
+enum { TABLE_N = sizeof table / sizeof *table };
+
+static const struct {
+	const char *suffix;
+	int64_t factor;
+} size_units[] = { { "k", 1024 }, { "kb", 1024 }, { "m", 1048576 }, { "mb", 1048576 },
+		   { "g", 1073741824 }, { "gb", 1073741824 }, { "", 1 } },
+  time_units[] = { { "ms", 1 }, { "s", 1000 }, { "min", 60000 }, { "h", 3600000 },
+		   { "d", 86400000 }, { "", 1000 } };
+
+const struct setting *settings(size_t *ret_n)
+{
+	*ret_n = TABLE_N;
+	return table;
+}
+
+static const struct setting *lookup(struct view key)
+{
+	for (size_t i = 0; i < TABLE_N; i++)
+		if (view_eq(key, view_cstr(table[i].key)))
+			return &table[i];
+	return NULL;
+}
+
+/* Edit distance, for "did you mean"; keys are short. */
+static size_t distance(struct view a, struct view b)
+{
+	size_t row[128];
+
+	if (b.n >= 127)
+		return SIZE_MAX;
+	for (size_t j = 0; j <= b.n; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= a.n; i++) {
+		size_t diag = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= b.n; j++) {
+			size_t change = diag + (a.p[i - 1] != b.p[j - 1]);
+			size_t least = row[j] + 1 < row[j - 1] + 1 ? row[j] + 1 : row[j - 1] + 1;
+
+			diag = row[j];
+			row[j] = change < least ? change : least;
+		}
+	}
+	return row[b.n];
+}
+
+static const char *nearest(struct view key)
+{
+	const char *best = table[0].key;
+	size_t least = SIZE_MAX;
+
+	for (size_t i = 0; i < TABLE_N; i++) {
+		size_t d = distance(key, view_cstr(table[i].key));
+
+		if (d < least) {
+			least = d;
+			best = table[i].key;
+		}
+	}
+	return best;
+}
+
+static bool parse_scaled(struct view v, enum setting_type type, int64_t *ret)
+{
+	size_t digits = 0;
+	uint64_t n;
+	struct view unit;
+	int64_t factor = 0;
+
+	while (digits < v.n && ascii_digit(v.p[digits]))
+		digits++;
+	if (!view_u64(view_head(v, digits), &n))
+		return false;
+	unit = view_trim(view_skip(v, digits));
+	for (size_t i = 0; i < sizeof size_units / sizeof *size_units && type == SETTING_SIZE; i++)
+		if (view_eq_i(unit, view_cstr(size_units[i].suffix)))
+			factor = size_units[i].factor;
+	for (size_t i = 0; i < sizeof time_units / sizeof *time_units && type == SETTING_TIME; i++)
+		if (view_eq_i(unit, view_cstr(time_units[i].suffix)))
+			factor = time_units[i].factor;
+	if (type == SETTING_INT && unit.n == 0)
+		factor = 1;
+	return factor && !__builtin_mul_overflow((int64_t)n, factor, ret) && n <= INT64_MAX;
+}
+
+static bool parse_bool(struct view v, int64_t *ret)
+{
+	static const char *const yes[] = { "yes", "true", "on", "1" };
+	static const char *const no[] = { "no", "false", "off", "0" };
+
+	for (size_t i = 0; i < 4; i++) {
+		if (view_eq_i(v, view_cstr(yes[i]))) {
+			*ret = 1;
+			return true;
+		}
+		if (view_eq_i(v, view_cstr(no[i]))) {
+			*ret = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+static const char *wanted(enum setting_type type)
+{
+	static const char *const words[] = {
+		[SETTING_INT] = "a whole number",
+		[SETTING_SIZE] = "a number of bytes, as 4096, 64k, 50m or 1g",
+		[SETTING_TIME] = "a time, as 500ms, 30s, 5min, 2h or 7d",
+		[SETTING_BOOL] = "yes or no",
+		[SETTING_TEXT] = "a text",
+		[SETTING_LIST] = "addresses with ports, as \"0.0.0.0:25, [::]:25\"",
+	};
+	return words[type];
+}
+
+static enum status set_text(struct conf *c, const struct setting *s, struct view value)
+{
+	char **field = (char **)((char *)c + s->offset);
+	char *copy = malloc(value.n + 1);
+
+	if (copy == NULL)
+		return ST_NOMEM;
+	if (value.n)
+		memcpy(copy, value.p, value.n);
+	copy[value.n] = '\0';
+	free(*field);
+	*field = copy;
+	return ST_OK;
+}
+
+static enum status set_number(struct conf *c, const struct setting *s, struct view value,
+			      struct buf *why)
+{
+	int64_t n = 0;
+	bool good = s->type == SETTING_BOOL ? parse_bool(value, &n) : parse_scaled(value, s->type, &n);
+
+	if (!good) {
+		buf_putf(why, "%s is \"%.*s\", but should be %s (default %s)", s->key,
+			 VIEW_ARG(view_head(value, 80)), wanted(s->type), s->fallback);
+		return ST_SYNTAX;
+	}
+	if (n < s->least || n > s->most) {
+		buf_putf(why, "%s is %.*s, but should be between %lld and %lld (default %s)", s->key,
+			 VIEW_ARG(view_head(value, 80)), (long long)s->least, (long long)s->most,
+			 s->fallback);
+		return ST_LIMIT;
+	}
+	*(int64_t *)((char *)c + s->offset) = n;
+	return ST_OK;
+}
+
+enum status conf_set(struct conf *c, struct view key, struct view value, struct buf *why)
+{
+	const struct setting *s = lookup(key);
+
+	if (s == NULL) {
+		buf_putf(why, "unknown setting %.*s; the nearest known one is %s",
+			 VIEW_ARG(view_head(key, 80)), nearest(view_head(key, 80)));
+		return ST_MISSING;
+	}
+	if (s->type != SETTING_TEXT && s->type != SETTING_LIST)
+		return set_number(c, s, value, why);
+	if (value.n > (size_t)s->most || memchr(value.n ? value.p : "", '\n', value.n)) {
+		buf_putf(why, "%s is too long or has line breaks; at most %lld bytes", s->key,
+			 (long long)s->most);
+		return ST_LIMIT;
+	}
+	return set_text(c, s, value);
+}
+
+enum status conf_defaults(struct conf *c)
+{
+	struct buf why = BUF(VALUE_MAX);
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < TABLE_N && st == ST_OK; i++)
+		st = conf_set(c, view_cstr(table[i].key), view_cstr(table[i].fallback), &why);
+	buf_free(&why);
+	return st;
+}
+
+void conf_free(struct conf *c)
+{
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < TABLE_N; i++)
+		if (table[i].type == SETTING_TEXT || table[i].type == SETTING_LIST)
+			free(*(char **)((char *)c + table[i].offset));
+	free(c->dir);
+	*c = (struct conf){ 0 };
+}
+
+void conf_text(const struct conf *c, struct buf *out)
+{
+	buf_putf(out, "%s\n", c->dir);
+	for (size_t i = 0; i < TABLE_N; i++) {
+		const char *at = (const char *)c + table[i].offset;
+
+		buf_putf(out, "%s=", table[i].key);
+		if (table[i].type == SETTING_TEXT || table[i].type == SETTING_LIST)
+			buf_puts(out, *(char *const *)at);
+		else if (table[i].type == SETTING_TIME)
+			buf_putf(out, "%lldms", (long long)*(const int64_t *)at);
+		else
+			buf_putf(out, "%lld", (long long)*(const int64_t *)at);
+		buf_putc(out, '\n');
+	}
+}
+
+enum status conf_take(struct view text, struct conf *ret_conf)
+{
+	struct conf c = { 0 };
+	struct buf why = BUF(VALUE_MAX);
+	size_t eol = view_find(text, '\n');
+	enum status st = ST_OK;
+
+	c.dir = strndup(text.p, eol);
+	if (c.dir == NULL)
+		return ST_NOMEM;
+	text = view_skip(text, eol + 1);
+	while (st == ST_OK && text.n) {
+		struct view line = view_head(text, view_find(text, '\n'));
+		size_t eq = view_find(line, '=');
+
+		st = conf_set(&c, view_head(line, eq), view_skip(line, eq + 1), &why);
+		text = view_skip(text, line.n + 1);
+	}
+	buf_free(&why);
+	if (st != ST_OK) {
+		conf_free(&c);
+		return st;
+	}
+	*ret_conf = c;
+	return ST_OK;
+}

@@ -1,0 +1,70 @@
+/* conf.h - the settings of waxwing.conf.
+ *
+ * The table is settings.def.  Only the parent and the commands read the file
+ * (conf_load, libconfig); the other processes get the settings as text in their
+ * first record (conf_text, conf_take).
+ *
+ * A struct conf owns its texts; conf_free gives them back.
+ */
+#ifndef WAXWING_CONF_CONF_H
+#define WAXWING_CONF_CONF_H
+
+#include "base/buf.h"
+#include "ipc/records.h"
+
+
+struct conf {
+	char *dir;		/* where everything lies; not a setting, but --dir */
+	char *listen[SERVICE_COUNT];
+#define INT_FIELD(f) int64_t f;
+#define SIZE_FIELD(f) int64_t f;
+#define TIME_FIELD(f) int64_t f;
+#define BOOL_FIELD(f) int64_t f;
+#define TEXT_FIELD(f) char *f;
+#define LIST_FIELD(f)		/* listen[], above */
+#define S(key, field, type, def, least, most, doc) type##_FIELD(field)
+#include "conf/settings.def"
+#undef S
+#undef INT_FIELD
+#undef SIZE_FIELD
+#undef TIME_FIELD
+#undef BOOL_FIELD
+#undef TEXT_FIELD
+#undef LIST_FIELD
+};
+
+enum setting_type { SETTING_INT, SETTING_SIZE, SETTING_TIME, SETTING_BOOL, SETTING_TEXT, SETTING_LIST };
+
+struct setting {
+	const char *key;
+	enum setting_type type;
+	size_t offset;
+	const char *fallback;
+	int64_t least, most;
+	const char *doc;
+};
+
+/* All rows; *ret_n of them. */
+const struct setting *settings(size_t *ret_n);
+
+/* Every setting at its default.  ST_NOMEM. */
+enum status conf_defaults(struct conf *c) MUST_USE;
+void conf_free(struct conf *c);
+
+/* One setting from its text.  On failure why says what is wrong and what
+ * would be right.  ST_MISSING (no such key; why names the nearest),
+ * ST_SYNTAX, ST_LIMIT, ST_NOMEM. */
+enum status conf_set(struct conf *c, struct view key, struct view value, struct buf *why) MUST_USE;
+
+/* Defaults, then DIR/waxwing.conf.  why: "FILE:LINE: ...".  As conf_set,
+ * ST_IO. */
+enum status conf_load(const char *dir, struct conf *ret_conf, struct buf *why) MUST_USE;
+
+/* All settings as key=value lines, and back. */
+void conf_text(const struct conf *c, struct buf *out);
+enum status conf_take(struct view text, struct conf *ret_conf) MUST_USE;
+
+/* The commented file with every setting at its default. */
+void conf_example(struct buf *out);
+
+#endif

@@ -1,0 +1,360 @@
+#include "directory/directory.h"
+
+#include "sql/sql.h"
+
+#include <stdlib.h>
+
+static const char schema[] =
+	"CREATE TABLE IF NOT EXISTS domain (name TEXT PRIMARY KEY);"
+	"CREATE TABLE IF NOT EXISTS account (id INTEGER PRIMARY KEY, address TEXT NOT NULL UNIQUE,"
+	" shown TEXT NOT NULL, verifier TEXT NOT NULL, quota BIGINT NOT NULL, created BIGINT NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS alias (address TEXT NOT NULL, shown TEXT NOT NULL,"
+	" target TEXT NOT NULL, PRIMARY KEY (address, target));"
+	"CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value BIGINT NOT NULL);";
+
+/* Every statement, in one place; the enum names them. */
+enum {
+	Q_DOMAIN,
+	Q_ACCOUNT,
+	Q_ALIAS,
+	Q_ADD_DOMAIN,
+	Q_REMOVE_DOMAIN,
+	Q_NEXT_ID,
+	Q_LAST_ID,
+	Q_ADD_ACCOUNT,
+	Q_SET_VERIFIER,
+	Q_REMOVE_ACCOUNT,
+	Q_ADD_ALIAS,
+	Q_REMOVE_ALIAS,
+	Q_REMOVE_ALIASES,
+	Q_EACH_DOMAIN,
+	Q_EACH_ACCOUNT,
+	Q_EACH_ALIAS,
+	Q_COUNT,
+};
+
+static const char *const texts[Q_COUNT] = {
+	[Q_DOMAIN] = "SELECT 1 FROM domain WHERE name = $1",
+	[Q_ACCOUNT] = "SELECT id, shown, verifier, quota, created FROM account WHERE address = $1",
+	[Q_ALIAS] = "SELECT target FROM alias WHERE address = $1 ORDER BY target",
+	[Q_ADD_DOMAIN] = "INSERT INTO domain (name) VALUES ($1)",
+	[Q_REMOVE_DOMAIN] = "DELETE FROM domain WHERE name = $1",
+	[Q_NEXT_ID] = "INSERT INTO counter (name, value) VALUES ('account', 1)"
+		      " ON CONFLICT (name) DO UPDATE SET value = counter.value + 1",
+	[Q_LAST_ID] = "SELECT value FROM counter WHERE name = 'account'",
+	[Q_ADD_ACCOUNT] = "INSERT INTO account (id, address, shown, verifier, quota, created)"
+			  " VALUES ($1, $2, $3, $4, $5, $6)",
+	[Q_SET_VERIFIER] = "UPDATE account SET verifier = $2 WHERE address = $1",
+	[Q_REMOVE_ACCOUNT] = "DELETE FROM account WHERE address = $1",
+	[Q_ADD_ALIAS] = "INSERT INTO alias (address, shown, target) VALUES ($1, $2, $3)",
+	[Q_REMOVE_ALIAS] = "DELETE FROM alias WHERE address = $1 AND target = $2",
+	[Q_REMOVE_ALIASES] = "DELETE FROM alias WHERE address = $1",
+	[Q_EACH_DOMAIN] = "SELECT name, '', 0 FROM domain ORDER BY name",
+	[Q_EACH_ACCOUNT] = "SELECT shown, '', id FROM account ORDER BY address",
+	[Q_EACH_ALIAS] = "SELECT shown, target, 0 FROM alias ORDER BY address, target",
+};
+
+struct directory {
+	struct sql *db;
+	struct sql_stmt *q[Q_COUNT];
+};
+
+enum status directory_open(const char *path, struct directory **ret)
+{
+	struct directory *d = calloc(1, sizeof *d);
+	enum status st;
+
+	if (d == NULL)
+		return ST_NOMEM;
+	st = sql_open(&sql_sqlite, path, SQL_DURABLE, &d->db);
+	if (st == ST_OK)
+		st = sql_exec(d->db, schema);
+	for (int i = 0; i < Q_COUNT && st == ST_OK; i++)
+		st = sql_prepare(d->db, texts[i], &d->q[i]);
+	if (st != ST_OK) {
+		directory_close(d);
+		return st;
+	}
+	*ret = d;
+	return ST_OK;
+}
+
+void directory_close(struct directory *d)
+{
+	if (d == NULL)
+		return;
+	for (int i = 0; i < Q_COUNT; i++)
+		sql_finish(d->q[i]);
+	sql_close(d->db);
+	free(d);
+}
+
+int64_t directory_version(struct directory *d)
+{
+	return sql_version(d->db);
+}
+
+/* Lower-case copy: the form that is compared. */
+static struct view folded(struct view v, char out[ADDRESS_MAX])
+{
+	if (v.n > ADDRESS_MAX)
+		return VIEW_NONE;
+	for (size_t i = 0; i < v.n; i++)
+		out[i] = ascii_lower(v.p[i]);
+	return view_make(out, v.n);
+}
+
+static struct view domain_of(struct view address)
+{
+	size_t at = address.n;
+
+	while (at && address.p[at - 1] != '@')
+		at--;
+	return view_skip(address, at);
+}
+
+static enum status has(struct directory *d, int q, struct view key, bool *ret_has)
+{
+	enum status st;
+
+	sql_bind_text(d->q[q], 1, key);
+	st = sql_step(d->q[q], ret_has);
+	sql_reset(d->q[q]);
+	return st;
+}
+
+enum status directory_account(struct directory *d, struct view address, struct arena *a,
+			      struct account *ret)
+{
+	char low[ADDRESS_MAX];
+	struct sql_stmt *q = d->q[Q_ACCOUNT];
+	struct account acc;
+	bool row;
+	enum status st;
+
+	sql_bind_text(q, 1, folded(address, low));
+	st = sql_step(q, &row);
+	if (st == ST_OK && !row)
+		st = ST_MISSING;
+	if (st == ST_OK) {
+		acc.id = (uint64_t)sql_col_int(q, 0);
+		acc.address = arena_copy(a, sql_col_view(q, 1));
+		acc.verifier = arena_copy(a, sql_col_view(q, 2));
+		acc.quota = sql_col_int(q, 3);
+		acc.created = sql_col_int(q, 4);
+		st = arena_status(a);
+	}
+	sql_reset(q);
+	if (st == ST_OK)
+		*ret = acc;
+	return st;
+}
+
+struct resolving {
+	struct directory *d;
+	struct arena *arena;
+	struct buf *out;
+	unsigned depth, found;
+};
+
+static enum verdict resolve(struct resolving *r, struct view address);
+
+static enum verdict resolve_alias(struct resolving *r, struct view key)
+{
+	struct sql_stmt *q = r->d->q[Q_ALIAS];
+	struct view targets[64];
+	size_t n = 0;
+	bool row = false;
+	enum verdict v = VERDICT_NO;
+
+	sql_bind_text(q, 1, key);
+	while (n < 64 && sql_step(q, &row) == ST_OK && row)
+		targets[n++] = arena_copy(r->arena, sql_col_view(q, 0));
+	sql_reset(q);
+	if (n && r->depth >= ALIAS_DEPTH)
+		return VERDICT_LATER;
+	r->depth++;
+	for (size_t i = 0; i < n && v != VERDICT_LATER; i++) {
+		enum verdict one = resolve(r, targets[i]);
+
+		if (one == VERDICT_RELAY) {
+			target_put(r->out, &(struct target){ 0, targets[i] });
+			one = VERDICT_OK;
+		}
+		if (one == VERDICT_OK || one == VERDICT_LATER)
+			v = one;
+	}
+	r->depth--;
+	return v;
+}
+
+static enum verdict resolve(struct resolving *r, struct view address)
+{
+	char low[ADDRESS_MAX];
+	struct view key = arena_copy(r->arena, folded(address, low));
+	struct account acc;
+	bool ours;
+	enum status st;
+
+	if (key.n == 0 || ++r->found > ALIAS_FAN)
+		return key.n ? VERDICT_LATER : VERDICT_NO;
+	st = directory_account(r->d, key, r->arena, &acc);
+	if (st == ST_OK) {
+		target_put(r->out, &(struct target){ acc.id, acc.address });
+		return VERDICT_OK;
+	}
+	if (st != ST_MISSING)
+		return VERDICT_LATER;
+	if (has(r->d, Q_DOMAIN, domain_of(key), &ours) != ST_OK)
+		return VERDICT_LATER;
+	return ours ? resolve_alias(r, key) : VERDICT_RELAY;
+}
+
+enum verdict directory_resolve(struct directory *d, struct view address, struct buf *out)
+{
+	struct arena arena = ARENA(1024 * 1024);
+	struct resolving r = { d, &arena, out, 0, 0 };
+	enum verdict v = resolve(&r, address);
+
+	arena_free(&arena);
+	return buf_status(out) == ST_OK ? v : VERDICT_LATER;
+}
+
+/* ---- changes ---- */
+
+static enum status change(struct directory *d, int q, struct view a, struct view b)
+{
+	char low[ADDRESS_MAX];
+	enum status st;
+
+	sql_bind_text(d->q[q], 1, folded(a, low));
+	if (b.p)
+		sql_bind_text(d->q[q], 2, b);
+	st = sql_run(d->q[q]);
+	return st == ST_OK && sql_changed(d->db) == 0 ? ST_MISSING : st;
+}
+
+enum status directory_add_domain(struct directory *d, struct view domain)
+{
+	if (domain.n == 0 || domain.n > ADDRESS_MAX)
+		return ST_SYNTAX;
+	return change(d, Q_ADD_DOMAIN, domain, VIEW_NONE);
+}
+
+enum status directory_remove_domain(struct directory *d, struct view domain)
+{
+	return change(d, Q_REMOVE_DOMAIN, domain, VIEW_NONE);
+}
+
+static enum status insert_account(struct directory *d, struct view address, struct view verifier,
+				  int64_t quota, uint64_t *ret_id)
+{
+	char low[ADDRESS_MAX];
+	struct sql_stmt *q = d->q[Q_ADD_ACCOUNT];
+	bool row;
+	int64_t id;
+	enum status st = sql_run(d->q[Q_NEXT_ID]);
+
+	if (st == ST_OK)
+		st = sql_step(d->q[Q_LAST_ID], &row);
+	if (st != ST_OK)
+		return st;
+	id = sql_col_int(d->q[Q_LAST_ID], 0);
+	sql_reset(d->q[Q_LAST_ID]);
+	sql_bind_int(q, 1, id);
+	sql_bind_text(q, 2, folded(address, low));
+	sql_bind_text(q, 3, address);
+	sql_bind_text(q, 4, verifier);
+	sql_bind_int(q, 5, quota);
+	sql_bind_int(q, 6, clock_wall());
+	st = sql_run(q);
+	if (st == ST_OK)
+		*ret_id = (uint64_t)id;
+	return st;
+}
+
+enum status directory_add_account(struct directory *d, struct view address, struct view verifier,
+				  int64_t quota, uint64_t *ret_id)
+{
+	char low[ADDRESS_MAX];
+	bool ours;
+	enum status st;
+
+	if (address.n == 0 || address.n > ADDRESS_MAX || view_find(address, '@') == address.n)
+		return ST_SYNTAX;
+	st = has(d, Q_DOMAIN, domain_of(folded(address, low)), &ours);
+	if (st != ST_OK)
+		return st;
+	if (!ours)
+		return ST_MISSING;
+	st = sql_exec(d->db, "BEGIN IMMEDIATE");
+	if (st != ST_OK)
+		return st;
+	st = insert_account(d, address, verifier, quota, ret_id);
+	if (st == ST_OK)
+		return sql_exec(d->db, "COMMIT");
+	return sql_exec(d->db, "ROLLBACK") == ST_OK ? st : ST_IO;
+}
+
+enum status directory_set_verifier(struct directory *d, struct view address, struct view verifier)
+{
+	return change(d, Q_SET_VERIFIER, address, verifier);
+}
+
+enum status directory_remove_account(struct directory *d, struct view address)
+{
+	return change(d, Q_REMOVE_ACCOUNT, address, VIEW_NONE);
+}
+
+enum status directory_add_alias(struct directory *d, struct view address, struct view target)
+{
+	char low[ADDRESS_MAX];
+	bool ours;
+	enum status st = has(d, Q_DOMAIN, domain_of(folded(address, low)), &ours);
+
+	if (st != ST_OK)
+		return st;
+	if (!ours)
+		return ST_MISSING;
+	if (target.n == 0 || target.n > ADDRESS_MAX || view_find(target, '@') == target.n)
+		return ST_SYNTAX;
+	sql_bind_text(d->q[Q_ADD_ALIAS], 1, folded(address, low));
+	sql_bind_text(d->q[Q_ADD_ALIAS], 2, address);
+	sql_bind_text(d->q[Q_ADD_ALIAS], 3, target);
+	return sql_run(d->q[Q_ADD_ALIAS]);
+}
+
+enum status directory_remove_alias(struct directory *d, struct view address, struct view target)
+{
+	return target.n ? change(d, Q_REMOVE_ALIAS, address, target)
+			: change(d, Q_REMOVE_ALIASES, address, VIEW_NONE);
+}
+
+/* ---- listings ---- */
+
+static enum status each(struct directory *d, int q, directory_row *fn, void *arg)
+{
+	bool row = false;
+	enum status st;
+
+	while ((st = sql_step(d->q[q], &row)) == ST_OK && row)
+		fn(arg, sql_col_view(d->q[q], 0), sql_col_view(d->q[q], 1),
+		   (uint64_t)sql_col_int(d->q[q], 2));
+	sql_reset(d->q[q]);
+	return st;
+}
+
+enum status directory_each_domain(struct directory *d, directory_row *row, void *arg)
+{
+	return each(d, Q_EACH_DOMAIN, row, arg);
+}
+
+enum status directory_each_account(struct directory *d, directory_row *row, void *arg)
+{
+	return each(d, Q_EACH_ACCOUNT, row, arg);
+}
+
+enum status directory_each_alias(struct directory *d, directory_row *row, void *arg)
+{
+	return each(d, Q_EACH_ALIAS, row, arg);
+}

@@ -1,0 +1,74 @@
+/* directory.h - domains, accounts and aliases.
+ *
+ * One durable SQL database, directory.db.  Warden answers from it while the
+ * commands of waxwing(8) change it; each side sees the other's commits.
+ * Addresses are compared without regard to ASCII case in both halves
+ * (RFC 5321 2.4 leaves the local part to its host: this is our choice).
+ *
+ * Verifiers: "$argon2id$..." (RFC 9106, libargon2's encoding) or
+ * "{PLAIN}secret", which is for tests and benchmarks only.
+ */
+#ifndef WAXWING_DIRECTORY_DIRECTORY_H
+#define WAXWING_DIRECTORY_DIRECTORY_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "ipc/envelope.h"
+#include "ipc/records.h"
+
+struct directory;
+
+enum { ADDRESS_MAX = 254, ALIAS_DEPTH = 8, ALIAS_FAN = 1000 };
+
+struct account {
+	uint64_t id;
+	struct view address;	/* in the arena given */
+	struct view verifier;
+	int64_t quota;		/* bytes; 0: the setting's */
+	wall_ms created;
+};
+
+/* Opens or makes it.  The errors of sql.h. */
+enum status directory_open(const char *path, struct directory **ret) MUST_USE;
+void directory_close(struct directory *d);
+
+/* Who gets letters for this address: local targets put into out one after
+ * another (target_put).  VERDICT_OK, VERDICT_NO (unknown here),
+ * VERDICT_RELAY (not our domain), VERDICT_LATER. */
+enum verdict directory_resolve(struct directory *d, struct view address, struct buf *out);
+
+/* ST_MISSING where there is none. */
+enum status directory_account(struct directory *d, struct view address, struct arena *a,
+			      struct account *ret) MUST_USE;
+
+enum status directory_add_domain(struct directory *d, struct view domain) MUST_USE;
+enum status directory_remove_domain(struct directory *d, struct view domain) MUST_USE;
+/* ST_MISSING: its domain is not ours; ST_EXISTS. */
+enum status directory_add_account(struct directory *d, struct view address, struct view verifier,
+				  int64_t quota, uint64_t *ret_id) MUST_USE;
+enum status directory_set_verifier(struct directory *d, struct view address,
+				   struct view verifier) MUST_USE;
+enum status directory_remove_account(struct directory *d, struct view address) MUST_USE;
+/* target may be one of ours or anybody else's. */
+enum status directory_add_alias(struct directory *d, struct view address, struct view target) MUST_USE;
+/* target empty: all targets of that address. */
+enum status directory_remove_alias(struct directory *d, struct view address, struct view target) MUST_USE;
+
+/* One JSON-free row after another; each calls row(arg, a, b, id). */
+typedef void directory_row(void *arg, struct view a, struct view b, uint64_t id);
+enum status directory_each_domain(struct directory *d, directory_row *row, void *arg) MUST_USE;
+enum status directory_each_account(struct directory *d, directory_row *row, void *arg) MUST_USE;
+enum status directory_each_alias(struct directory *d, directory_row *row, void *arg) MUST_USE;
+
+/* Changes when somebody else has committed: cached answers are then stale. */
+int64_t directory_version(struct directory *d);
+
+/* argon2id of a password with a fresh salt.  ST_NOMEM, ST_LIMIT. */
+enum status verifier_make(struct view password, int64_t memory_bytes, int64_t passes,
+			  struct buf *out) MUST_USE;
+
+/* True when the password is the verifier's.  Takes as long for any verifier
+ * of the same kind. */
+bool verifier_check(struct view verifier, struct view password);
+
+#endif

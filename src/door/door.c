@@ -1,0 +1,180 @@
+#include "door/door.h"
+
+#include "base/log.h"
+#include "base/map.h"
+#include "mta/in/session.h"
+#include "role/role.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { LISTENERS_MAX = 64, ACCEPTS_A_TURN = 32 };
+
+struct listener {
+	struct watch watch;
+	struct door *door;
+	enum service service;
+};
+
+struct door {
+	struct role_process proc;
+	struct channel warden, queue;
+	struct listener listeners[LISTENERS_MAX];
+	size_t n_listeners;
+	struct smtp_host smtp;
+	struct sink_budget budget;
+	uint64_t next_sid;
+	uint32_t connections;
+};
+
+static void smtp_ended(void *arg, struct smtp_session *s)
+{
+	struct door *d = arg;
+
+	(void)s;
+	d->connections--;
+	if (d->proc.stopping && d->connections == 0)
+		loop_stop(d->proc.loop);
+}
+
+static void address_text(const struct sockaddr_storage *sa, char out[64])
+{
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
+
+	if (sa->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+		inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], out, 64);
+	else if (sa->ss_family == AF_INET6)
+		inet_ntop(AF_INET6, &in6->sin6_addr, out, 64);
+	else
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)sa)->sin_addr, out, 64);
+}
+
+static void welcome(struct door *d, enum service service, int fd, const struct sockaddr_storage *sa)
+{
+	char peer[64];
+	int on = 1;
+	enum status st;
+
+	if (d->connections >= d->proc.conf.connections) {
+		close(fd);
+		return;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	address_text(sa, peer);
+	d->connections++;
+	st = smtp_session_open(&d->smtp, service, fd, peer, d->next_sid++);
+	if (st != ST_OK) {
+		d->connections--;
+		log_event(LOG_WARN_, "not-opened", "why=\"%s\"", status_name(st));
+	}
+}
+
+static void listener_ready(struct watch *w, uint32_t events)
+{
+	struct listener *l = (struct listener *)((char *)w - offsetof(struct listener, watch));
+
+	(void)events;
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		struct sockaddr_storage sa = { 0 };
+		socklen_t n = sizeof sa;
+		int fd = accept4(w->fd, (struct sockaddr *)&sa, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0)
+			return;
+		welcome(l->door, l->service, fd, &sa);
+	}
+}
+
+static void add_listener(struct door *d, enum service service, int fd)
+{
+	struct listener *l = &d->listeners[d->n_listeners];
+
+	if (d->n_listeners == LISTENERS_MAX) {
+		close(fd);
+		return;
+	}
+	*l = (struct listener){ { .fd = fd, .ready = listener_ready }, d, service };
+	if (loop_watch(d->proc.loop, &l->watch, EPOLLIN | EPOLLEXCLUSIVE) == ST_OK)
+		d->n_listeners++;
+	else
+		close(fd);
+}
+
+static void nothing_said(struct channel *ch, struct record *rec)
+{
+	(void)ch;
+	if (rec->fd >= 0)
+		close(rec->fd);
+}
+
+static void add_channel(struct door *d, const struct rec_channel_to *to, int fd)
+{
+	struct channel *ch = to->role == ROLE_WARDEN ? &d->warden : to->role == ROLE_QUEUE ? &d->queue : NULL;
+
+	if (ch == NULL) {
+		close(fd);
+		return;
+	}
+	channel_close(ch);
+	*ch = (struct channel){
+		.receive = nothing_said, .allowed = record_allowed, .owner = d,
+		.self = ROLE_DOOR, .peer = to->role,
+	};
+	if (channel_open(ch, d->proc.loop, fd) != ST_OK)
+		log_event(LOG_ERROR_, "channel", "%s", "");
+}
+
+static void parent_says(struct role_process *p, struct record *rec)
+{
+	struct door *d = (struct door *)((char *)p - offsetof(struct door, proc));
+	struct rec_channel_to to;
+	struct rec_listener l;
+
+	if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to))
+		add_channel(d, &to, rec->fd);
+	else if (rec->type == REC_listener && rec_take_listener(rec->body, &l) && l.service < SERVICE_COUNT)
+		add_listener(d, (enum service)l.service, rec->fd);
+	else if (rec->fd >= 0)
+		close(rec->fd);
+}
+
+static void stop(struct role_process *p)
+{
+	loop_stop(p->loop);
+}
+
+/* Session ids: seconds since the epoch, then a count; so they grow, and one
+ * door's never meet another's. */
+static uint64_t first_sid(uint32_t index)
+{
+	return ((uint64_t)(clock_wall() / 1000) << 28) | ((uint64_t)index << 22);
+}
+
+int door_main(void)
+{
+	struct door *d = calloc(1, sizeof *d);
+
+	if (d == NULL)
+		return 1;
+	d->proc.parent.watch.fd = d->warden.watch.fd = d->queue.watch.fd = -1;
+	role_begin(&d->proc, ROLE_DOOR);
+	d->proc.receive = parent_says;
+	d->proc.stop = stop;
+	d->next_sid = first_sid(d->proc.index);
+	d->budget.most = (uint64_t)d->proc.conf.memory_letters;
+	d->smtp = (struct smtp_host){
+		.loop = d->proc.loop, .conf = &d->proc.conf, .warden = &d->warden, .queue = &d->queue,
+		.budget = &d->budget, .stopping = &d->proc.stopping, .ended = smtp_ended, .door = d,
+	};
+	role_lock_in(&d->proc, &(struct sandbox){ .calls = SANDBOX_ACCEPT | SANDBOX_MEMFD });
+	role_run(&d->proc);
+	log_flush();
+	return 0;
+}

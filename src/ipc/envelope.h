@@ -1,0 +1,59 @@
+/* envelope.h - the envelope of a letter (RFC 5321 2.3.1), as it travels
+ * between processes and lies in the spool.
+ *
+ * Views are borrowed from the bytes that were decoded.  The list is in the
+ * arena given.  Addresses are as the sender wrote them, without <>, checked
+ * by the door; an empty sender is the null reverse-path.
+ */
+#ifndef WAXWING_IPC_ENVELOPE_H
+#define WAXWING_IPC_ENVELOPE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/cursor.h"
+
+enum { RECIPIENTS_MAX = 10000, ENVELOPE_MAX = 40 * 1024 };
+
+enum body_type { BODY_7BIT = 0, BODY_8BIT, BODY_BINARY };
+
+/* NOTIFY of RFC 3461 4.1, as a set; 0: not given. */
+enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
+
+struct recipient {
+	struct view address;	/* where it goes, after aliases */
+	struct view original;	/* as given in RCPT TO */
+	struct view orcpt;	/* RFC 3461 ORCPT, or empty */
+	uint64_t account;	/* 0: not local */
+	uint8_t notify;
+};
+
+struct envelope {
+	struct view id;		/* names the letter in every log line */
+	uint64_t sid;		/* the session that brought it */
+	wall_ms received;
+	struct view sender;
+	struct view envid;	/* RFC 3461 ENVID */
+	uint8_t body;		/* enum body_type */
+	uint8_t smtputf8;
+	uint8_t ret;		/* RFC 3461 RET: 0, 'F' or 'H' */
+	uint64_t authenticated;	/* account that submitted it, 0: a stranger */
+	struct recipient *recipients;
+	uint32_t n_recipients;
+};
+
+void envelope_put(struct buf *b, const struct envelope *e);
+
+/* ST_SYNTAX, ST_LIMIT, ST_NOMEM */
+enum status envelope_take(struct view bytes, struct arena *a, struct envelope *ret) MUST_USE;
+
+/* Where one recipient's letters go: warden's answer to rcpt_ask. */
+struct target {
+	uint64_t account;
+	struct view address;
+};
+void target_put(struct buf *b, const struct target *t);
+/* One after another; false at the end or at broken bytes. */
+bool target_take(struct cursor *c, struct target *ret);
+
+#endif

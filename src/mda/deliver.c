@@ -1,0 +1,65 @@
+#include "mda/deliver.h"
+
+#include "base/log.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { HEAD_MAX = 4096, ARENA_MAX = 4 * 1024 * 1024 };
+
+static enum verdict verdict_of(enum status st)
+{
+	return st == ST_OK ? VERDICT_OK : st == ST_NOSPACE ? VERDICT_FULL : VERDICT_LATER;
+}
+
+static enum verdict put(struct store *store, const struct rec_deliver *in, const struct envelope *e,
+			struct view letter, struct buf *out)
+{
+	struct buf head = BUF(HEAD_MAX);
+	uint32_t uid = 0;
+	enum status st;
+
+	buf_putf(&head, "Return-Path: <%.*s>\r\n", VIEW_ARG(e->sender));
+	struct delivery d = {
+		.queue_id = in->queue_id, .recipient = in->recipient, .floor = in->floor,
+		.date = e->received, .head = buf_view(&head), .letter = letter,
+	};
+	st = store_deliver(store, &d, &uid);
+	buf_free(&head);
+	log_begin(st == ST_OK ? LOG_INFO_ : LOG_WARN_, st == ST_OK ? "delivered" : "not-delivered");
+	log_view("id", e->id);
+	log_view("to", e->recipients[in->recipient].address);
+	log_u64("uid", uid);
+	if (st != ST_OK)
+		log_str("why", status_name(st));
+	log_end();
+	buf_puts(out, status_name(st));
+	return verdict_of(st);
+}
+
+enum verdict deliver_take(struct store *store, const struct rec_deliver *in, int fd, struct buf *out)
+{
+	struct arena arena = ARENA(ARENA_MAX);
+	struct view letter = in->body;
+	struct envelope e;
+	void *map = NULL;
+	enum status st = envelope_take(in->envelope, &arena, &e);
+	enum verdict v;
+
+	if (st == ST_OK && in->recipient >= e.n_recipients)
+		st = ST_SYNTAX;
+	if (st == ST_OK && fd >= 0 && in->size) {
+		map = mmap(NULL, in->size, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (map == MAP_FAILED)
+			st = ST_NOMEM;
+		else
+			letter = view_make(map, in->size);
+	}
+	v = st == ST_OK ? put(store, in, &e, letter, out) : verdict_of(st);
+	if (map && map != MAP_FAILED)
+		munmap(map, in->size);
+	if (fd >= 0)
+		close(fd);
+	arena_free(&arena);
+	return v;
+}

@@ -1,0 +1,160 @@
+/* command.c - queue list, show and remove. */
+#include "mta/queue/internal.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+struct admin {
+	struct channel ch;
+	struct queue *q;
+};
+
+static const char *const states[] = { "waiting", "in hand", "delivered", "done" };
+
+static void put_json(struct buf *b, struct view v)
+{
+	buf_putc(b, '"');
+	for (size_t i = 0; i < v.n; i++) {
+		unsigned char c = (unsigned char)v.p[i];
+
+		if (c == '"' || c == '\\')
+			buf_putf(b, "\\%c", c);
+		else if (c < 0x20 || c == 0x7f)
+			buf_putf(b, "\\u%04x", c);
+		else
+			buf_putc(b, (char)c);
+	}
+	buf_putc(b, '"');
+}
+
+static void row_of(struct queue *q, const struct letter *l, bool recipients, struct buf *json)
+{
+	struct buf env = BUF(ENVELOPE_MAX * 4);
+	struct envelope e;
+	char at[RFC3339_SIZE];
+
+	arena_free(&q->arena);
+	if (spool_envelope(q->spool, &l->at, &env) == ST_OK &&
+	    envelope_take(buf_view(&env), &q->arena, &e) == ST_OK) {
+		buf_putf(json, "{\"queue\":\"%llx\",\"id\":\"%s\",\"received\":\"%s\",\"size\":%u,\"from\":",
+			 (unsigned long long)l->id, l->name, clock_rfc3339(e.received, at), l->at.body_n);
+		put_json(json, e.sender);
+		buf_putf(json, ",\"recipients\":%u", l->n);
+		for (uint32_t i = 0; i < l->n && recipients; i++) {
+			buf_puts(json, i ? ",{\"to\":" : ",\"to\":[{\"to\":");
+			put_json(json, e.recipients[i].address);
+			buf_putf(json, ",\"state\":\"%s\"}%s", states[l->to[i].state],
+				 i + 1 == l->n ? "]" : "");
+		}
+		buf_putc(json, '}');
+	}
+	buf_free(&env);
+}
+
+static void send_row(struct admin *a, const struct letter *l, bool recipients)
+{
+	struct buf json = BUF(RECORD_MAX - 256);
+
+	row_of(a->q, l, recipients, &json);
+	rec_put_command_row(&a->q->out, 0, 0, &(struct rec_command_row){ buf_view(&json) });
+	(void)!role_send(&a->ch, &a->q->out, -1);
+	buf_free(&json);
+}
+
+static struct letter *named(struct queue *q, struct view name)
+{
+	struct letter *l;
+	size_t at = 0;
+	char hex[20];
+
+	while ((l = map_next(&q->letters, &at)) != NULL) {
+		struct buf b = { .p = hex, .cap = sizeof hex, .max = sizeof hex };
+
+		buf_putf(&b, "%llx", (unsigned long long)l->id);
+		if (view_eq(name, view_cstr(l->name)) || view_eq(name, buf_view(&b)))
+			return l;
+	}
+	return NULL;
+}
+
+/* The operator's word: no recipient is owed it any more. */
+static enum verdict remove_letter(struct queue *q, struct letter *l)
+{
+	for (uint32_t i = 0; i < l->n; i++)
+		if (l->to[i].state != WAITING)
+			return VERDICT_LATER;
+	for (uint32_t i = 0; i < l->n; i++) {
+		struct lane *lane;
+		size_t at = 0;
+
+		while ((lane = map_next(&q->lanes, &at)) != NULL)
+			for (struct handover **p = &lane->first; *p; p = &(*p)->next)
+				if (*p == &l->to[i]) {
+					if (lane->next == *p)
+						lane->next = (*p)->next;
+					*p = l->to[i].next;
+					if (*p == NULL)
+						lane->last = p;
+					break;
+				}
+	}
+	log_event(LOG_INFO_, "removed", "id=%s", l->name);
+	l->owed = 1;
+	letter_settled(q, l);
+	return VERDICT_OK;
+}
+
+static enum verdict obey(struct admin *a, const struct rec_command *cmd)
+{
+	struct letter *l = named(a->q, cmd->argument);
+	size_t at = 0;
+
+	if (view_eq(cmd->verb, VIEW("queue-list"))) {
+		while ((l = map_next(&a->q->letters, &at)) != NULL)
+			send_row(a, l, false);
+		return VERDICT_OK;
+	}
+	if (l == NULL)
+		return VERDICT_NO;
+	if (view_eq(cmd->verb, VIEW("queue-remove")))
+		return remove_letter(a->q, l);
+	send_row(a, l, true);
+	return VERDICT_OK;
+}
+
+static void admin_receive(struct channel *ch, struct record *rec)
+{
+	struct admin *a = ch->owner;
+	struct rec_command cmd;
+	enum verdict v;
+
+	if (rec->type != REC_command || !rec_take_command(rec->body, &cmd))
+		return;
+	v = obey(a, &cmd);
+	rec_put_command_done(&a->q->out, 0, 0, &(struct rec_command_done){ (uint8_t)v, VIEW_NONE });
+	(void)!role_send(ch, &a->q->out, -1);
+}
+
+static void admin_gone(struct channel *ch)
+{
+	free(ch->owner);
+}
+
+void queue_admin(struct queue *q, int fd)
+{
+	struct admin *a = calloc(1, sizeof *a);
+
+	if (a == NULL) {
+		close(fd);
+		return;
+	}
+	a->q = q;
+	a->ch = (struct channel){
+		.receive = admin_receive, .gone = admin_gone, .allowed = record_allowed,
+		.owner = a, .self = ROLE_QUEUE, .peer = ROLE_ADMIN,
+	};
+	if (channel_open(&a->ch, q->proc.loop, fd) != ST_OK)
+		free(a);
+}

@@ -1,0 +1,87 @@
+/* internal.h - what the files of the queue process share. */
+#ifndef WAXWING_MTA_QUEUE_INTERNAL_H
+#define WAXWING_MTA_QUEUE_INTERNAL_H
+
+#include "base/map.h"
+#include "ipc/envelope.h"
+#include "mta/queue/spool.h"
+#include "role/role.h"
+
+/* Letters in hand of one room at a time, and how long to wait before a room
+ * that failed is tried again. */
+enum { ROOM_WINDOW = 64, ROOM_WINDOW_BYTES = 2 * 1024 * 1024, ROOM_AGAIN_MS = 1000 };
+
+enum recipient_state { WAITING, HANDED, DELIVERED, DONE };
+
+struct handover {
+	struct letter *letter;
+	uint32_t recipient;
+	enum recipient_state state;
+	struct handover *next;	/* in its room's list */
+};
+
+struct letter {
+	uint64_t id;
+	struct spool_place at;
+	uint32_t owed;		/* recipients not DONE */
+	uint32_t n;
+	char name[32];		/* its id in the log lines */
+	struct handover to[];
+};
+
+/* What the queue knows of one account's room. */
+struct lane {
+	struct queue *q;
+	uint64_t account;
+	struct channel ch;
+	bool asked;		/* the parent was asked for a channel */
+	bool flushing;
+	uint32_t in_hand;
+	uint64_t in_hand_bytes;
+	struct handover *first, **last;		/* WAITING and HANDED, in order */
+	struct handover *next;			/* the first that is WAITING */
+	struct handover *delivered, *flushed_to;	/* wait for a flush */
+	struct timer again;
+	struct lane *next_dirty;
+};
+
+/* A door's letter whose answer waits for the commit. */
+struct promise {
+	struct promise *next;
+	struct channel *ch;
+	uint32_t call;
+	uint64_t sid;
+	struct letter *letter;
+};
+
+struct queue {
+	struct role_process proc;
+	struct spool *spool;
+	struct map letters;	/* queue id -> struct letter */
+	struct map lanes;	/* account -> struct lane */
+	struct promise *promises, **promises_end;
+	struct channel doors[64];
+	struct turn_hook commit;
+	struct timer flush;
+	struct buf out;		/* the record being written */
+	struct arena arena;	/* of the record being read */
+	bool done_waiting;	/* DONEs lie in the batch */
+};
+
+/* intake.c: letters from doors, group commit. */
+void queue_take_letter(struct queue *q, struct channel *ch, struct record *rec);
+void queue_commit(struct turn_hook *h);
+enum status queue_found(void *arg, uint64_t id, const struct spool_place *at, struct view envelope);
+
+/* lane.c: handing over to rooms. */
+enum status lane_add(struct queue *q, uint64_t account, struct handover *h) MUST_USE;
+void lane_run(struct lane *l);
+void lane_connected(struct queue *q, uint64_t account, int fd);
+void lane_failed(struct queue *q, uint64_t account);
+void lane_flush_all(struct queue *q);
+void letter_settled(struct queue *q, struct letter *l);
+
+/* command.c: what waxwing(8) asks. */
+void queue_admin(struct queue *q, int fd);
+
+#endif

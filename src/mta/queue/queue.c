@@ -1,0 +1,114 @@
+#include "mta/queue/queue.h"
+
+#include "mta/queue/internal.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void door_receive(struct channel *ch, struct record *rec)
+{
+	struct queue *q = ch->owner;
+
+	if (rec->type == REC_letter)
+		queue_take_letter(q, ch, rec);
+	else if (rec->fd >= 0)
+		close(rec->fd);
+}
+
+static void take_channel(struct queue *q, const struct rec_channel_to *to, int fd)
+{
+	struct channel *ch;
+
+	if (to->role == ROLE_ROOM) {
+		lane_connected(q, to->account, fd);
+		return;
+	}
+	if (to->role == ROLE_ADMIN) {
+		queue_admin(q, fd);
+		return;
+	}
+	if (to->role != ROLE_DOOR || to->index >= sizeof q->doors / sizeof *q->doors) {
+		close(fd);
+		return;
+	}
+	ch = &q->doors[to->index];
+	channel_close(ch);
+	*ch = (struct channel){
+		.receive = door_receive, .allowed = record_allowed, .owner = q,
+		.peer_id = to->index, .self = ROLE_QUEUE, .peer = ROLE_DOOR,
+	};
+	if (channel_open(ch, q->proc.loop, fd) != ST_OK)
+		log_event(LOG_ERROR_, "channel", "%s", "");
+}
+
+static void parent_says(struct role_process *p, struct record *rec)
+{
+	struct queue *q = (struct queue *)((char *)p - offsetof(struct queue, proc));
+	struct rec_channel_to to;
+	struct rec_room_failed failed;
+
+	if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to)) {
+		take_channel(q, &to, rec->fd);
+		return;
+	}
+	if (rec->type == REC_room_failed && rec_take_room_failed(rec->body, &failed))
+		lane_failed(q, failed.account);
+	if (rec->fd >= 0)
+		close(rec->fd);
+}
+
+static void flush_due(struct timer *t)
+{
+	struct queue *q = (struct queue *)((char *)t - offsetof(struct queue, flush));
+
+	lane_flush_all(q);
+}
+
+/* Nothing is lost by stopping at once: what is owed lies in the spool. */
+static void stop(struct role_process *p)
+{
+	loop_stop(p->loop);
+}
+
+int queue_main(void)
+{
+	struct queue *q = calloc(1, sizeof *q);
+	char folder[4096];
+	uint64_t damaged = 0;
+	enum status st;
+
+	if (q == NULL)
+		return 1;
+	for (size_t i = 0; i < sizeof q->doors / sizeof *q->doors; i++)
+		q->doors[i].watch.fd = -1;
+	q->proc.parent.watch.fd = -1;
+	q->promises_end = &q->promises;
+	q->out = BUF(RECORD_MAX);
+	q->arena = ARENA(16 * 1024 * 1024);
+	q->flush.fire = flush_due;
+	role_begin(&q->proc, ROLE_QUEUE);
+	q->proc.receive = parent_says;
+	q->proc.stop = stop;
+	snprintf(folder, sizeof folder, "%s/spool", q->proc.conf.dir);
+	role_lock_in(&q->proc, &(struct sandbox){
+				       .calls = SANDBOX_FILES | SANDBOX_MEMFD,
+				       .writable = { folder },
+			       });
+	st = spool_open(folder, (uint64_t)q->proc.conf.queue_segment, queue_found, q, &q->spool, &damaged);
+	if (st != ST_OK) {
+		log_event(LOG_ERROR_, "spool-open", "why=\"%s\"", status_name(st));
+		log_flush();
+		return 1;
+	}
+	if (damaged)
+		log_event(LOG_ERROR_, "spool-damaged", "places=%llu", (unsigned long long)damaged);
+	q->commit.turn = queue_commit;
+	loop_at_turn(q->proc.loop, &q->commit);
+	role_run(&q->proc);
+	q->commit.turn(&q->commit);
+	log_flush();
+	return 0;
+}

@@ -1,0 +1,77 @@
+/* spool.h - the durable log of letters that are owed to somebody.
+ *
+ * spool/NNNNNNNNNNNNNNNN.log, numbered upward.  A segment is a run of
+ * records, each aligned to 8:
+ *
+ *     0        4      5      8         12         16        24       32
+ *     +--------+------+------+---------+----------+---------+--------+---...---+---...---+
+ *     | "WXS1" | type | 0    | env len | body len | queue id| xxh3   | envelope| body    |
+ *     +--------+------+------+---------+----------+---------+--------+---...---+---...---+
+ *
+ * xxh3 covers the header before it and all that follows.  type LETTER: a
+ * letter we took charge of; type DONE: nothing of that queue id is owed any
+ * more.  Queue ids only grow, also over restarts.
+ *
+ * The order that makes 250 true: spool_add (many letters), spool_commit (one
+ * write, one flush), and only then the replies.  A commit that fails leaves
+ * nothing owed: the file is cut back, or given up and a DONE is written for
+ * each of its letters into the next.
+ *
+ * Segments are removed strictly from the oldest on, and only when nothing in
+ * them is owed; so a DONE never goes before its letter.
+ */
+#ifndef WAXWING_MTA_QUEUE_SPOOL_H
+#define WAXWING_MTA_QUEUE_SPOOL_H
+
+#include "base/buf.h"
+#include "base/disk.h"
+
+struct spool;
+
+/* Where a letter lies. */
+struct spool_place {
+	uint64_t segment;
+	uint64_t offset;	/* of its record */
+	uint32_t envelope_n, body_n;
+};
+
+/* A letter found when the spool was opened. */
+typedef enum status spool_found(void *arg, uint64_t queue_id, const struct spool_place *at,
+				struct view envelope);
+
+/* Opens the folder, reads all segments and calls found for every letter that
+ * is still owed.  *ret_damaged counts records that were skipped because their
+ * checksum is wrong (each said in the log by the caller).
+ * ST_IO, ST_NOMEM, ST_DENIED, or what found returned. */
+enum status spool_open(const char *folder, uint64_t segment_size, spool_found *found, void *arg,
+		       struct spool **ret, uint64_t *ret_damaged) MUST_USE;
+void spool_close(struct spool *s);
+
+/* Puts a letter into the batch.  The body's bytes are copied, or (body_fd >=
+ * 0) read from the memory file.  ST_NOMEM, ST_IO, ST_LIMIT. */
+enum status spool_add(struct spool *s, struct view envelope, struct view body, int body_fd,
+		      uint64_t body_n, uint64_t *ret_id, struct spool_place *ret_at) MUST_USE;
+
+/* Nothing of this letter is owed any more; becomes durable with the next
+ * commit that has a letter in it, or at spool_commit(force).  */
+enum status spool_done(struct spool *s, uint64_t queue_id, uint64_t segment) MUST_USE;
+
+/* Write and flush the batch.  On failure none of its letters is kept.
+ * ST_NOSPACE, ST_IO. */
+enum status spool_commit(struct spool *s) MUST_USE;
+
+/* Letters in the batch that is not yet committed. */
+size_t spool_pending(const struct spool *s);
+
+/* The body of a committed letter: ret_body is valid until the next call on
+ * the spool.  ST_CORRUPT, ST_IO, ST_NOMEM. */
+enum status spool_body(struct spool *s, const struct spool_place *at, struct view *ret_body) MUST_USE;
+enum status spool_envelope(struct spool *s, const struct spool_place *at, struct buf *out) MUST_USE;
+
+/* The same into a fresh sealed memory file. */
+enum status spool_body_fd(struct spool *s, const struct spool_place *at, int *ret_fd) MUST_USE;
+
+/* The lowest queue id that any segment still holds. */
+uint64_t spool_floor(const struct spool *s);
+
+#endif

@@ -1,0 +1,154 @@
+/* child.c - starting, joining and stopping one process. */
+#include "parent/parent.h"
+
+#include "base/disk.h"
+#include "base/log.h"
+#include "role/role.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { NAME_SIZE = 64 };
+
+/* What a child may see of our environment: sanitizers and coverage only. */
+static char **child_environment(void)
+{
+	static char *env[8];
+	static const char *const kept[] = { "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS" };
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+		const char *v = getenv(kept[i]);
+		char *line = NULL;
+
+		if (v && asprintf(&line, "%s=%s", kept[i], v) > 0)
+			env[n++] = line;
+	}
+	env[n] = NULL;
+	return env;
+}
+
+static enum status spawn(struct child *c, int channel_fd)
+{
+	static char **env;
+	char name[NAME_SIZE], role[16];
+	char *argv[] = { name, "--role", role, NULL };
+	posix_spawn_file_actions_t fa;
+	int pid, rc;
+
+	if (env == NULL)
+		env = child_environment();
+	snprintf(role, sizeof role, "%s", role_name(c->role));
+	if (c->role == ROLE_ROOM)
+		snprintf(name, sizeof name, "waxwing: room %llu", (unsigned long long)c->account);
+	else
+		snprintf(name, sizeof name, "waxwing: %s", role);
+	if (posix_spawn_file_actions_init(&fa) != 0)
+		return ST_NOMEM;
+	rc = posix_spawn_file_actions_adddup2(&fa, channel_fd, ROLE_PARENT_FD);
+	if (rc == 0)
+		rc = posix_spawn(&pid, "/proc/self/exe", &fa, NULL, argv, env);
+	posix_spawn_file_actions_destroy(&fa);
+	if (rc != 0)
+		return status_of_errno(rc);
+	c->pid = pid;
+	return ST_OK;
+}
+
+static enum status send_settings(struct child *c)
+{
+	struct buf text = BUF(RECORD_MAX / 2), b = BUF(RECORD_MAX);
+	enum status st;
+
+	conf_text(&c->parent->conf, &text);
+	rec_put_settings(&b, 0, 0, &(struct rec_settings){ c->index, c->account, buf_view(&text) });
+	st = role_send(&c->ch, &b, -1);
+	buf_free(&text);
+	buf_free(&b);
+	return st;
+}
+
+/* A room works in mail/ACCOUNT, which only we can make. */
+static enum status make_folder(struct child *c)
+{
+	char path[4096];
+	uint32_t uid = role_uid(&c->parent->conf, c->role, c->account);
+	enum status st;
+
+	snprintf(path, sizeof path, "%s/mail/%llu", c->parent->conf.dir,
+		 (unsigned long long)c->account);
+	st = disk_mkdir(AT_FDCWD, path, 0700);
+	if (st == ST_EXISTS)
+		return ST_OK;
+	if (st == ST_OK && uid && chown(path, uid, uid) != 0)
+		st = ST_DENIED;
+	return st;
+}
+
+enum status child_start(struct child *c)
+{
+	int fds[2];
+	enum status st = c->role == ROLE_ROOM ? make_folder(c) : ST_OK;
+
+	if (st == ST_OK)
+		st = channel_pair(fds);
+	if (st != ST_OK)
+		return st;
+	c->ch = (struct channel){
+		.receive = parent_receive, .gone = parent_child_gone, .allowed = record_allowed,
+		.owner = c, .self = ROLE_PARENT, .peer = (uint8_t)c->role,
+	};
+	st = channel_open(&c->ch, c->parent->loop, fds[0]);
+	if (st == ST_OK)
+		st = spawn(c, fds[1]);
+	close(fds[1]);
+	if (st == ST_OK)
+		st = send_settings(c);
+	if (st != ST_OK) {
+		channel_close(&c->ch);
+		return st;
+	}
+	c->started = clock_steady();
+	c->ready = c->leaving = false;
+	log_event(LOG_DEBUG_, "started", "role=%s pid=%d", role_name(c->role), c->pid);
+	return ST_OK;
+}
+
+void child_stop(struct child *c, uint8_t reason)
+{
+	struct buf b = BUF(64);
+
+	rec_put_stop(&b, 0, 0, &(struct rec_stop){ reason });
+	if (channel_is_open(&c->ch) && role_send(&c->ch, &b, -1) != ST_OK)
+		channel_close(&c->ch);
+	buf_free(&b);
+}
+
+static enum status give_channel(struct child *to, const struct child *peer, int fd)
+{
+	struct buf b = BUF(64);
+	enum status st;
+
+	rec_put_channel_to(&b, 0, 0,
+			   &(struct rec_channel_to){ (uint8_t)peer->role, peer->index, peer->account });
+	st = role_send(&to->ch, &b, fd);
+	buf_free(&b);
+	return st;
+}
+
+void child_join(struct child *a, struct child *b)
+{
+	int fds[2];
+
+	if (!channel_is_open(&a->ch) || !channel_is_open(&b->ch) || channel_pair(fds) != ST_OK)
+		return;
+	/* A failure here means that one of the two is going: it is seen as gone,
+	 * started again and joined again. */
+	if (give_channel(a, b, fds[0]) != ST_OK || give_channel(b, a, fds[1]) != ST_OK)
+		log_event(LOG_WARN_, "join-failed", "a=%s b=%s", role_name(a->role), role_name(b->role));
+	close(fds[0]);
+	close(fds[1]);
+}

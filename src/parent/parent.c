@@ -1,0 +1,511 @@
+#include "parent/parent.h"
+
+#include "base/log.h"
+#include "role/role.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+enum { QUICK_MS = 2000, AGAIN_MS = 100, AGAIN_MOST = 8, STOP_MS = 10000 };
+
+struct child *parent_child(struct parent *p, enum role role, uint64_t index)
+{
+	switch (role) {
+	case ROLE_WARDEN:
+		return &p->warden;
+	case ROLE_QUEUE:
+		return &p->queue;
+	case ROLE_DOOR:
+		return index < p->n_doors ? &p->doors[index] : NULL;
+	case ROLE_ROOM:
+		return map_get(&p->rooms, index);
+	default:
+		return NULL;
+	}
+}
+
+/* ---- who is joined with whom ---- */
+
+static void join_all(struct child *c)
+{
+	struct parent *p = c->parent;
+
+	if (c->role == ROLE_DOOR) {
+		child_join(c, &p->warden);
+		child_join(c, &p->queue);
+		parent_give_listeners(p, c);
+		return;
+	}
+	for (uint32_t i = 0; i < p->n_doors; i++)
+		child_join(&p->doors[i], c);
+}
+
+/* ---- what children say ---- */
+
+static bool all_ready(const struct parent *p)
+{
+	for (uint32_t i = 0; i < p->n_doors; i++)
+		if (!p->doors[i].ready)
+			return false;
+	return p->warden.ready && p->queue.ready;
+}
+
+static void child_ready(struct child *c)
+{
+	struct parent *p = c->parent;
+
+	c->ready = true;
+	if (p->announced || !all_ready(p))
+		return;
+	p->announced = true;
+	log_event(LOG_INFO_, "serving", "host=%s doors=%u after_ms=%llu", p->conf.host_name, p->n_doors,
+		  (unsigned long long)(clock_steady() - p->started));
+	sd_notify(0, "READY=1");
+}
+
+static void room_leaving(struct child *c)
+{
+	struct buf b = BUF(64);
+
+	c->leaving = true;
+	rec_put_left(&b, 0, 0, &(struct rec_left){ c->account });
+	if (role_send(&c->ch, &b, -1) != ST_OK)
+		channel_close(&c->ch);
+	buf_free(&b);
+}
+
+void parent_receive(struct channel *ch, struct record *rec)
+{
+	struct child *c = ch->owner;
+	struct rec_room_open open;
+
+	switch (rec->type) {
+	case REC_ready:
+		child_ready(c);
+		break;
+	case REC_leaving:
+		room_leaving(c);
+		break;
+	case REC_room_open:
+		if (rec_take_room_open(rec->body, &open))
+			parent_open_room(c->parent, open.account, (enum role)open.role, open.index);
+		break;
+	default:
+		log_event(LOG_WARN_, "unexpected", "record=%s from=%s", record_name(rec->type),
+			  role_name(c->role));
+	}
+	if (rec->fd >= 0)
+		close(rec->fd);
+}
+
+/* Its end of the channel is closed: it is about to end, or broke the rules.
+ * Either way it must be gone before it is started again. */
+void parent_child_gone(struct channel *ch)
+{
+	struct child *c = ch->owner;
+
+	if (c->pid && !c->parent->stopping && !c->leaving)
+		kill(c->pid, SIGKILL);
+}
+
+static void start_again(struct timer *t)
+{
+	struct child *c = (struct child *)((char *)t - offsetof(struct child, again));
+	enum status st = c->parent->stopping ? ST_CLOSED : child_start(c);
+
+	if (st == ST_OK)
+		join_all(c);
+	else if (st != ST_CLOSED &&
+		 loop_timer(c->parent->loop, t, clock_steady() + 1000) != ST_OK)
+		log_event(LOG_ERROR_, "not-restarted", "role=%s", role_name(c->role));
+}
+
+static void child_ended(struct child *c, int status)
+{
+	struct parent *p = c->parent;
+	steady_ms now = clock_steady();
+	unsigned wait;
+
+	c->pid = 0;
+	channel_close(&c->ch);
+	if (!p->stopping && (status != 0 || c->role != ROLE_ROOM))
+		log_event(LOG_ERROR_, "died", "role=%s index=%u account=%llu %s=%d", role_name(c->role),
+			  c->index, (unsigned long long)c->account,
+			  WIFSIGNALED(status) ? "signal" : "exit",
+			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	if (c->role == ROLE_ROOM) {
+		parent_room_ended(c);
+		return;
+	}
+	if (p->stopping)
+		return;
+	c->quick_deaths = now - c->started < QUICK_MS ? c->quick_deaths + 1 : 0;
+	wait = c->quick_deaths > AGAIN_MOST ? AGAIN_MOST : c->quick_deaths;
+	c->again.fire = start_again;
+	if (loop_timer(p->loop, &c->again, now + (wait ? AGAIN_MS << wait : 0)) != ST_OK)
+		start_again(&c->again);
+}
+
+static struct child *child_of_pid(struct parent *p, int pid)
+{
+	struct child *c;
+	size_t at = 0;
+
+	if (p->warden.pid == pid)
+		return &p->warden;
+	if (p->queue.pid == pid)
+		return &p->queue;
+	for (uint32_t i = 0; i < p->n_doors; i++)
+		if (p->doors[i].pid == pid)
+			return &p->doors[i];
+	while ((c = map_next(&p->rooms, &at)) != NULL)
+		if (c->pid == pid)
+			return c;
+	return NULL;
+}
+
+static bool any_alive(struct parent *p)
+{
+	struct child *c;
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < p->n_doors; i++)
+		if (p->doors[i].pid)
+			return true;
+	while ((c = map_next(&p->rooms, &at)) != NULL)
+		if (c->pid)
+			return true;
+	return p->warden.pid || p->queue.pid;
+}
+
+static void reap(struct parent *p)
+{
+	int status, pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct child *c = child_of_pid(p, pid);
+
+		if (c)
+			child_ended(c, status);
+	}
+	if (p->stopping && !any_alive(p))
+		loop_stop(p->loop);
+}
+
+/* ---- stop and reload ---- */
+
+static void each_child(struct parent *p, void (*fn)(struct child *, uint8_t), uint8_t arg)
+{
+	struct child *c;
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < p->n_doors; i++)
+		fn(&p->doors[i], arg);
+	fn(&p->queue, arg);
+	while ((c = map_next(&p->rooms, &at)) != NULL)
+		fn(c, arg);
+	fn(&p->warden, arg);
+}
+
+static void kill_child(struct child *c, uint8_t reason)
+{
+	(void)reason;
+	if (c->pid)
+		kill(c->pid, SIGKILL);
+}
+
+static void stop_is_late(struct timer *t)
+{
+	struct parent *p = (struct parent *)((char *)t - offsetof(struct parent, last_wait));
+
+	log_event(LOG_WARN_, "stop-late", "%s", "");
+	each_child(p, kill_child, 0);
+}
+
+static void stop_all(struct parent *p)
+{
+	if (p->stopping)
+		return;
+	p->stopping = true;
+	sd_notify(0, "STOPPING=1");
+	log_event(LOG_INFO_, "stopping", "%s", "");
+	for (size_t i = 0; i < p->n_listeners; i++)
+		close(p->listeners[i].fd);
+	each_child(p, child_stop, 0);
+	p->last_wait.fire = stop_is_late;
+	if (loop_timer(p->loop, &p->last_wait, clock_steady() + STOP_MS) != ST_OK)
+		each_child(p, kill_child, 0);
+	if (!any_alive(p))
+		loop_stop(p->loop);
+}
+
+static void resend_settings(struct child *c, uint8_t arg)
+{
+	struct buf text = BUF(RECORD_MAX / 2), b = BUF(RECORD_MAX);
+
+	(void)arg;
+	conf_text(&c->parent->conf, &text);
+	rec_put_settings(&b, 0, 0, &(struct rec_settings){ c->index, c->account, buf_view(&text) });
+	if (channel_is_open(&c->ch))
+		(void)!role_send(&c->ch, &b, -1);
+	buf_free(&text);
+	buf_free(&b);
+}
+
+static void reload(struct parent *p)
+{
+	struct conf fresh;
+	struct buf why = BUF(4096);
+	enum status st = conf_load(p->conf.dir, &fresh, &why);
+
+	if (st == ST_OK) {
+		conf_free(&p->conf);
+		p->conf = fresh;
+		each_child(p, resend_settings, 0);
+		log_event(LOG_INFO_, "reloaded", "%s", "");
+	} else {
+		log_begin(LOG_ERROR_, "reload-refused");
+		log_view("why", buf_view(&why));
+		log_end();
+	}
+	buf_free(&why);
+}
+
+static void signal_ready(struct watch *w, uint32_t events)
+{
+	struct parent *p = (struct parent *)((char *)w - offsetof(struct parent, signals));
+	struct signalfd_siginfo si;
+
+	(void)events;
+	while (read(w->fd, &si, sizeof si) == (ssize_t)sizeof si) {
+		if (si.ssi_signo == SIGCHLD)
+			reap(p);
+		else if (si.ssi_signo == SIGHUP)
+			reload(p);
+		else
+			stop_all(p);
+	}
+}
+
+/* ---- start ---- */
+
+static enum status watch_signals(struct parent *p)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return status_of_errno(errno);
+	p->signals = (struct watch){ .fd = fd, .ready = signal_ready };
+	return loop_watch(p->loop, &p->signals, EPOLLIN);
+}
+
+/* The folders of the instance, each with the owner who works in it. */
+static enum status make_folders(const struct conf *c)
+{
+	static const struct {
+		const char *name;
+		mode_t mode;
+		enum role owner;
+	} folders[] = {
+		{ "directory", 0700, ROLE_WARDEN }, { "keys", 0700, ROLE_WARDEN },
+		{ "spool", 0700, ROLE_QUEUE },	    { "mail", 0711, ROLE_PARENT },
+		{ "log", 0700, ROLE_PARENT },	    { "run", 0700, ROLE_PARENT },
+	};
+	char path[4096];
+
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		uint32_t uid = folders[i].owner == ROLE_PARENT ? 0 : role_uid(c, folders[i].owner, 0);
+
+		snprintf(path, sizeof path, "%s/%s", c->dir, folders[i].name);
+		if (mkdir(path, folders[i].mode) != 0 && errno != EEXIST)
+			return status_of_errno(errno);
+		if (uid && chown(path, uid, uid) != 0)
+			return status_of_errno(errno);
+	}
+	return ST_OK;
+}
+
+/* Files that a command wrote as root belong to the role that reads them. */
+static void own_directory(const struct conf *c)
+{
+	static const char *const files[] = { "directory/directory.db", "directory/directory.db-wal",
+					     "directory/directory.db-shm", "keys/tls.key",
+					     "keys/tls.pem" };
+	uint32_t uid = role_uid(c, ROLE_WARDEN, 0);
+	char path[4096];
+
+	for (size_t i = 0; uid && i < sizeof files / sizeof *files; i++) {
+		snprintf(path, sizeof path, "%s/%s", c->dir, files[i]);
+		if (lchown(path, uid, uid) != 0 && errno != ENOENT)
+			log_event(LOG_WARN_, "chown", "file=%s", files[i]);
+	}
+}
+
+static enum status open_log(const struct conf *c)
+{
+	char path[4096];
+	int fd;
+
+	if (strcmp(c->log_file, "stderr") == 0)
+		return ST_OK;
+	if (c->log_file[0])
+		snprintf(path, sizeof path, "%s", c->log_file);
+	else
+		snprintf(path, sizeof path, "%s/log/waxwing.log", c->dir);
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return status_of_errno(errno);
+	dup2(fd, 2);
+	close(fd);
+	return ST_OK;
+}
+
+/* Standard descriptors are open, and nothing lies on the one that a child
+ * reads its settings from. */
+static void tidy_descriptors(void)
+{
+	int fd = open("/dev/null", O_RDWR);
+
+	while (fd >= 0 && fd <= ROLE_PARENT_FD)
+		fd = dup(fd);
+	if (fd > ROLE_PARENT_FD)
+		close(fd);
+	fcntl(ROLE_PARENT_FD, F_SETFD, FD_CLOEXEC);
+}
+
+static void more_descriptors(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &rl);
+	}
+}
+
+static void child_init(struct parent *p, struct child *c, enum role role, uint32_t index)
+{
+	*c = (struct child){ .parent = p, .role = role, .index = index };
+	c->ch.watch.fd = -1;
+}
+
+static enum status start_children(struct parent *p)
+{
+	enum status st;
+
+	p->n_doors = p->conf.doors ? (uint32_t)p->conf.doors : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+	if (p->n_doors > DOORS_MAX)
+		p->n_doors = DOORS_MAX;
+	p->doors = calloc(p->n_doors, sizeof *p->doors);
+	if (p->doors == NULL)
+		return ST_NOMEM;
+	child_init(p, &p->warden, ROLE_WARDEN, 0);
+	child_init(p, &p->queue, ROLE_QUEUE, 0);
+	for (uint32_t i = 0; i < p->n_doors; i++)
+		child_init(p, &p->doors[i], ROLE_DOOR, i);
+	st = child_start(&p->warden);
+	if (st == ST_OK)
+		st = child_start(&p->queue);
+	for (uint32_t i = 0; i < p->n_doors && st == ST_OK; i++)
+		st = child_start(&p->doors[i]);
+	for (uint32_t i = 0; i < p->n_doors && st == ST_OK; i++)
+		join_all(&p->doors[i]);
+	return st;
+}
+
+/* Two servers on one directory would destroy it. */
+static enum status lock_directory(const struct conf *c)
+{
+	char path[4096];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/run/lock", c->dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return status_of_errno(errno);
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		fprintf(stderr, "waxwing: another waxwing serves %s already\n", c->dir);
+		return ST_EXISTS;
+	}
+	return ST_OK;	/* held until we end */
+}
+
+static void flush_log(struct turn_hook *h)
+{
+	(void)h;
+	log_flush();
+}
+
+static int serve(struct parent *p)
+{
+	enum status st = make_folders(&p->conf);
+
+	if (st == ST_OK)
+		st = lock_directory(&p->conf);
+	if (st == ST_OK)
+		st = loop_new(&p->loop);
+	if (st == ST_OK)
+		st = watch_signals(p);
+	if (st == ST_OK)
+		st = parent_listen(p);
+	if (st == ST_OK)
+		st = parent_control_open(p);
+	if (st == ST_OK)
+		st = open_log(&p->conf);
+	if (st != ST_OK) {
+		fprintf(stderr, "waxwing: cannot start in %s: %s\n", p->conf.dir, status_name(st));
+		return 1;
+	}
+	log_start("parent", 2, p->conf.log_debug ? LOG_DEBUG_ : LOG_INFO_);
+	own_directory(&p->conf);
+	p->logs.turn = flush_log;
+	loop_at_turn(p->loop, &p->logs);
+	st = start_children(p);
+	if (st != ST_OK) {
+		log_event(LOG_ERROR_, "start", "why=\"%s\"", status_name(st));
+		return 1;
+	}
+	loop_run(p->loop);
+	parent_control_close(p);
+	log_event(LOG_INFO_, "stopped", "%s", "");
+	log_flush();
+	return 0;
+}
+
+int parent_serve(const char *dir)
+{
+	struct parent *p = calloc(1, sizeof *p);
+	struct buf why = BUF(4096);
+
+	if (p == NULL)
+		return 1;
+	p->started = clock_steady();
+	p->control.fd = -1;
+	tidy_descriptors();
+	more_descriptors();
+	if (conf_load(dir, &p->conf, &why) != ST_OK) {
+		fprintf(stderr, "waxwing: %.*s\n", VIEW_ARG(buf_view(&why)));
+		return 2;
+	}
+	return serve(p);
+}

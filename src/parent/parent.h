@@ -1,0 +1,90 @@
+/* parent.h - the process that starts the others.
+ *
+ * Reads the configuration, binds the ports, starts every role as a program
+ * of its own, joins them by channels, restarts what dies, and hands the
+ * operator's commands on.  It parses nothing that comes from the network.
+ */
+#ifndef WAXWING_PARENT_PARENT_H
+#define WAXWING_PARENT_PARENT_H
+
+#include "base/map.h"
+#include "conf/conf.h"
+#include "ipc/records.h"
+
+enum { LISTENERS_MAX = 64, DOORS_MAX = 64 };
+
+/* One process of ours, alive or to be started again. */
+struct child {
+	struct parent *parent;
+	enum role role;
+	uint32_t index;
+	uint64_t account;
+	int pid;		/* 0: not running */
+	bool ready, leaving;
+	struct channel ch;
+	steady_ms started;
+	unsigned quick_deaths;	/* in a row */
+	struct timer again;
+	struct waiter *waiters;	/* of a room: who wants a channel once it can be given */
+};
+
+/* Somebody who asked for a room that is leaving. */
+struct waiter {
+	struct waiter *next;
+	enum role role;
+	uint32_t index;
+};
+
+struct listener {
+	int fd;
+	enum service service;
+	char *address;
+};
+
+struct parent {
+	struct conf conf;
+	struct loop *loop;
+	struct child warden, queue;
+	struct child *doors;
+	uint32_t n_doors;
+	struct map rooms;	/* account -> struct child */
+	struct listener listeners[LISTENERS_MAX];
+	size_t n_listeners;
+	struct watch signals, control;
+	struct turn_hook logs;
+	struct timer last_wait;
+	bool stopping, announced;
+	steady_ms started;
+};
+
+/* `waxwing serve`: runs until SIGTERM or SIGINT; the exit status. */
+int parent_serve(const char *dir);
+
+/* child.c: start it (again), and join it with its peers. */
+enum status child_start(struct child *c) MUST_USE;
+void child_stop(struct child *c, uint8_t reason);
+/* Give each of the two a channel to the other. */
+void child_join(struct child *a, struct child *b);
+
+/* room.c: a channel between that process and the room of the account, which
+ * is started where it does not run. */
+void parent_open_room(struct parent *p, uint64_t account, enum role role, uint32_t index);
+/* The process of a room has ended. */
+void parent_room_ended(struct child *c);
+
+/* listen.c */
+enum status parent_listen(struct parent *p) MUST_USE;
+void parent_give_listeners(struct parent *p, struct child *door);
+
+/* control.c: the socket of waxwing(8). */
+enum status parent_control_open(struct parent *p) MUST_USE;
+void parent_control_close(struct parent *p);
+
+/* The child with that role and index (account for rooms), or NULL. */
+struct child *parent_child(struct parent *p, enum role role, uint64_t index);
+
+/* A child died or closed its channel; dispatch of what children say. */
+void parent_receive(struct channel *ch, struct record *rec);
+void parent_child_gone(struct channel *ch);
+
+#endif

@@ -1,0 +1,160 @@
+#include "role/role.h"
+
+#include "base/disk.h"
+#include "base/log.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { ROOM_UID_BEGIN = 16 };
+
+uint32_t role_uid(const struct conf *c, enum role role, uint64_t account)
+{
+	if (geteuid() != 0 || c->uid_base == 0)
+		return 0;
+	if (role == ROLE_ROOM)
+		return (uint32_t)c->uid_base + ROOM_UID_BEGIN + (uint32_t)account;
+	return (uint32_t)c->uid_base + (uint32_t)role;
+}
+
+enum status role_send(struct channel *ch, const struct buf *b, int fd)
+{
+	enum status st = channel_send(ch, b, fd);
+
+	if (st != ST_OK && st != ST_CLOSED)
+		log_event(LOG_WARN_, "ipc-send", "to=%s why=\"%s\"", role_name(ch->peer),
+			  status_name(st));
+	return st;
+}
+
+static void take_hooks(struct role_process *p)
+{
+	struct view fault = view_cstr(p->conf.test_fault);
+	size_t slash = view_find(fault, '/');
+	wall_ms at;
+
+	if (p->conf.test_time[0] && clock_parse_rfc3339(view_cstr(p->conf.test_time), &at) == ST_OK)
+		clock_override(at);
+	if (slash < fault.n && view_eq(view_head(fault, slash), view_cstr(role_name(p->role))) &&
+	    disk_fault(view_skip(fault, slash + 1)) != ST_OK)
+		log_event(LOG_WARN_, "bad-fault", "spec=%s", p->conf.test_fault);
+}
+
+static bool take_settings(struct role_process *p, struct view body)
+{
+	struct rec_settings s;
+	struct conf c;
+
+	if (!rec_take_settings(body, &s) || conf_take(s.text, &c) != ST_OK)
+		return false;
+	conf_free(&p->conf);
+	p->conf = c;
+	p->index = s.index;
+	p->account = s.account;
+	return true;
+}
+
+static void name_log(struct role_process *p)
+{
+	char name[40];
+
+	if (p->role == ROLE_ROOM)
+		snprintf(name, sizeof name, "room.%llu", (unsigned long long)p->account);
+	else if (p->role == ROLE_DOOR)
+		snprintf(name, sizeof name, "door.%u", p->index);
+	else
+		snprintf(name, sizeof name, "%s", role_name(p->role));
+	log_start(name, 2, p->conf.log_debug ? LOG_DEBUG_ : LOG_INFO_);
+}
+
+void role_begin(struct role_process *p, enum role role)
+{
+	struct buf b = BUF(RECORD_MAX);
+	struct record rec;
+
+	p->role = role;
+	log_start(role_name(role), 2, LOG_INFO_);
+	/* A terminal's Ctrl-C is for the parent, who tells us what to do. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	if (record_read_blocking(ROLE_PARENT_FD, &b, &rec) != ST_OK || rec.type != REC_settings ||
+	    !take_settings(p, rec.body) || loop_new(&p->loop) != ST_OK) {
+		log_event(LOG_ERROR_, "no-settings", "why=\"the first record must be settings\"");
+		exit(1);
+	}
+	buf_free(&b);
+	name_log(p);
+	take_hooks(p);
+}
+
+void role_lock_in(struct role_process *p, const struct sandbox *s)
+{
+	struct sandbox mine = *s;
+	const char *why = "";
+	enum status st;
+
+	mine.uid = role_uid(&p->conf, p->role, p->account);
+	st = sandbox_enter(&mine, &why);
+	if (st != ST_OK) {
+		log_event(LOG_ERROR_, "sandbox", "wall=\"%s\" why=\"%s\"", why, status_name(st));
+		exit(1);
+	}
+}
+
+static void from_parent(struct channel *ch, struct record *rec)
+{
+	struct role_process *p = ch->owner;
+
+	if (rec->type == REC_stop) {
+		p->stopping = true;
+		if (p->stop)
+			p->stop(p);
+		else
+			loop_stop(p->loop);
+	} else if (rec->type == REC_settings) {
+		if (take_settings(p, rec->body) && p->reloaded)
+			p->reloaded(p);
+	} else {
+		p->receive(p, rec);
+	}
+}
+
+/* Without its parent a process has nobody to answer to. */
+static void parent_gone(struct channel *ch)
+{
+	struct role_process *p = ch->owner;
+
+	log_event(LOG_WARN_, "parent-gone", "%s", "");
+	p->stopping = true;
+	loop_stop(p->loop);
+}
+
+static void flush_log(struct turn_hook *h)
+{
+	(void)h;
+	log_flush();
+}
+
+void role_run(struct role_process *p)
+{
+	struct turn_hook logs = { .turn = flush_log };
+	struct buf b = BUF(64);
+
+	p->parent = (struct channel){
+		.receive = from_parent, .gone = parent_gone, .allowed = record_allowed,
+		.owner = p, .self = (uint8_t)p->role, .peer = ROLE_PARENT,
+	};
+	if (channel_open(&p->parent, p->loop, ROLE_PARENT_FD) != ST_OK)
+		exit(1);
+	loop_at_turn(p->loop, &logs);
+	rec_put_ready(&b, 0, 0, &(struct rec_ready){ p->index });
+	if (role_send(&p->parent, &b, -1) != ST_OK)
+		exit(1);
+	buf_free(&b);
+	loop_run(p->loop);
+	log_flush();
+}

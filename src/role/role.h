@@ -1,0 +1,46 @@
+/* role.h - how every process but the parent begins.
+ *
+ *     role_begin      settings from the parent (descriptor 3), log, clock
+ *     ...             the role opens its own files
+ *     role_lock_in    user id, Landlock, seccomp: nothing more can be opened
+ *     role_run        channels, "ready", the loop, until the parent says stop
+ */
+#ifndef WAXWING_ROLE_ROLE_H
+#define WAXWING_ROLE_ROLE_H
+
+#include "base/sandbox.h"
+#include "conf/conf.h"
+#include "ipc/records.h"
+
+/* The descriptor of the channel to the parent in a fresh process. */
+enum { ROLE_PARENT_FD = 3 };
+
+struct role_process {
+	enum role role;
+	uint32_t index;
+	uint64_t account;	/* a room's */
+	struct conf conf;
+	struct loop *loop;
+	struct channel parent;
+	bool stopping;
+	/* A record from the parent other than stop.  Owner of rec->fd is this. */
+	void (*receive)(struct role_process *p, struct record *rec);
+	/* Settings were read again. */
+	void (*reloaded)(struct role_process *p);
+	/* Asked to stop: finish and then call loop_stop.  NULL: stop at once. */
+	void (*stop)(struct role_process *p);
+};
+
+/* Exits with a line in the log when something is wrong. */
+void role_begin(struct role_process *p, enum role role);
+void role_lock_in(struct role_process *p, const struct sandbox *s);
+void role_run(struct role_process *p);
+
+/* The user id that a role runs under: uid_base + a fixed place, and for rooms
+ * one for each account; 0 where not started as root. */
+uint32_t role_uid(const struct conf *c, enum role role, uint64_t account);
+
+/* Send a record made by one of rec_put_*; a failure is logged and returned. */
+enum status role_send(struct channel *ch, const struct buf *b, int fd);
+
+#endif

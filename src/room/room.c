@@ -1,0 +1,234 @@
+#include "room/room.h"
+
+#include "base/log.h"
+#include "mda/deliver.h"
+#include "ms/store.h"
+#include "role/role.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { DOORS_MAX = 64 };
+
+struct room {
+	struct role_process proc;
+	struct store *store;
+	struct channel queue;
+	struct channel doors[DOORS_MAX];
+	struct turn_hook turn;
+	struct timer idle;
+	bool leaving;
+	unsigned lefts;		/* answers that are missing before we may go */
+	struct buf out;
+};
+
+/* ---- leaving: ask everybody, finish what came before, flush, go ---- */
+
+static void maybe_go(struct room *r)
+{
+	enum status st;
+
+	if (!r->leaving || r->lefts)
+		return;
+	st = store_turn(r->store);
+	if (st == ST_OK)
+		st = store_flush(r->store);
+	if (channel_is_open(&r->queue)) {
+		rec_put_flushed(&r->out, 0, 0,
+				&(struct rec_flushed){ r->proc.account, st == ST_OK ? VERDICT_OK : VERDICT_LATER });
+		(void)!role_send(&r->queue, &r->out, -1);
+	}
+	loop_stop(r->proc.loop);
+}
+
+static void say_leaving(struct room *r, struct channel *ch)
+{
+	if (!channel_is_open(ch))
+		return;
+	rec_put_leaving(&r->out, 0, 0, &(struct rec_leaving){ r->proc.account });
+	if (role_send(ch, &r->out, -1) == ST_OK)
+		r->lefts++;
+}
+
+static void leave(struct room *r)
+{
+	if (r->leaving)
+		return;
+	r->leaving = true;
+	say_leaving(r, &r->proc.parent);
+	say_leaving(r, &r->queue);
+	for (int i = 0; i < DOORS_MAX; i++)
+		say_leaving(r, &r->doors[i]);
+	maybe_go(r);
+}
+
+static void one_left(struct room *r)
+{
+	if (r->lefts)
+		r->lefts--;
+	maybe_go(r);
+}
+
+static void idle_due(struct timer *t)
+{
+	leave((struct room *)((char *)t - offsetof(struct room, idle)));
+}
+
+static void busy(struct room *r)
+{
+	if (loop_timer(r->proc.loop, &r->idle,
+		       clock_steady() + (steady_ms)r->proc.conf.linger + 1) != ST_OK)
+		log_event(LOG_WARN_, "timer", "%s", "");
+}
+
+/* ---- the queue ---- */
+
+static void take_deliver(struct room *r, struct record *rec)
+{
+	struct rec_deliver in;
+	struct buf text = BUF(512);
+	enum verdict v;
+
+	if (!rec_take_deliver(rec->body, &in)) {
+		if (rec->fd >= 0)
+			close(rec->fd);
+		return;
+	}
+	v = deliver_take(r->store, &in, rec->fd, &text);
+	rec_put_delivered(&r->out, 0, rec->sid,
+			  &(struct rec_delivered){ in.queue_id, in.recipient, (uint8_t)v, buf_view(&text) });
+	(void)!role_send(&r->queue, &r->out, -1);
+	buf_free(&text);
+}
+
+static void take_flush(struct room *r)
+{
+	enum status st = store_turn(r->store);
+
+	if (st == ST_OK)
+		st = store_flush(r->store);
+	if (st != ST_OK)
+		log_event(LOG_ERROR_, "flush", "why=\"%s\"", status_name(st));
+	rec_put_flushed(&r->out, 0, 0,
+			&(struct rec_flushed){ r->proc.account, st == ST_OK ? VERDICT_OK : VERDICT_LATER });
+	(void)!role_send(&r->queue, &r->out, -1);
+}
+
+static void queue_says(struct channel *ch, struct record *rec)
+{
+	struct room *r = ch->owner;
+
+	busy(r);
+	if (rec->type == REC_deliver)
+		take_deliver(r, rec);
+	else if (rec->type == REC_flush)
+		take_flush(r);
+	else if (rec->type == REC_left)
+		one_left(r);
+}
+
+static void queue_gone(struct channel *ch)
+{
+	struct room *r = ch->owner;
+
+	if (r->leaving)
+		one_left(r);
+}
+
+/* ---- the parent ---- */
+
+static void take_channel(struct room *r, const struct rec_channel_to *to, int fd)
+{
+	if (to->role != ROLE_QUEUE) {
+		close(fd);
+		return;
+	}
+	channel_close(&r->queue);
+	r->queue = (struct channel){
+		.receive = queue_says, .gone = queue_gone, .allowed = record_allowed,
+		.owner = r, .self = ROLE_ROOM, .peer = ROLE_QUEUE,
+	};
+	if (channel_open(&r->queue, r->proc.loop, fd) != ST_OK)
+		log_event(LOG_ERROR_, "channel", "%s", "");
+}
+
+static void parent_says(struct role_process *p, struct record *rec)
+{
+	struct room *r = (struct room *)((char *)p - offsetof(struct room, proc));
+	struct rec_channel_to to;
+
+	if (rec->type == REC_left) {
+		one_left(r);
+	} else if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to)) {
+		take_channel(r, &to, rec->fd);
+		return;
+	}
+	if (rec->fd >= 0)
+		close(rec->fd);
+}
+
+static void stop(struct role_process *p)
+{
+	struct room *r = (struct room *)((char *)p - offsetof(struct room, proc));
+
+	r->leaving = true;
+	r->lefts = 0;
+	maybe_go(r);
+}
+
+static void end_turn(struct turn_hook *h)
+{
+	struct room *r = (struct room *)((char *)h - offsetof(struct room, turn));
+	enum status st = store_turn(r->store);
+
+	if (st != ST_OK)
+		log_event(LOG_ERROR_, "index", "why=\"%s\"", status_name(st));
+}
+
+static enum status open_store(struct room *r, const char *folder)
+{
+	struct store_findings f;
+	enum status st = store_open(folder, (uint64_t)r->proc.conf.store_segment, &r->store, &f);
+
+	if (st != ST_OK) {
+		log_event(LOG_ERROR_, "store-open", "why=\"%s\"", status_name(st));
+		return st;
+	}
+	if (f.rebuilt || f.damaged)
+		log_event(LOG_WARN_, "store-mended", "rebuilt=%d damaged=%llu replayed=%llu", f.rebuilt,
+			  (unsigned long long)f.damaged, (unsigned long long)f.replayed);
+	return ST_OK;
+}
+
+int room_main(void)
+{
+	struct room *r = calloc(1, sizeof *r);
+	char folder[4096];
+
+	if (r == NULL)
+		return 1;
+	r->queue.watch.fd = -1;
+	r->proc.parent.watch.fd = -1;
+	for (int i = 0; i < DOORS_MAX; i++)
+		r->doors[i].watch.fd = -1;
+	r->out = BUF(RECORD_MAX);
+	r->idle.fire = idle_due;
+	r->turn.turn = end_turn;
+	role_begin(&r->proc, ROLE_ROOM);
+	r->proc.receive = parent_says;
+	r->proc.stop = stop;
+	snprintf(folder, sizeof folder, "%s/mail/%llu", r->proc.conf.dir,
+		 (unsigned long long)r->proc.account);
+	role_lock_in(&r->proc, &(struct sandbox){ .calls = SANDBOX_FILES, .writable = { folder } });
+	if (open_store(r, folder) != ST_OK) {
+		log_flush();
+		return 1;
+	}
+	loop_at_turn(r->proc.loop, &r->turn);
+	busy(r);
+	role_run(&r->proc);
+	store_close(r->store);
+	log_flush();
+	return 0;
+}

@@ -1,0 +1,105 @@
+#include "warden/warden.h"
+
+#include "base/log.h"
+#include "directory/directory.h"
+#include "role/role.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { DOORS_MAX = 64 };
+
+struct warden {
+	struct role_process proc;
+	struct directory *directory;
+	struct channel doors[DOORS_MAX];
+	struct buf out, targets;
+};
+
+static void rcpt_ask(struct warden *w, struct channel *ch, const struct record *rec)
+{
+	struct rec_rcpt_ask in;
+	enum verdict v;
+
+	if (!rec_take_rcpt_ask(rec->body, &in))
+		return;
+	buf_clear(&w->targets);
+	v = directory_resolve(w->directory, in.address, &w->targets);
+	rec_put_rcpt_answer(&w->out, rec->call, rec->sid,
+			    &(struct rec_rcpt_answer){ (uint8_t)v, buf_view(&w->targets) });
+	(void)!role_send(ch, &w->out, -1);
+}
+
+/* What doors may ask, and what answers it: the only list. */
+static const struct {
+	enum record_type type;
+	void (*answer)(struct warden *w, struct channel *ch, const struct record *rec);
+} questions[] = {
+	{ REC_rcpt_ask, rcpt_ask },
+};
+
+static void door_says(struct channel *ch, struct record *rec)
+{
+	struct warden *w = ch->owner;
+
+	for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
+		if (questions[i].type == rec->type)
+			questions[i].answer(w, ch, rec);
+	if (rec->fd >= 0)
+		close(rec->fd);
+}
+
+static void parent_says(struct role_process *p, struct record *rec)
+{
+	struct warden *w = (struct warden *)((char *)p - offsetof(struct warden, proc));
+	struct rec_channel_to to;
+	struct channel *ch;
+
+	if (rec->type != REC_channel_to || !rec_take_channel_to(rec->body, &to) ||
+	    to.role != ROLE_DOOR || to.index >= DOORS_MAX) {
+		if (rec->fd >= 0)
+			close(rec->fd);
+		return;
+	}
+	ch = &w->doors[to.index];
+	channel_close(ch);
+	*ch = (struct channel){
+		.receive = door_says, .allowed = record_allowed, .owner = w,
+		.peer_id = to.index, .self = ROLE_WARDEN, .peer = ROLE_DOOR,
+	};
+	if (channel_open(ch, p->loop, rec->fd) != ST_OK)
+		log_event(LOG_ERROR_, "channel", "%s", "");
+}
+
+int warden_main(void)
+{
+	struct warden *w = calloc(1, sizeof *w);
+	char folder[4096], path[4200];
+	enum status st;
+
+	if (w == NULL)
+		return 1;
+	for (int i = 0; i < DOORS_MAX; i++)
+		w->doors[i].watch.fd = -1;
+	w->proc.parent.watch.fd = -1;
+	w->out = BUF(RECORD_MAX);
+	w->targets = BUF(RECORD_MAX / 2);
+	role_begin(&w->proc, ROLE_WARDEN);
+	w->proc.receive = parent_says;
+	snprintf(folder, sizeof folder, "%s/directory", w->proc.conf.dir);
+	snprintf(path, sizeof path, "%s/directory.db", folder);
+	role_lock_in(&w->proc, &(struct sandbox){
+				       .calls = SANDBOX_FILES | SANDBOX_THREADS,
+				       .writable = { folder },
+			       });
+	st = directory_open(path, &w->directory);
+	if (st != ST_OK) {
+		log_event(LOG_ERROR_, "directory-open", "why=\"%s\"", status_name(st));
+		log_flush();
+		return 1;
+	}
+	role_run(&w->proc);
+	directory_close(w->directory);
+	return 0;
+}

@@ -1,0 +1,256 @@
+#include "wire/conn.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { READ_STEP = 16 * 1024 };
+
+static void finish(struct conn *c)
+{
+	loop_unwatch(c->loop, &c->watch);
+	loop_timer_clear(c->loop, &c->timer);
+	if (c->watch.fd >= 0)
+		close(c->watch.fd);
+	c->watch.fd = -1;
+	buf_free(&c->in);
+	buf_free(&c->out);
+	c->ended(c);
+}
+
+/* Between commands nothing is kept that can be made again. */
+static void rest(struct conn *c)
+{
+	if (c->in_used == c->in.n) {
+		c->in_used = 0;
+		buf_free(&c->in);
+	}
+	if (c->out.n == 0)
+		buf_free(&c->out);
+}
+
+static void run(struct conn *c);
+
+/* The coroutine.  When it never waited, run() goes on behind co_start; when
+ * it did, a timer that is due at once takes run()'s place, because the end of
+ * a connection must not be handled on the stack that it frees. */
+static void body(void *arg)
+{
+	struct conn *c = arg;
+
+	if (c->timed_out) {
+		if (c->late)
+			c->late(c);
+		c->closing = true;
+	} else {
+		c->serve(c);
+	}
+	if (c->out.n && !c->broken && conn_flush(c) != ST_OK)
+		c->broken = true;
+	c->running = false;
+	if (!c->in_run) {
+		c->look_again = true;
+		if (loop_timer(c->loop, &c->timer, 0) != ST_OK)
+			c->broken = true;
+	}
+}
+
+/* On the loop's stack: serve what is there, or end. */
+static void run(struct conn *c)
+{
+	while (!c->running && !c->closing && !c->broken) {
+		c->running = true;
+		c->in_run = true;
+		if (co_start(body, c) != ST_OK)
+			c->running = false, c->broken = true;
+		c->in_run = false;
+		if (c->running)
+			return;
+		if (!c->readable)
+			break;
+	}
+	if (c->closing || c->broken)
+		finish(c);
+	else
+		rest(c);
+}
+
+static void on_timer(struct timer *t)
+{
+	struct conn *c = (struct conn *)((char *)t - offsetof(struct conn, timer));
+	bool again = c->look_again;
+
+	c->look_again = false;
+	if (c->deadline > loop_now(c->loop) || again) {
+		if (loop_timer(c->loop, t, c->deadline) != ST_OK)
+			c->broken = true;
+		if (again && !c->running)
+			run(c);
+		return;
+	}
+	c->timed_out = true;
+	if (c->waiting)
+		co_wake(c->waiting);
+	else if (!c->running)
+		run(c);
+	else if (loop_timer(c->loop, t, loop_now(c->loop) + c->patience) != ST_OK)
+		c->broken = true;
+}
+
+static void on_ready(struct watch *w, uint32_t events)
+{
+	struct conn *c = (struct conn *)((char *)w - offsetof(struct conn, watch));
+
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		c->readable = true;
+	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+		c->writable = true;
+	if (c->waiting && c->writable)
+		co_wake(c->waiting);
+	else if (!c->running && c->readable)
+		run(c);
+}
+
+enum status conn_open(struct conn *c, struct loop *l, int fd)
+{
+	enum status st;
+
+	c->loop = l;
+	c->watch = (struct watch){ .fd = fd, .ready = on_ready };
+	c->timer = (struct timer){ .fire = on_timer };
+	c->in = BUF(CONN_IN);
+	c->out = BUF(CONN_OUT);
+	c->in_used = 0;
+	c->writable = true;
+	st = loop_watch(l, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+	c->deadline = clock_steady() + c->patience;
+	if (st == ST_OK)
+		st = loop_timer(l, &c->timer, c->deadline);
+	if (st != ST_OK) {
+		loop_unwatch(l, &c->watch);
+		close(fd);
+		c->watch.fd = -1;
+	}
+	return st;
+}
+
+void conn_begin(struct conn *c)
+{
+	run(c);
+}
+
+void conn_alive(struct conn *c)
+{
+	/* The timer itself moves only when it fires. */
+	c->deadline = loop_now(c->loop) + c->patience;
+}
+
+void conn_take(struct conn *c, size_t n)
+{
+	c->in_used += n;
+}
+
+enum status conn_fill(struct conn *c)
+{
+	char *p;
+	size_t want;
+	ssize_t n;
+
+	if (c->in_used && c->in_used == c->in.n) {
+		c->in_used = c->in.n = 0;
+	} else if (c->in_used && c->in.n + READ_STEP > c->in.max) {
+		buf_drop(&c->in, c->in_used);
+		c->in_used = 0;
+	}
+	want = c->in.max - c->in.n;
+	if (want == 0)
+		return ST_LIMIT;
+	if (want > READ_STEP)
+		want = READ_STEP;
+	if (buf_reserve(&c->in, want, &p) != ST_OK) {
+		buf_clear(&c->in);
+		return ST_NOMEM;
+	}
+	do
+		n = recv(c->watch.fd, p, want, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN) {
+		c->readable = false;
+		return ST_AGAIN;
+	}
+	if (n <= 0) {
+		c->broken = true;
+		return ST_CLOSED;
+	}
+	if ((size_t)n < want)
+		c->readable = false;
+	c->in.n += (size_t)n;
+	conn_alive(c);
+	return ST_OK;
+}
+
+enum status conn_line(struct conn *c, size_t max, struct view *ret_line)
+{
+	for (;;) {
+		struct view all = conn_view(c);
+		size_t lf = view_find(all, '\n');
+		enum status st;
+
+		if (lf < all.n) {
+			struct view line = view_head(all, lf);
+
+			conn_take(c, lf + 1);
+			if (line.n == 0 || line.p[line.n - 1] != '\r')
+				return ST_SYNTAX;
+			line.n--;
+			if (line.n > max)
+				return ST_LIMIT;
+			if (view_find(line, '\r') < line.n || view_find(line, '\0') < line.n)
+				return ST_SYNTAX;
+			*ret_line = line;
+			return ST_OK;
+		}
+		if (all.n > max) {
+			conn_take(c, all.n);
+			return ST_LIMIT;
+		}
+		st = conn_fill(c);
+		if (st != ST_OK)
+			return st;
+	}
+}
+
+enum status conn_flush(struct conn *c)
+{
+	size_t at = 0;
+
+	while (at < c->out.n && !c->broken) {
+		ssize_t n = send(c->watch.fd, c->out.p + at, c->out.n - at, MSG_NOSIGNAL);
+
+		if (n > 0) {
+			at += (size_t)n;
+			conn_alive(c);
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0 || errno != EAGAIN) {
+			c->broken = true;
+			break;
+		}
+		c->writable = false;
+		c->waiting = co_self();
+		while (!c->writable && !c->timed_out)
+			co_wait();
+		c->waiting = NULL;
+		if (c->timed_out)
+			c->broken = true;
+	}
+	buf_clear(&c->out);
+	return c->broken ? (c->timed_out ? ST_TIMEOUT : ST_CLOSED) : ST_OK;
+}
+
+void conn_close(struct conn *c)
+{
+	c->closing = true;
+}

@@ -1,0 +1,66 @@
+/* smtp.h - the grammar of SMTP, for both ends (RFC 5321 4.1, 3461, 6531).
+ *
+ * No policy and no state but what the text itself needs.  Views point into
+ * the line that was parsed.
+ */
+#ifndef WAXWING_WIRE_SMTP_H
+#define WAXWING_WIRE_SMTP_H
+
+#include "base/cursor.h"
+#include "base/status.h"
+
+/* RFC 5321 4.5.3.1: 64 octets of local part, 255 of domain, 256 of path. */
+enum { LOCAL_PART_MAX = 64, DOMAIN_MAX = 255, PATH_MAX_OCTETS = 254, PARAMETERS_MAX = 16 };
+
+/* A verb of letters and what follows it behind one blank. */
+struct smtp_command {
+	struct view verb, rest;
+};
+struct smtp_command smtp_split(struct view line);
+
+/* Reverse-path or forward-path, without <> and without the source route of
+ * RFC 5321 appendix C (which is dropped); empty for <>. */
+struct smtp_path {
+	struct view address;	/* local@domain, or "postmaster" */
+	struct view local, domain;
+	bool literal;		/* domain is an address literal, with its [] */
+	bool utf8;		/* needs SMTPUTF8 */
+};
+
+/* KEY or KEY=VALUE behind the path (4.1.1.11). */
+struct smtp_parameter {
+	struct view key, value;
+	bool has_value;
+};
+
+struct smtp_path_command {
+	struct smtp_path path;
+	struct smtp_parameter parameters[PARAMETERS_MAX];
+	size_t n_parameters;
+};
+
+/* What follows "MAIL FROM:" or "RCPT TO:".  prefix is "FROM:" or "TO:".
+ * ST_SYNTAX, ST_LIMIT (too many parameters, or a part is too long). */
+enum status smtp_take_path(struct view rest, struct view prefix, struct smtp_path_command *ret) MUST_USE;
+
+/* An address without <>: Mailbox of 4.1.2.  ST_SYNTAX, ST_LIMIT. */
+enum status smtp_take_mailbox(struct view text, struct smtp_path *ret) MUST_USE;
+
+/* Domain or address literal, as HELO and EHLO take (4.1.1.1). */
+bool smtp_is_domain(struct view text);
+
+/* The text of DATA (4.5.2): dots unstuffed, end found, CR and LF only as
+ * CRLF.  Feed it bytes; it gives runs of the letter's text to `put`. */
+struct smtp_text {
+	uint8_t state;
+	bool bare;		/* a CR or LF that stood alone, or a NUL, was seen */
+};
+
+enum smtp_text_result { TEXT_MORE, TEXT_END };
+
+/* Takes from `bytes` up to the end of the text; *ret_used is how many. */
+enum smtp_text_result smtp_text_take(struct smtp_text *t, struct view bytes,
+				     void (*put)(void *arg, struct view run), void *arg,
+				     size_t *ret_used);
+
+#endif

@@ -1,0 +1,137 @@
+"""The harness: throw-away instances of waxwing on free loopback ports."""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+WAXWING = os.environ.get("WAXWING", os.path.join(ROOT, "build/src/waxwing"))
+SERVICES = ("smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s")
+
+
+def free_ports(n):
+    socks = [socket.socket() for _ in range(n)]
+    for s in socks:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in socks]
+    for s in socks:
+        s.close()
+    return ports
+
+
+class Instance:
+    """One directory, one server.  Settings are given as {"section.key": value}."""
+
+    def __init__(self, path, settings=None):
+        self.dir = str(path)
+        self.ports = dict(zip(SERVICES, free_ports(len(SERVICES))))
+        self.settings = {f"listen.{s}": f"127.0.0.1:{p}" for s, p in self.ports.items()}
+        self.settings.update(settings or {})
+        self.process = None
+        self.run("setup", "foo.com")
+        self.run("domain", "add", "bar.com")
+        self.configure()
+
+    def run(self, *args, stdin="", check=True):
+        p = subprocess.run([WAXWING, *args, "--dir", self.dir], input=stdin, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        if check and p.returncode:
+            raise AssertionError(f"waxwing {' '.join(args)}: {p.returncode}: {p.stderr}")
+        return p
+
+    def configure(self, **more):
+        self.settings.update(more)
+        sections = {}
+        for key, value in self.settings.items():
+            section, name = key.split(".", 1)
+            sections.setdefault(section, []).append(f'\t{name} = "{value}";\n')
+        with open(os.path.join(self.dir, "waxwing.conf"), "w") as f:
+            for section, lines in sections.items():
+                f.write(section + " = {\n" + "".join(lines) + "};\n")
+
+    def account(self, address, password="secret"):
+        self.run("account", "add", address, "--password-stdin", stdin=password)
+
+    def start(self, wait=True):
+        self.process = subprocess.Popen([WAXWING, "serve", "--dir", self.dir], stdin=subprocess.DEVNULL)
+        if wait:
+            self.wait_port(self.ports["smtp"])
+
+    def wait_port(self, port, limit=10):
+        end = time.monotonic() + limit
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return
+            except OSError:
+                if time.monotonic() > end or self.process.poll() is not None:
+                    raise AssertionError("the server does not answer:\n" + self.log())
+                time.sleep(0.02)
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            assert self.process.wait(20) == 0
+        self.process = None
+
+    def log(self):
+        path = os.path.join(self.dir, "log/waxwing.log")
+        return open(path, errors="replace").read() if os.path.exists(path) else ""
+
+    def wait_log(self, pattern, limit=10):
+        end = time.monotonic() + limit
+        while not re.search(pattern, self.log()):
+            assert time.monotonic() < end, f"no line like {pattern!r} in the log:\n{self.log()}"
+            time.sleep(0.02)
+
+    def pids(self, role=None):
+        """Process ids of our own children, by role."""
+        found = {}
+        kids = open(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read().split()
+        for pid in kids:
+            try:
+                words = open(f"/proc/{pid}/cmdline").read().split("\0")
+            except OSError:
+                continue
+            if "--role" in words:
+                found.setdefault(words[words.index("--role") + 1], []).append(int(pid))
+        return found if role is None else found.get(role, [])
+
+
+@pytest.fixture
+def instance():
+    # Not pytest's own folder: as root our processes have user ids of their
+    # own, which must be able to reach theirs.
+    top = tempfile.mkdtemp(prefix="waxwing-test-")
+    os.chmod(top, 0o711)
+    made = []
+
+    def make(settings=None, accounts=("Jones@foo.com", "Brown@foo.com", "Smith@bar.com"), start=True):
+        one = Instance(os.path.join(top, f"w{len(made)}"), settings)
+        made.append(one)
+        for a in accounts:
+            one.account(a)
+        if start:
+            one.start()
+        return one
+
+    yield make
+    for one in made:
+        one.stop()
+    shutil.rmtree(top, ignore_errors=True)
+
+
+def pytest_unconfigure(config):
+    """The line that counts: N passed, N failed."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(config, "workerinput"):
+        return
+    n = {k: len(reporter.stats.get(k, [])) for k in ("passed", "failed", "error", "skipped")}
+    tail = f", {n['skipped']} skipped" if n["skipped"] else ""
+    print(f"\n{n['passed']} passed, {n['failed'] + n['error']} failed{tail}")

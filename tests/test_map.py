@@ -1,0 +1,68 @@
+"""The pages tell the truth about the tree, and arrows point one way."""
+import os
+import re
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SRC = os.path.join(ROOT, "src")
+
+# Who may include whom: a folder may include itself and those before it in its
+# row's list.  Hosts (door, room, admin, parent) include the roles they run.
+LIBRARIES = ["base", "ipc", "sql", "conf", "directory", "msg", "wire", "trust", "role"]
+ALLOWED = {
+    "base": [],
+    "sql": ["base"],
+    "ipc": ["base"],
+    "conf": ["base", "ipc"],
+    "directory": ["base", "ipc", "sql"],
+    "msg": ["base"],
+    "wire": ["base", "ipc"],
+    "trust": ["base", "msg", "wire"],
+    "role": ["base", "ipc", "conf"],
+}
+HOSTS = {
+    "door": ["mta/in", "msa"],
+    "room": ["mda", "ms"],
+    "mda": ["ms"],
+    "admin": ["parent", "door", "warden", "mta/queue", "mta/relay", "room", "ms", "mda"],
+}
+
+
+def folder_of(path):
+    """mta/in/x.c -> mta/in, base/x.c -> base"""
+    return os.path.dirname(path)
+
+
+def role_of(folder):
+    return folder if folder.startswith("mta/") else folder.split("/")[0]
+
+
+def sources():
+    for top, _, files in os.walk(SRC):
+        for f in files:
+            if f.endswith((".c", ".h", ".def")):
+                yield os.path.relpath(os.path.join(top, f), SRC)
+
+
+def test_map_names_every_folder():
+    text = open(os.path.join(ROOT, "MAP.md")).read()
+    folders = sorted({folder_of(p) for p in sources()})
+    assert folders
+    missing = [f for f in folders if f"`{f}/`" not in text]
+    assert not missing, f"MAP.md has no line for {missing}"
+
+
+def test_includes_point_one_way():
+    wrong = []
+    for path in sources():
+        me = role_of(folder_of(path))
+        for inc in re.findall(r'^#include "([^"]+)"', open(os.path.join(SRC, path)).read(), re.M):
+            to = role_of(folder_of(inc))
+            if to == me:
+                continue
+            if me in ALLOWED:
+                good = to in ALLOWED[me]
+            else:
+                good = to in LIBRARIES or to in HOSTS.get(me, [])
+            if not good:
+                wrong.append(f"{path} includes {inc}")
+    assert not wrong, "\n".join(wrong)
