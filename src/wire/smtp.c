@@ -265,6 +265,13 @@ enum { AT_LINE, IN_LINE, AFTER_CR, AFTER_DOT, AFTER_DOT_CR };
 static const struct view crlf = { "\r\n", 2 };
 static const struct view cr = { "\r", 1 };
 
+/* A CR or LF that stands alone. */
+static void lone(struct smtp_text *t, struct view as_it_came, void (*put)(void *, struct view), void *arg)
+{
+	t->bare |= !t->mend;
+	put(arg, t->mend ? crlf : as_it_came);
+}
+
 /* One byte in a state that is not the plain middle of a line.  True at the
  * end of the text. */
 static bool step(struct smtp_text *t, const char *p, void (*put)(void *, struct view), void *arg)
@@ -287,8 +294,7 @@ static bool step(struct smtp_text *t, const char *p, void (*put)(void *, struct 
 	case AFTER_DOT_CR:
 		if (*p == '\n')
 			return true;
-		t->bare = true;
-		put(arg, cr);
+		lone(t, cr, put, arg);
 		break;
 	case AFTER_CR:
 		if (*p == '\n') {
@@ -296,8 +302,7 @@ static bool step(struct smtp_text *t, const char *p, void (*put)(void *, struct 
 			t->state = AT_LINE;
 			return false;
 		}
-		t->bare = true;
-		put(arg, cr);
+		lone(t, cr, put, arg);
 		break;
 	default:
 		break;
@@ -306,9 +311,11 @@ static bool step(struct smtp_text *t, const char *p, void (*put)(void *, struct 
 		t->state = AFTER_CR;
 		return false;
 	}
-	if (*p == '\n' || *p == '\0')
-		t->bare = true;
-	put(arg, one);
+	t->bare |= *p == '\0';
+	if (*p == '\n')
+		lone(t, one, put, arg);
+	else
+		put(arg, one);
 	t->state = IN_LINE;
 	return false;
 }

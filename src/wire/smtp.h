@@ -50,10 +50,12 @@ enum status smtp_take_mailbox(struct view text, struct smtp_path *ret) MUST_USE;
 bool smtp_is_domain(struct view text);
 
 /* The text of DATA (4.5.2): dots unstuffed, end found, CR and LF only as
- * CRLF.  Feed it bytes; it gives runs of the letter's text to `put`. */
+ * CRLF.  Feed it bytes; it gives runs of the letter's text to `put`.  Only
+ * CRLF.CRLF as it came ends the text, whatever is mended. */
 struct smtp_text {
 	uint8_t state;
-	bool bare;		/* a CR or LF that stood alone, or a NUL, was seen */
+	bool mend;		/* make a CR or LF that stands alone a CRLF */
+	bool bare;		/* such a one was seen and not mended, or a NUL */
 };
 
 enum smtp_text_result { TEXT_MORE, TEXT_END };

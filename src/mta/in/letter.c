@@ -28,7 +28,7 @@ void smtp_text_begin(struct smtp_session *s)
 	char id[40];
 
 	s->mode = MODE_TEXT;
-	s->text = (struct smtp_text){ 0 };
+	s->text = (struct smtp_text){ .mend = s->host->conf->mend_line_ends };
 	snprintf(id, sizeof id, "%llx.%u", (unsigned long long)s->sid, s->letters + 1);
 	s->env.id = arena_copy(&s->tx, view_cstr(id));
 	s->env.received = clock_wall();
