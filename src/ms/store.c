@@ -238,7 +238,7 @@ static enum status catch_up(struct store *s, const char *folder, struct store_fi
 	return st == ST_OK ? next_uid(s) : st;
 }
 
-enum status store_open(const char *folder, uint64_t segment_size, struct store **ret,
+enum status store_open(const char *folder, const struct store_settings *settings, struct store **ret,
 		       struct store_findings *ret_findings)
 {
 	struct store *s = calloc(1, sizeof *s);
@@ -252,7 +252,7 @@ enum status store_open(const char *folder, uint64_t segment_size, struct store *
 	if (st == ST_OK && flock(s->dir, LOCK_EX | LOCK_NB) != 0)
 		st = ST_EXISTS;
 	if (st == ST_OK)
-		st = journal_open(s->dir, segment_size, &s->journal, &f.damaged);
+		st = journal_open(s->dir, settings->segment_size, &s->journal, &f.damaged);
 	if (st == ST_OK) {
 		st = open_index(s, folder);
 		if (st == ST_CORRUPT) {

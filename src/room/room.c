@@ -188,8 +188,13 @@ static void end_turn(struct turn_hook *h)
 
 static enum status open_store(struct room *r, const char *folder)
 {
+	struct store_settings settings = {
+		.segment_size = (uint64_t)r->proc.conf.store_segment,
+		.quota = r->proc.conf.quota,
+		.undelete_ms = (uint64_t)r->proc.conf.undelete,
+	};
 	struct store_findings f;
-	enum status st = store_open(folder, (uint64_t)r->proc.conf.store_segment, &r->store, &f);
+	enum status st = store_open(folder, &settings, &r->store, &f);
 
 	if (st != ST_OK) {
 		log_event(LOG_ERROR_, "store-open", "why=\"%s\"", status_name(st));
