@@ -1,0 +1,34 @@
+/* fuzz_sasl.c - a client's side of a SASL exchange: lines of a stranger. */
+#include "wire/sasl.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	static const struct view mechanisms[] = { { "PLAIN", 5 }, { "LOGIN", 5 } };
+	struct view rest = view_make((const char *)data, n);
+	struct buf out = BUF(1024);
+	struct sasl s;
+	enum sasl_result r;
+
+	if (n == 0)
+		return 0;
+	r = sasl_begin(&s, mechanisms[data[0] & 1], data[0] & 2 ? VIEW("=") : VIEW_NONE, &out);
+	rest = view_skip(rest, 1);
+	for (int turns = 0; r == SASL_MORE; turns++) {
+		size_t lf = view_find(rest, '\n');
+
+		if (turns > 3)
+			abort();	/* no mechanism asks that often */
+		r = sasl_line(&s, view_head(rest, lf), &out);
+		rest = view_skip(rest, lf + 1);
+	}
+	if (r == SASL_PROVE && (sasl_name(&s).n == 0 || sasl_secret(&s).n == 0 ||
+				view_find(sasl_name(&s), '\0') < sasl_name(&s).n))
+		abort();
+	sasl_end(&s);
+	buf_free(&out);
+	return 0;
+}
