@@ -16,3 +16,27 @@ bool view_u64(struct view v, uint64_t *ret_value)
 	*ret_value = x;
 	return true;
 }
+
+size_t view_distance(struct view a, struct view b)
+{
+	enum { LONGEST = 127 };
+	size_t row[LONGEST + 1];
+
+	a = view_head(a, LONGEST);
+	b = view_head(b, LONGEST);
+	for (size_t j = 0; j <= b.n; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= a.n; i++) {
+		size_t diag = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= b.n; j++) {
+			size_t change = diag + (a.p[i - 1] != b.p[j - 1]);
+			size_t least = row[j] + 1 < row[j - 1] + 1 ? row[j] + 1 : row[j - 1] + 1;
+
+			diag = row[j];
+			row[j] = change < least ? change : least;
+		}
+	}
+	return row[b.n];
+}

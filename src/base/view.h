@@ -106,4 +106,8 @@ static inline size_t view_find(struct view v, char c)
 /* A decimal number that fills the whole view; false on anything else. */
 bool view_u64(struct view v, uint64_t *ret_value);
 
+/* How many bytes must be changed, added or dropped to make one of the other
+ * (Levenshtein), for "did you mean"; looks at 127 bytes of each. */
+size_t view_distance(struct view a, struct view b);
+
 #endif

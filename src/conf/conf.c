@@ -35,37 +35,13 @@ static const struct setting *lookup(struct view key)
 	return NULL;
 }
 
-/* Edit distance, for "did you mean"; keys are short. */
-static size_t distance(struct view a, struct view b)
-{
-	size_t row[128];
-
-	if (b.n >= 127)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= b.n; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= a.n; i++) {
-		size_t diag = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= b.n; j++) {
-			size_t change = diag + (a.p[i - 1] != b.p[j - 1]);
-			size_t least = row[j] + 1 < row[j - 1] + 1 ? row[j] + 1 : row[j - 1] + 1;
-
-			diag = row[j];
-			row[j] = change < least ? change : least;
-		}
-	}
-	return row[b.n];
-}
-
 static const char *nearest(struct view key)
 {
 	const char *best = table[0].key;
 	size_t least = SIZE_MAX;
 
 	for (size_t i = 0; i < TABLE_N; i++) {
-		size_t d = distance(key, view_cstr(table[i].key));
+		size_t d = view_distance(key, view_cstr(table[i].key));
 
 		if (d < least) {
 			least = d;
