@@ -1,170 +1,250 @@
+/* admin.c - from the command line to the row of the table. */
 #include "admin/admin.h"
 
-#include "conf/conf.h"
-#include "directory/directory.h"
-#include "ms/journal.h"
-#include "parent/parent.h"
-#include "role/role.h"
+#include "admin/command.h"
+#include "admin/tell.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <string.h>
 
-enum { PATH_SIZE = 4096, PASSWORD_MAX = 1024 };
+enum { TEXT_MAX = 1024 * 1024, WORDS = 3 };
 
-struct invocation {
-	const char *dir;
-	bool json, password_stdin;
-	char **args;	/* without options */
-	int n;
-};
+#define DEFAULT_DIR "/var/lib/waxwing"
 
-static int complain(const char *what, enum status st)
+static int print(struct buf *text)
 {
-	fprintf(stderr, "waxwing: %s: %s\n", what, status_name(st));
-	return 1;
+	bool good = buf_status(text) == ST_OK && fwrite(text->p, 1, text->n, stdout) == text->n;
+
+	buf_free(text);
+	return fflush(stdout) == 0 && good ? DONE : FAILED;
 }
 
-static enum status open_directory(const char *dir, struct directory **ret)
+/* The table's words are the first of the arguments; ret_n: how many. */
+static bool words_match(const struct command *c, char **args, int n, int *ret_n)
 {
-	char path[PATH_SIZE];
+	struct view left = view_cstr(c->words);
+	int at = 0;
 
-	snprintf(path, sizeof path, "%s/directory", dir);
-	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		return status_of_errno(errno);
-	snprintf(path, sizeof path, "%s/directory/directory.db", dir);
-	return directory_open(path, ret);
+	while (left.n) {
+		struct view word = view_head(left, view_find(left, ' '));
+
+		if (at == n || !view_eq(word, view_cstr(args[at])))
+			return false;
+		left = view_skip(left, word.n + 1);
+		at++;
+	}
+	*ret_n = at;
+	return true;
 }
 
-static enum status write_example(const char *dir)
+static const struct command *find_command(char **args, int n, int *ret_words)
 {
-	char path[PATH_SIZE];
-	struct buf text = BUF(1024 * 1024);
-	FILE *f;
+	const struct command *c;
 
-	snprintf(path, sizeof path, "%s/waxwing.conf", dir);
-	if (access(path, F_OK) == 0)
-		return ST_OK;
-	conf_example(&text);
-	f = fopen(path, "wxe");
-	if (f == NULL)
-		return status_of_errno(errno);
-	fwrite(text.p, 1, text.n, f);
-	buf_free(&text);
-	return fclose(f) == 0 ? ST_OK : ST_IO;
+	for (size_t i = 0; (c = command_row(i)) != NULL; i++)
+		if (words_match(c, args, n, ret_words))
+			return c;
+	return NULL;
 }
 
-static int cmd_setup(struct invocation *in)
+static const struct command_group *find_group(const char *word)
 {
-	struct directory *d;
-	enum status st;
+	const struct command_group *g;
 
-	if (mkdir(in->dir, 0711) != 0 && errno != EEXIST)
-		return complain(in->dir, status_of_errno(errno));
-	st = write_example(in->dir);
-	if (st == ST_OK)
-		st = open_directory(in->dir, &d);
-	if (st != ST_OK)
-		return complain(in->dir, st);
-	st = directory_add_domain(d, view_cstr(in->args[0]));
-	directory_close(d);
-	if (st != ST_OK && st != ST_EXISTS)
-		return complain(in->args[0], st);
-	return 0;
+	for (size_t i = 0; (g = group_row(i)) != NULL; i++)
+		if (strcmp(g->word, word) == 0)
+			return g;
+	return NULL;
 }
 
-static int cmd_serve(struct invocation *in)
+static int unknown_command(char **args, int n)
 {
-	return parent_serve(in->dir);
+	const struct command_group *g = find_group(args[0]);
+	struct buf words = BUF(256);
+
+	if (g && n == 1) {
+		tell("%s what?  `waxwing help %s` lists it", g->word, g->word);
+		return WRONG_USE;
+	}
+	for (int i = 0; i < n && i < 2; i++)
+		buf_putf(&words, "%s%.80s", i ? " " : "", args[i]);
+	tell("no command `%.*s`; did you mean `%s`?  `waxwing help` lists all", VIEW_ARG(buf_view(&words)),
+	     command_nearest(buf_view(&words))->words);
+	buf_free(&words);
+	return WRONG_USE;
 }
 
-static struct view read_password(char out[PASSWORD_MAX])
-{
-	size_t n = fread(out, 1, PASSWORD_MAX - 1, stdin);
+/* ---- options ---- */
 
-	while (n && (out[n - 1] == '\n' || out[n - 1] == '\r'))
-		n--;
-	return view_make(out, n);
+/* "--word" or "--word=VALUE"; ret_value: the latter's. */
+static int option_of(const char *arg, const char **ret_value)
+{
+	size_t n = strcspn(arg, "=");
+
+	for (int o = 0; o < OPTION_COUNT; o++) {
+		if (strlen(option_rows[o].word) != n || strncmp(option_rows[o].word, arg, n) != 0)
+			continue;
+		*ret_value = arg[n] ? arg + n + 1 : NULL;
+		return o;
+	}
+	return -1;
 }
 
-static int cmd_account_add(struct invocation *in)
+static const char *nearest_option(const char *arg)
 {
-	char password[PASSWORD_MAX];
-	struct buf verifier = BUF(512);
-	struct directory *d;
-	uint64_t id;
-	enum status st = verifier_make(read_password(password), 32 << 20, 2, &verifier);
+	size_t least = SIZE_MAX, best = 0;
 
-	if (st == ST_OK)
-		st = open_directory(in->dir, &d);
-	if (st != ST_OK)
-		return complain(in->dir, st);
-	st = directory_add_account(d, view_cstr(in->args[0]), buf_view(&verifier), 0, &id);
-	directory_close(d);
-	buf_free(&verifier);
-	return st == ST_OK ? 0 : complain(in->args[0], st);
+	for (size_t o = 0; o < OPTION_COUNT; o++) {
+		size_t d = view_distance(view_head(view_cstr(arg), 40), view_cstr(option_rows[o].word));
+
+		if (d < least) {
+			least = d;
+			best = o;
+		}
+	}
+	return option_rows[best].word;
 }
 
-static int cmd_domain_add(struct invocation *in)
+/* Takes argv[*at]; its value may be the next one. */
+static int take_option(struct invocation *in, int argc, char **argv, int *at)
 {
-	struct directory *d;
-	enum status st = open_directory(in->dir, &d);
+	const char *value = NULL;
+	int o = option_of(argv[*at], &value);
 
-	if (st != ST_OK)
-		return complain(in->dir, st);
-	st = directory_add_domain(d, view_cstr(in->args[0]));
-	directory_close(d);
-	return st == ST_OK ? 0 : complain(in->args[0], st);
+	if (o < 0) {
+		tell("unknown option %.40s; did you mean %s?", argv[*at], nearest_option(argv[*at]));
+		return WRONG_USE;
+	}
+	if (option_rows[o].value == NULL && value) {
+		tell("%s takes no value", option_rows[o].word);
+		return WRONG_USE;
+	}
+	if (option_rows[o].value && value == NULL) {
+		if (*at + 1 == argc) {
+			tell("%s wants a value: %s %s", option_rows[o].word, option_rows[o].word,
+			     option_rows[o].value);
+			return WRONG_USE;
+		}
+		value = argv[++*at];
+	}
+	in->given[o] = value ? value : "";
+	return DONE;
 }
 
-static const struct {
-	const char *words[2];
-	int least, most;
-	int (*run)(struct invocation *in);
-	const char *usage;
-} commands[] = {
-	{ { "setup", NULL }, 1, 1, cmd_setup, "setup DOMAIN [--dir DIR]" },
-	{ { "serve", NULL }, 0, 0, cmd_serve, "serve [--dir DIR]" },
-	{ { "account", "add" }, 1, 1, cmd_account_add, "account add ADDRESS [--password-stdin]" },
-	{ { "domain", "add" }, 1, 1, cmd_domain_add, "domain add DOMAIN" },
-};
-
-static int usage(void)
+static int take_command_line(struct invocation *in, int argc, char **argv)
 {
-	fputs("usage:\n", stderr);
-	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-		fprintf(stderr, "  waxwing %s\n", commands[i].usage);
-	return 2;
+	bool options = true;
+
+	for (int i = 1; i < argc; i++) {
+		if (options && strcmp(argv[i], "--") == 0)
+			options = false;
+		else if (!options || argv[i][0] != '-' || argv[i][1] == '\0')
+			in->args[in->n++] = argv[i];
+		else if (take_option(in, argc, argv, &i) != DONE)
+			return WRONG_USE;
+	}
+	return DONE;
+}
+
+static int check_options(const struct invocation *in)
+{
+	for (int o = 0; o < OPTION_COUNT; o++) {
+		if (in->given[o] && !((in->command->options | OPTIONS_ALWAYS) & (1u << o))) {
+			tell("`waxwing %s` has no option %s", in->command->words, option_rows[o].word);
+			return WRONG_USE;
+		}
+	}
+	return DONE;
+}
+
+static int wrong_count(const struct invocation *in)
+{
+	struct buf line = BUF(1024);
+
+	usage_line(in->command, &line);
+	tell("%s; usage: %.*s", in->n < in->command->least ? "something is missing" : "too many arguments",
+	     VIEW_ARG(buf_view(&line)));
+	buf_free(&line);
+	return WRONG_USE;
+}
+
+/* ---- what is no row of the table: help, and what the build asks ---- */
+
+static int help(char **args, int n)
+{
+	struct buf out = BUF(TEXT_MAX);
+	const struct command_group *g = n ? find_group(args[0]) : NULL;
+
+	if (n && g == NULL)
+		return unknown_command(args, n);
+	if (g)
+		help_group(g, &out);
+	else
+		help_all(&out);
+	return print(&out);
+}
+
+static int manual(const char *name)
+{
+	struct buf out = BUF(TEXT_MAX);
+
+	if (strcmp(name, "list") == 0) {
+		manual_names(&out);
+	} else if (manual_page(view_cstr(name), &out) != ST_OK) {
+		tell("no manual page %.80s", name);
+		return WRONG_USE;
+	}
+	return print(&out);
+}
+
+static bool hidden(int argc, char **argv, int *ret_status)
+{
+	struct buf out = BUF(TEXT_MAX);
+
+	if (argc == 3 && strcmp(argv[1], "--manual") == 0) {
+		*ret_status = manual(argv[2]);
+		return true;
+	}
+	if (argc == 2 && strcmp(argv[1], "--completion") == 0)
+		completion(&out);
+	else if (argc == 2 && strcmp(argv[1], "--version") == 0)
+		buf_puts(&out, "waxwing " WAXWING_VERSION "\n");
+	else
+		return false;
+	*ret_status = print(&out);
+	return true;
 }
 
 int admin_command(int argc, char **argv)
 {
-	struct invocation in = { .dir = "/var/lib/waxwing", .args = argv + 1 };
+	struct invocation in = { .dir = getenv("WAXWING_DIR"), .args = argv + 1 };
+	int words = 0, status;
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--dir") == 0 && i + 1 < argc)
-			in.dir = argv[++i];
-		else if (strcmp(argv[i], "--json") == 0)
-			in.json = true;
-		else if (strcmp(argv[i], "--password-stdin") == 0)
-			in.password_stdin = true;
-		else
-			in.args[in.n++] = argv[i];
+	if (hidden(argc, argv, &status))
+		return status;
+	if (take_command_line(&in, argc, argv) != DONE)
+		return WRONG_USE;
+	if (in.n && strcmp(in.args[0], "help") == 0)
+		return help(in.args + 1, in.n - 1);
+	if (in.given[OPTION_help])
+		return help(in.args, in.n);
+	if (in.n == 0) {
+		help(in.args, 0);
+		return WRONG_USE;
 	}
-	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-		int words = commands[i].words[1] ? 2 : 1;
-
-		if (in.n < words || strcmp(in.args[0], commands[i].words[0]) != 0 ||
-		    (words == 2 && strcmp(in.args[1], commands[i].words[1]) != 0))
-			continue;
-		in.args += words;
-		in.n -= words;
-		if (in.n < commands[i].least || in.n > commands[i].most)
-			break;
-		return commands[i].run(&in);
-	}
-	return usage();
+	in.command = find_command(in.args, in.n, &words);
+	if (in.command == NULL)
+		return unknown_command(in.args, in.n);
+	in.args += words;
+	in.n -= words;
+	if (check_options(&in) != DONE)
+		return WRONG_USE;
+	if (in.n < in.command->least || in.n > in.command->most)
+		return wrong_count(&in);
+	if (in.given[OPTION_dir])
+		in.dir = in.given[OPTION_dir];
+	if (in.dir == NULL || in.dir[0] == '\0')
+		in.dir = DEFAULT_DIR;
+	return in.command->run(&in);
 }

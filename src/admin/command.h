@@ -1,0 +1,106 @@
+/* command.h - what a command of waxwing(8) is made of.
+ *
+ * commands.def and options.def are the only lists.  From them come the
+ * parsing of the command line, `waxwing help`, the manual pages, the shell
+ * completion and the prototypes of the handlers.  To add a command: a row in
+ * commands.def, and cmd_NAME in a file of this folder.
+ *
+ * A handler returns the exit status: DONE, FAILED (refused or failed, said on
+ * standard error) or WRONG_USE.  Results go to standard output and nothing
+ * else does.
+ */
+#ifndef WAXWING_ADMIN_COMMAND_H
+#define WAXWING_ADMIN_COMMAND_H
+
+#include "base/buf.h"
+#include "base/status.h"
+
+enum { DONE = 0, FAILED = 1, WRONG_USE = 2 };
+
+/* ---- options ---- */
+
+enum option_id {
+#define O(id, word, value, help) OPTION_##id,
+#include "admin/options.def"
+#undef O
+	OPTION_COUNT,
+};
+
+struct option_row {
+	const char *word;	/* "--dir" */
+	const char *value;	/* "DIR", or NULL for one without a value */
+	const char *help;
+};
+
+extern const struct option_row option_rows[OPTION_COUNT];
+
+/* Options that every command has. */
+#define OPTIONS_ALWAYS ((1u << OPTION_dir) | (1u << OPTION_help))
+
+/* ---- commands ---- */
+
+struct invocation;
+
+struct command {
+	const char *words;	/* "account add" */
+	const char *arguments;	/* "ADDRESS", for the usage line */
+	int least, most;	/* of them */
+	unsigned options;	/* 1 << enum option_id, besides OPTIONS_ALWAYS */
+	int (*run)(struct invocation *in);
+	const char *help;	/* one line */
+	const char *more;	/* paragraphs, for the manual page; may be empty */
+};
+
+/* A group is one word and has one manual page, waxwing-WORD(8). */
+struct command_group {
+	const char *word;
+	const char *help;	/* one line, without a stop: NAME in the manual */
+	const char *more;	/* paragraphs: DESCRIPTION */
+	const char *examples;	/* command lines, one a line */
+};
+
+/* All rows, in the order of commands.def; NULL past the end. */
+const struct command *command_row(size_t i);
+const struct command_group *group_row(size_t i);
+
+/* Is the command one of the group? */
+bool command_in_group(const struct command *c, const struct command_group *g);
+
+/* One invocation: what the command line said. */
+struct invocation {
+	const struct command *command;
+	const char *dir;
+	char **args;		/* without words and options; n of them */
+	int n;
+	const char *given[OPTION_COUNT];	/* the value, "" for one without, NULL: absent */
+};
+
+#define C(handler, words, arguments, least, most, options, help, more) \
+	int cmd_##handler(struct invocation *in);
+#define G(word, help, more, examples)
+#include "admin/commands.def"
+#undef C
+#undef G
+
+/* ---- words about the table (table.c) ---- */
+
+/* "account add ADDRESS [--quota SIZE] ..." */
+void usage_line(const struct command *c, struct buf *out);
+/* All commands, or those of one group, or one, as text for a terminal. */
+void help_all(struct buf *out);
+void help_group(const struct command_group *g, struct buf *out);
+/* The script for bash. */
+void completion(struct buf *out);
+
+/* The command that is nearest to the words, for "did you mean". */
+const struct command *command_nearest(struct view words);
+
+/* ---- the manual (manual.c) ---- */
+
+/* The page in mdoc(7): "waxwing", "waxwing-WORD" or "waxwing.conf".
+ * ST_MISSING: there is no such page. */
+enum status manual_page(struct view name, struct buf *out) MUST_USE;
+/* The names of all pages with their sections, a line each. */
+void manual_names(struct buf *out);
+
+#endif

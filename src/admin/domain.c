@@ -1,0 +1,52 @@
+/* domain.c - waxwing domain add, list. */
+#include "admin/instance.h"
+#include "admin/listing.h"
+#include "admin/tell.h"
+
+#include <stdio.h>
+
+static const struct reason why_not[] = {
+	{ ST_EXISTS, "is one of ours already" },
+	{ ST_MISSING, "is not one of ours" },
+	{ ST_SYNTAX, "is not the name of a domain, such as example.org" },
+	{ ST_OK, NULL },
+};
+
+int cmd_domain_add(struct invocation *in)
+{
+	struct directory *d;
+	enum status st = instance_directory(in, &d);
+
+	if (st != ST_OK)
+		return FAILED;
+	st = directory_add_domain(d, view_cstr(in->args[0]));
+	directory_close(d);
+	return st == ST_OK ? DONE : complain(in->args[0], st, why_not);
+}
+
+static void add_row(void *arg, struct view name, struct view b, uint64_t id)
+{
+	(void)b;
+	(void)id;
+	json_array_append_new(arg, json_pack("{so}", "domain", json_text(name)));
+}
+
+int cmd_domain_list(struct invocation *in)
+{
+	static const struct column columns[] = { { "domain", "DOMAIN", COLUMN_TEXT } };
+	json_t *rows = json_array();
+	struct directory *d;
+	enum status st = instance_directory(in, &d);
+
+	if (st != ST_OK) {
+		json_decref(rows);
+		return FAILED;
+	}
+	st = directory_each_domain(d, add_row, rows);
+	directory_close(d);
+	if (st == ST_OK)
+		return listing_print(in, columns, 1, rows,
+				     "No domain yet; `waxwing domain add DOMAIN` adds one.");
+	json_decref(rows);
+	return complain(in->dir, st, NULL);
+}

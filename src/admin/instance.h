@@ -1,0 +1,24 @@
+/* instance.h - the folder that a command works on. */
+#ifndef WAXWING_ADMIN_INSTANCE_H
+#define WAXWING_ADMIN_INSTANCE_H
+
+#include "admin/command.h"
+#include "conf/conf.h"
+#include "directory/directory.h"
+
+/* Each says itself what is wrong. */
+enum status instance_conf(const struct invocation *in, struct conf *ret) MUST_USE;
+enum status instance_directory(const struct invocation *in, struct directory **ret) MUST_USE;
+
+/* Asks the running server (run/control): sends the command, calls row for
+ * each row of the answer.  ST_CLOSED: no server runs here.  ret_said: what
+ * the server said at the end, or NULL. */
+struct control_answer {
+	enum verdict verdict;
+	struct buf text;	/* the caller frees it */
+};
+typedef void control_row(void *arg, struct view json);
+enum status control_ask(const char *dir, const char *verb, const char *argument, control_row *row,
+			void *arg, struct control_answer *ret) MUST_USE;
+
+#endif

@@ -1,0 +1,126 @@
+/* setup.c - waxwing setup: makes what is missing, leaves what is there. */
+#include "admin/instance.h"
+#include "admin/tell.h"
+
+#include "base/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_SIZE = 4096 };
+
+static void report(enum status st, const char *what, const char *name)
+{
+	printf("%-7s %s %s\n", st == ST_OK ? "made" : "kept", what, name);
+}
+
+/* Each step answers ST_OK (made), ST_EXISTS (was there), or what is wrong;
+ * ret_name is what it is about. */
+static enum status step_folder(struct invocation *in, struct buf *ret_name)
+{
+	buf_puts(ret_name, in->dir);
+	return mkdir(in->dir, 0711) == 0 ? ST_OK : status_of_errno(errno);
+}
+
+static enum status step_conf(struct invocation *in, struct buf *ret_name)
+{
+	struct buf text = BUF(1024 * 1024);
+	struct iovec iov;
+	char path[PATH_SIZE];
+	int fd;
+	enum status st;
+
+	snprintf(path, sizeof path, "%s/waxwing.conf", in->dir);
+	buf_puts(ret_name, path);
+	st = disk_open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644, &fd);
+	if (st != ST_OK)
+		return st;
+	conf_example(&text);
+	iov = (struct iovec){ text.p, text.n };
+	st = buf_status(&text);
+	if (st == ST_OK)
+		st = disk_write_at(fd, &iov, 1, 0);
+	if (st == ST_OK)
+		st = disk_flush_all(fd);
+	close(fd);
+	buf_free(&text);
+	return st;
+}
+
+static enum status step_directory(struct invocation *in, struct buf *ret_name)
+{
+	char path[PATH_SIZE];
+	struct directory *d;
+	bool there;
+	enum status st;
+
+	snprintf(path, sizeof path, "%s/directory", in->dir);
+	st = disk_mkdir(AT_FDCWD, path, 0700);
+	if (st != ST_OK && st != ST_EXISTS)
+		return st;
+	snprintf(path, sizeof path, "%s/directory/directory.db", in->dir);
+	buf_puts(ret_name, path);
+	there = access(path, F_OK) == 0;
+	st = directory_open(path, &d);
+	if (st != ST_OK)
+		return st;
+	directory_close(d);
+	return there ? ST_EXISTS : ST_OK;
+}
+
+static enum status step_domain(struct invocation *in, struct buf *ret_name)
+{
+	struct directory *d;
+	enum status st = instance_directory(in, &d);
+
+	buf_puts(ret_name, in->args[0]);
+	if (st != ST_OK)
+		return st;
+	st = directory_add_domain(d, view_cstr(in->args[0]));
+	directory_close(d);
+	return st;
+}
+
+/* What setup makes, in this order: the only list. */
+static const struct {
+	const char *what;
+	enum status (*make)(struct invocation *in, struct buf *ret_name);
+} steps[] = {
+	{ "the folder", step_folder },
+	{ "the configuration", step_conf },
+	{ "the directory of accounts", step_directory },
+	{ "the domain", step_domain },
+};
+
+static const struct reason why_not[] = {
+	{ ST_SYNTAX, "is not the name of a domain, such as example.org" },
+	{ ST_MISSING, "the folder above it does not exist" },
+	{ ST_OK, NULL },
+};
+
+int cmd_setup(struct invocation *in)
+{
+	struct buf name = BUF(PATH_SIZE);
+
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		enum status st;
+
+		buf_clear(&name);
+		st = steps[i].make(in, &name);
+		buf_putc(&name, '\0');
+		if (st != ST_OK && st != ST_EXISTS) {
+			complain(name.p, st, why_not);
+			buf_free(&name);
+			return FAILED;
+		}
+		report(st, steps[i].what, name.p);
+	}
+	buf_free(&name);
+	printf("\nNext:\n  waxwing account add NAME@%s --dir %s\n  waxwing serve --dir %s\n", in->args[0],
+	       in->dir, in->dir);
+	return DONE;
+}
