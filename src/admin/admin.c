@@ -3,6 +3,7 @@
 
 #include "admin/command.h"
 #include "admin/tell.h"
+#include "ipc/records.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,6 +199,39 @@ static int manual(const char *name)
 	return print(&out);
 }
 
+static void roles_of(unsigned set, struct buf *out)
+{
+	const char *comma = "";
+
+	if (set == (1u << ROLE_ADMIN) - 1) {
+		buf_puts(out, "everybody");
+		return;
+	}
+	for (int r = 0; r < ROLE_COUNT; r++) {
+		if (!(set & (1u << r)))
+			continue;
+		buf_putf(out, "%s%s", comma, r == ROLE_ADMIN ? "waxwing(8)" : role_name((enum role)r));
+		comma = ", ";
+	}
+}
+
+/* The table of records as INTERNALS.md has it. */
+static void records(struct buf *out)
+{
+	static const char *const descriptors[] = { "", "one", "maybe" };
+	struct record_row row;
+
+	buf_puts(out, "| record | from | to | descriptor | fields | what it says |\n"
+		      "| --- | --- | --- | --- | --- | --- |\n");
+	for (unsigned type = 1; record_row(type, &row); type++) {
+		buf_putf(out, "| %s | ", row.name);
+		roles_of(row.from, out);
+		buf_puts(out, " | ");
+		roles_of(row.to, out);
+		buf_putf(out, " | %s | %s | %s |\n", descriptors[row.descriptor], row.fields, row.doc);
+	}
+}
+
 static bool hidden(int argc, char **argv, int *ret_status)
 {
 	struct buf out = BUF(TEXT_MAX);
@@ -208,6 +242,8 @@ static bool hidden(int argc, char **argv, int *ret_status)
 	}
 	if (argc == 2 && strcmp(argv[1], "--completion") == 0)
 		completion(&out);
+	else if (argc == 2 && strcmp(argv[1], "--records") == 0)
+		records(&out);
 	else if (argc == 2 && strcmp(argv[1], "--version") == 0)
 		buf_puts(&out, "waxwing " WAXWING_VERSION "\n");
 	else
