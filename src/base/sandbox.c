@@ -55,7 +55,7 @@ static const int calls_accept[] = {
 
 static const int calls_threads[] = {
 	SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
-	SCMP_SYS(set_tid_address),
+	SCMP_SYS(set_tid_address), SCMP_SYS(setpriority), SCMP_SYS(eventfd2),
 };
 
 static const int calls_memfd[] = {

@@ -16,6 +16,7 @@ static const char schema[] =
 enum {
 	Q_DOMAIN,
 	Q_ACCOUNT,
+	Q_ACCOUNT_BY_ID,
 	Q_ALIAS,
 	Q_ADD_DOMAIN,
 	Q_REMOVE_DOMAIN,
@@ -36,6 +37,7 @@ enum {
 static const char *const texts[Q_COUNT] = {
 	[Q_DOMAIN] = "SELECT 1 FROM domain WHERE name = $1",
 	[Q_ACCOUNT] = "SELECT id, shown, verifier, quota, created FROM account WHERE address = $1",
+	[Q_ACCOUNT_BY_ID] = "SELECT id, shown, verifier, quota, created FROM account WHERE id = $1",
 	[Q_ALIAS] = "SELECT target FROM alias WHERE address = $1 ORDER BY target",
 	[Q_ADD_DOMAIN] = "INSERT INTO domain (name) VALUES ($1)",
 	[Q_REMOVE_DOMAIN] = "DELETE FROM domain WHERE name = $1",
@@ -123,17 +125,12 @@ static enum status has(struct directory *d, int q, struct view key, bool *ret_ha
 	return st;
 }
 
-enum status directory_account(struct directory *d, struct view address, struct arena *a,
-			      struct account *ret)
+static enum status account_row(struct sql_stmt *q, struct arena *a, struct account *ret)
 {
-	char low[ADDRESS_MAX];
-	struct sql_stmt *q = d->q[Q_ACCOUNT];
 	struct account acc;
 	bool row;
-	enum status st;
+	enum status st = sql_step(q, &row);
 
-	sql_bind_text(q, 1, folded(address, low));
-	st = sql_step(q, &row);
 	if (st == ST_OK && !row)
 		st = ST_MISSING;
 	if (st == ST_OK) {
@@ -148,6 +145,22 @@ enum status directory_account(struct directory *d, struct view address, struct a
 	if (st == ST_OK)
 		*ret = acc;
 	return st;
+}
+
+enum status directory_account(struct directory *d, struct view address, struct arena *a,
+			      struct account *ret)
+{
+	char low[ADDRESS_MAX];
+
+	sql_bind_text(d->q[Q_ACCOUNT], 1, folded(address, low));
+	return account_row(d->q[Q_ACCOUNT], a, ret);
+}
+
+enum status directory_account_by_id(struct directory *d, uint64_t id, struct arena *a,
+				    struct account *ret)
+{
+	sql_bind_int(d->q[Q_ACCOUNT_BY_ID], 1, (int64_t)id);
+	return account_row(d->q[Q_ACCOUNT_BY_ID], a, ret);
 }
 
 struct resolving {

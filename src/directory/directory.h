@@ -41,6 +41,9 @@ enum verdict directory_resolve(struct directory *d, struct view address, struct 
 enum status directory_account(struct directory *d, struct view address, struct arena *a,
 			      struct account *ret) MUST_USE;
 
+enum status directory_account_by_id(struct directory *d, uint64_t id, struct arena *a,
+				    struct account *ret) MUST_USE;
+
 enum status directory_add_domain(struct directory *d, struct view domain) MUST_USE;
 enum status directory_remove_domain(struct directory *d, struct view domain) MUST_USE;
 /* ST_MISSING: its domain is not ours; ST_EXISTS. */
@@ -66,6 +69,13 @@ int64_t directory_version(struct directory *d);
 /* argon2id of a password with a fresh salt.  ST_NOMEM, ST_LIMIT. */
 enum status verifier_make(struct view password, int64_t memory_bytes, int64_t passes,
 			  struct buf *out) MUST_USE;
+
+/* One that no password fits and that takes as long as those made now: for
+ * people whom we do not know.  ST_LIMIT, ST_IO. */
+enum status verifier_dummy(int64_t memory_bytes, int64_t passes, struct buf *out) MUST_USE;
+
+/* Takes no time to speak of: needs no thread. */
+bool verifier_is_quick(struct view verifier);
 
 /* True when the password is the verifier's.  Takes as long for any verifier
  * of the same kind. */

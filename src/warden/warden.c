@@ -1,21 +1,14 @@
 #include "warden/warden.h"
 
+#include "base/disk.h"
 #include "base/log.h"
-#include "directory/directory.h"
-#include "role/role.h"
+#include "warden/internal.h"
 
+#include <fcntl.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-enum { DOORS_MAX = 64 };
-
-struct warden {
-	struct role_process proc;
-	struct directory *directory;
-	struct channel doors[DOORS_MAX];
-	struct buf out, targets;
-};
 
 static void rcpt_ask(struct warden *w, struct channel *ch, const struct record *rec)
 {
@@ -37,6 +30,8 @@ static const struct {
 	void (*answer)(struct warden *w, struct channel *ch, const struct record *rec);
 } questions[] = {
 	{ REC_rcpt_ask, rcpt_ask },
+	{ REC_login_ask, login_ask },
+	{ REC_room_ask, room_ask },
 };
 
 static void door_says(struct channel *ch, struct record *rec)
@@ -64,6 +59,7 @@ static void parent_says(struct role_process *p, struct record *rec)
 	}
 	ch = &w->doors[to.index];
 	channel_close(ch);
+	w->door_came[to.index]++;
 	*ch = (struct channel){
 		.receive = door_says, .allowed = record_allowed, .owner = w,
 		.peer_id = to.index, .self = ROLE_WARDEN, .peer = ROLE_DOOR,
@@ -72,14 +68,39 @@ static void parent_says(struct role_process *p, struct record *rec)
 		log_event(LOG_ERROR_, "channel", "%s", "");
 }
 
+static void reloaded(struct role_process *p)
+{
+	logins_settings((struct warden *)((char *)p - offsetof(struct warden, proc)));
+}
+
+/* Locked in: open what we answer from. */
+static enum status open_all(struct warden *w, const char *directory, const char *keys)
+{
+	char path[4200];
+	int fd;
+	enum status st;
+
+	snprintf(path, sizeof path, "%s/directory.db", directory);
+	st = directory_open(path, &w->directory);
+	if (st == ST_OK)
+		st = disk_open(AT_FDCWD, keys, O_RDONLY | O_DIRECTORY, 0, &fd);
+	if (st != ST_OK)
+		return st;
+	st = logins_open(w, fd);
+	close(fd);
+	return st;
+}
+
 int warden_main(void)
 {
 	struct warden *w = calloc(1, sizeof *w);
-	char folder[4096], path[4200];
+	char folder[4096], keys[4096];
 	enum status st;
 
 	if (w == NULL)
 		return 1;
+	/* No configuration file of the system's: it could load code. */
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	for (int i = 0; i < DOORS_MAX; i++)
 		w->doors[i].watch.fd = -1;
 	w->proc.parent.watch.fd = -1;
@@ -87,15 +108,16 @@ int warden_main(void)
 	w->targets = BUF(RECORD_MAX / 2);
 	role_begin(&w->proc, ROLE_WARDEN);
 	w->proc.receive = parent_says;
+	w->proc.reloaded = reloaded;
 	snprintf(folder, sizeof folder, "%s/directory", w->proc.conf.dir);
-	snprintf(path, sizeof path, "%s/directory.db", folder);
+	snprintf(keys, sizeof keys, "%s/keys", w->proc.conf.dir);
 	role_lock_in(&w->proc, &(struct sandbox){
 				       .calls = SANDBOX_FILES | SANDBOX_THREADS,
-				       .writable = { folder },
+				       .writable = { folder, keys },
 			       });
-	st = directory_open(path, &w->directory);
+	st = open_all(w, folder, keys);
 	if (st != ST_OK) {
-		log_event(LOG_ERROR_, "directory-open", "why=\"%s\"", status_name(st));
+		log_event(LOG_ERROR_, "warden-open", "why=\"%s\"", status_name(st));
 		log_flush();
 		return 1;
 	}

@@ -1,0 +1,32 @@
+/* pool.h - a few threads for argon2id, so that warden's doors never wait.
+ *
+ * The threads run verifier_check and nothing else; all the rest of warden is
+ * one thread.  They have a low priority: mail goes first.
+ *
+ * Limit: POOL_WAITING jobs; at some tens of milliseconds each, who comes
+ * later is better told to come again.
+ */
+#ifndef WAXWING_WARDEN_POOL_H
+#define WAXWING_WARDEN_POOL_H
+
+#include "base/loop.h"
+#include "base/view.h"
+
+enum { POOL_WAITING = 64, POOL_THREADS_MAX = 4 };
+
+struct pool;
+
+struct pool_job {
+	struct pool_job *next;
+	struct view verifier, secret;	/* must stay until done */
+	bool right;
+	void (*done)(struct pool_job *job);	/* on the loop's thread */
+};
+
+/* One thread for each processor, at most POOL_THREADS_MAX.  ST_NOMEM, ST_IO. */
+enum status pool_new(struct loop *l, struct pool **ret) MUST_USE;
+
+/* ST_LIMIT: too many wait. */
+enum status pool_give(struct pool *p, struct pool_job *job) MUST_USE;
+
+#endif

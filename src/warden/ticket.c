@@ -1,0 +1,140 @@
+#include "warden/ticket.h"
+
+#include "base/cursor.h"
+#include "base/disk.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum { FORM = 1, SIGNED = TICKET_SIZE - MAC_SIZE };
+
+struct ticket {
+	uint64_t account;
+	uint32_t door;
+	wall_ms expires;
+	struct view text, mac;
+};
+
+/* ---- the key ---- */
+
+static enum status read_key(int dir, unsigned char key[MAC_KEY])
+{
+	int fd;
+	enum status st = disk_open(dir, "ticket.key", O_RDONLY, 0, &fd);
+
+	if (st != ST_OK)
+		return st;
+	st = disk_read_at(fd, key, MAC_KEY, 0);
+	close(fd);
+	return st;
+}
+
+/* Whole or not there: written beside, flushed, renamed. */
+static enum status make_key(int dir, unsigned char key[MAC_KEY])
+{
+	struct iovec iov = { key, MAC_KEY };
+	int fd;
+	enum status st;
+
+	if (getrandom(key, MAC_KEY, 0) != MAC_KEY)
+		return ST_IO;
+	st = disk_open(dir, "ticket.key.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600, &fd);
+	if (st != ST_OK)
+		return st;
+	st = disk_write_at(fd, &iov, 1, 0);
+	if (st == ST_OK)
+		st = disk_flush(fd);
+	close(fd);
+	if (st == ST_OK)
+		st = disk_rename(dir, "ticket.key.new", "ticket.key");
+	return st == ST_OK ? disk_flush_all(dir) : st;
+}
+
+enum status ticket_key(int dir, struct mac *ret_mac)
+{
+	unsigned char key[MAC_KEY];
+	enum status st = read_key(dir, key);
+
+	if (st == ST_MISSING || st == ST_CORRUPT)
+		st = make_key(dir, key);
+	if (st == ST_OK)
+		st = mac_init(ret_mac, key);
+	explicit_bzero(key, sizeof key);
+	return st;
+}
+
+/* ---- tickets ---- */
+
+static enum status seal(const struct mac *m, struct view text, struct view verifier,
+			unsigned char out[MAC_SIZE])
+{
+	const struct view parts[] = { text, verifier };
+
+	return mac_of(m, parts, 2, out);
+}
+
+enum status ticket_make(const struct mac *m, uint64_t account, uint32_t door, struct view verifier,
+			wall_ms now, struct buf *out)
+{
+	unsigned char mac[MAC_SIZE];
+	enum status st;
+
+	buf_clear(out);
+	put_u8(out, FORM);
+	put_u64(out, account);
+	put_u32(out, door);
+	put_u64(out, (uint64_t)(now + TICKET_LIFE_MS));
+	st = buf_status(out);
+	if (st == ST_OK)
+		st = seal(m, buf_view(out), verifier, mac);
+	if (st != ST_OK)
+		return st;
+	buf_put(out, view_make((const char *)mac, sizeof mac));
+	return buf_status(out);
+}
+
+static enum status take(struct view bytes, struct ticket *ret)
+{
+	struct cursor c = cursor_over(bytes);
+	struct ticket t = { .text = view_head(bytes, SIGNED) };
+
+	if (take_u8(&c) != FORM)
+		return ST_SYNTAX;
+	t.account = take_u64(&c);
+	t.door = take_u32(&c);
+	t.expires = (wall_ms)take_u64(&c);
+	t.mac = take_bytes(&c, MAC_SIZE);
+	if (!cursor_end(&c))
+		return ST_SYNTAX;
+	*ret = t;
+	return ST_OK;
+}
+
+enum status ticket_account(struct view ticket, uint64_t *ret_account)
+{
+	struct ticket t;
+	enum status st = take(ticket, &t);
+
+	if (st == ST_OK)
+		*ret_account = t.account;
+	return st;
+}
+
+enum status ticket_check(const struct mac *m, struct view ticket, uint32_t door, struct view verifier,
+			 wall_ms now)
+{
+	unsigned char mac[MAC_SIZE], claimed[MAC_SIZE];
+	struct ticket t;
+	enum status st = take(ticket, &t);
+
+	if (st == ST_OK)
+		st = seal(m, t.text, verifier, mac);
+	if (st != ST_OK)
+		return st;
+	memcpy(claimed, t.mac.p, MAC_SIZE);
+	if (!mac_same(mac, claimed) || t.door != door)
+		return ST_DENIED;
+	return t.expires <= now ? ST_TIMEOUT : ST_OK;
+}

@@ -1,0 +1,40 @@
+/* ticket.h - what a door shows to have a room opened.
+ *
+ *     0      1         9      13        21      53
+ *     +------+---------+------+---------+-------+
+ *     | form | account | door | expires | mac   |
+ *     +------+---------+------+---------+-------+
+ *
+ * mac is HMAC-SHA256 over what stands before it and over the account's
+ * verifier, under the key in keys/ticket.key: so a ticket is good for one
+ * account and one door, ends with its time, with the password that it was
+ * given for and with the account, and is still good when warden was started
+ * again.  Expiry is wall time.
+ */
+#ifndef WAXWING_WARDEN_TICKET_H
+#define WAXWING_WARDEN_TICKET_H
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "warden/mac.h"
+
+/* Longer than the longest imap.timeout: a parked session wakes within that,
+ * and is given a fresh one. */
+enum { TICKET_LIFE_MS = 25 * 3600 * 1000, TICKET_SIZE = 53 };
+
+/* The key of that folder (an open descriptor), made at the first start.  The
+ * errors of disk.h. */
+enum status ticket_key(int dir, struct mac *ret_mac) MUST_USE;
+
+enum status ticket_make(const struct mac *m, uint64_t account, uint32_t door, struct view verifier,
+			wall_ms now, struct buf *out) MUST_USE;
+
+/* Whose it claims to be; to be believed only after ticket_check.  ST_SYNTAX. */
+enum status ticket_account(struct view ticket, uint64_t *ret_account) MUST_USE;
+
+/* ST_DENIED: another door's, not ours, or the password has changed;
+ * ST_TIMEOUT: expired; ST_SYNTAX, ST_NOMEM. */
+enum status ticket_check(const struct mac *m, struct view ticket, uint32_t door, struct view verifier,
+			 wall_ms now) MUST_USE;
+
+#endif
