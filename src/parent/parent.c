@@ -14,7 +14,6 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 enum { QUICK_MS = 2000, AGAIN_MS = 100, AGAIN_MOST = 8, STOP_MS = 10000 };
@@ -71,7 +70,7 @@ static void child_ready(struct child *c)
 	p->announced = true;
 	log_event(LOG_INFO_, "serving", "host=%s doors=%u after_ms=%llu", p->conf.host_name, p->n_doors,
 		  (unsigned long long)(clock_steady() - p->started));
-	sd_notify(0, "READY=1");
+	notify_manager("READY=1");
 }
 
 static void room_leaving(struct child *c)
@@ -238,7 +237,7 @@ static void stop_all(struct parent *p)
 	if (p->stopping)
 		return;
 	p->stopping = true;
-	sd_notify(0, "STOPPING=1");
+	notify_manager("STOPPING=1");
 	log_event(LOG_INFO_, "stopping", "%s", "");
 	for (size_t i = 0; i < p->n_listeners; i++)
 		close(p->listeners[i].fd);

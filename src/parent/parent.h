@@ -80,6 +80,9 @@ void parent_give_listeners(struct parent *p, struct child *door);
 enum status parent_control_open(struct parent *p) MUST_USE;
 void parent_control_close(struct parent *p);
 
+/* notify.c: "READY=1" and the like, where systemd wants to know. */
+void notify_manager(const char *state);
+
 /* The child with that role and index (account for rooms), or NULL. */
 struct child *parent_child(struct parent *p, enum role role, uint64_t index);
 
