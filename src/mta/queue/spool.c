@@ -15,7 +15,7 @@
 
 enum { HEAD = 32, ALIGN = 8, TYPE_LETTER = 1, TYPE_DONE = 2 };
 enum { BATCH_MAX = 1024 * 1024 * 1024, IOV_BATCH = 48 };
-enum { NAME_SIZE = 32 };
+enum { NAME_SIZE = 32, ZEROS = 32 * 1024, AHEAD = 32 * ZEROS };
 static const uint32_t magic = 0x31535857;	/* "WXS1" */
 
 struct segment {
@@ -23,6 +23,7 @@ struct segment {
 	uint64_t first_id;	/* lowest queue id of a letter in it; UINT64_MAX: none */
 	uint64_t owed;
 	uint64_t size;
+	uint64_t prepared;	/* bytes of the file that have been written, if only with zeros */
 	int fd;
 };
 
@@ -137,7 +138,7 @@ static enum status add_segment(struct spool *s, uint64_t number, int fd, uint64_
 	if (more == NULL)
 		return ST_NOMEM;
 	s->segments = more;
-	more[s->n_segments++] = (struct segment){ number, UINT64_MAX, 0, size, fd };
+	more[s->n_segments++] = (struct segment){ number, UINT64_MAX, 0, size, size, fd };
 	return ST_OK;
 }
 
@@ -479,6 +480,7 @@ static enum status give_up(struct spool *s, enum status why)
 	struct segment *seg = current(s);
 
 	if (why == ST_NOSPACE && disk_truncate(seg->fd, (off_t)seg->size) == ST_OK) {
+		seg->prepared = seg->size;
 		buf_clear(&s->batch);
 		s->batch_letters = 0;
 		return why;
@@ -493,14 +495,34 @@ static enum status give_up(struct spool *s, enum status why)
 	return why;
 }
 
+/* A flush of bytes that lie in blocks written before touches neither the
+ * file's size nor its block map, and so is one transfer where a growing file
+ * needs two.  So the file is kept ahead with zeros, AHEAD bytes at a time: the
+ * flush of one batch in hundreds pays for it.  Large batches would pay more
+ * than they gain.  When it cannot be done nothing is lost. */
+static void prepare(struct segment *seg, uint64_t end, size_t batch)
+{
+	static const char zeros[ZEROS];
+	struct iovec iov[AHEAD / ZEROS];
+
+	if (end <= seg->prepared || batch > AHEAD / 4)
+		return;
+	for (size_t i = 0; i < AHEAD / ZEROS; i++)
+		iov[i] = (struct iovec){ (void *)zeros, ZEROS };
+	if (disk_write_at(seg->fd, iov, AHEAD / ZEROS, (off_t)end) == ST_OK)
+		seg->prepared = end + AHEAD;
+}
+
 static enum status write_batch(struct spool *s)
 {
 	struct segment *seg = current(s);
 	struct iovec iov = { s->batch.p, s->batch.n };
 	enum status st = disk_write_at(seg->fd, &iov, 1, (off_t)seg->size);
 
-	if (st == ST_OK)
+	if (st == ST_OK) {
+		prepare(seg, seg->size + s->batch.n, s->batch.n);
 		st = disk_flush(seg->fd);
+	}
 	return st;
 }
 
