@@ -31,13 +31,13 @@ static void put_json(struct buf *b, struct view v)
 
 static void row_of(struct queue *q, const struct letter *l, bool recipients, struct buf *json)
 {
-	struct buf env = BUF(ENVELOPE_MAX * 4);
+	struct view env;
 	struct envelope e;
 	char at[RFC3339_SIZE];
 
 	arena_free(&q->arena);
 	if (spool_envelope(q->spool, &l->at, &env) == ST_OK &&
-	    envelope_take(buf_view(&env), &q->arena, &e) == ST_OK) {
+	    envelope_take(env, &q->arena, &e) == ST_OK) {
 		buf_putf(json, "{\"queue\":\"%llx\",\"id\":\"%s\",\"received\":\"%s\",\"size\":%u,\"from\":",
 			 (unsigned long long)l->id, l->name, clock_rfc3339(e.received, at), l->at.body_n);
 		put_json(json, e.sender);
@@ -50,7 +50,6 @@ static void row_of(struct queue *q, const struct letter *l, bool recipients, str
 		}
 		buf_putc(json, '}');
 	}
-	buf_free(&env);
 }
 
 static void send_row(struct admin *a, const struct letter *l, bool recipients)

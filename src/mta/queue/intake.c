@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@ static struct letter *letter_new(uint64_t id, const struct spool_place *at, cons
 	l->id = id;
 	l->at = *at;
 	l->n = l->owed = e->n_recipients;
+	l->fd = -1;
 	memcpy(l->name, e->id.p ? e->id.p : "", view_head(e->id, sizeof l->name - 1).n);
 	for (uint32_t i = 0; i < l->n; i++)
 		l->to[i] = (struct handover){ .letter = l, .recipient = i };
@@ -60,12 +62,30 @@ static void answer(struct queue *q, struct channel *ch, uint32_t call, uint64_t 
 	(void)!role_send(ch, &q->out, -1);
 }
 
+/* Hold a long letter's memory file for its room, so that its bytes need not
+ * be read back.  Only one that nobody can change any more: the room must get
+ * what the spool's checksum was made of. */
+static bool hold(struct queue *q, struct letter *l, int fd)
+{
+	const int sealed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
+	int seals = fd >= 0 && l ? fcntl(fd, F_GET_SEALS) : -1;
+
+	if (seals < 0 || (seals & sealed) != sealed || l->at.body_n <= LETTER_INLINE ||
+	    q->held == HELD_MAX || q->held_bytes + l->at.body_n > HELD_BYTES)
+		return false;
+	l->fd = fd;
+	q->held++;
+	q->held_bytes += l->at.body_n;
+	return true;
+}
+
 static enum verdict verdict_of(enum status st)
 {
 	return st == ST_OK ? VERDICT_OK : st == ST_NOSPACE ? VERDICT_FULL : VERDICT_LATER;
 }
 
-static enum status promise(struct queue *q, struct channel *ch, const struct record *rec,
+/* Takes rec->fd where it is of use (and leaves -1). */
+static enum status promise(struct queue *q, struct channel *ch, struct record *rec,
 			   const struct rec_letter *in)
 {
 	struct promise *p;
@@ -87,6 +107,8 @@ static enum status promise(struct queue *q, struct channel *ch, const struct rec
 		return st;
 	}
 	*p = (struct promise){ NULL, ch, rec->call, rec->sid, letter_new(id, &at, &e) };
+	if (hold(q, p->letter, rec->fd))
+		rec->fd = -1;
 	*q->promises_end = p;
 	q->promises_end = &p->next;
 	return ST_OK;
@@ -105,12 +127,12 @@ void queue_take_letter(struct queue *q, struct channel *ch, struct record *rec)
 
 static void keep(struct queue *q, struct letter *l)
 {
-	struct buf env = BUF(ENVELOPE_MAX * 4);
+	struct view env;
 	struct envelope e;
 
 	arena_free(&q->arena);
 	if (spool_envelope(q->spool, &l->at, &env) == ST_OK &&
-	    envelope_take(buf_view(&env), &q->arena, &e) == ST_OK) {
+	    envelope_take(env, &q->arena, &e) == ST_OK) {
 		log_begin(LOG_INFO_, "queued");
 		log_str("id", l->name);
 		log_hex("queue", l->id);
@@ -120,7 +142,6 @@ static void keep(struct queue *q, struct letter *l)
 		log_end();
 		schedule(q, l, &e);
 	}
-	buf_free(&env);
 }
 
 void queue_commit(struct turn_hook *h)
@@ -144,6 +165,8 @@ void queue_commit(struct turn_hook *h)
 		answer(q, a->ch, a->call, a->sid, kept ? VERDICT_OK : verdict_of(st ? st : ST_NOMEM),
 		       kept ? a->letter->id : 0);
 		if (!kept) {
+			if (a->letter)
+				letter_let_go(q, a->letter);
 			free(a->letter);
 			a->letter = NULL;
 		}

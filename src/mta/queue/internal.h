@@ -11,6 +11,9 @@
  * that failed is tried again. */
 enum { ROOM_WINDOW = 64, ROOM_WINDOW_BYTES = 2 * 1024 * 1024, ROOM_AGAIN_MS = 1000 };
 
+/* Doors' memory files that are held until the room has them. */
+enum { HELD_MAX = 256, HELD_BYTES = 64 * 1024 * 1024 };
+
 enum recipient_state { WAITING, HANDED, DELIVERED, DONE };
 
 struct handover {
@@ -25,6 +28,7 @@ struct letter {
 	struct spool_place at;
 	uint32_t owed;		/* recipients not DONE */
 	uint32_t n;
+	int fd;			/* the door's sealed memory file, or -1 */
 	char name[32];		/* its id in the log lines */
 	struct handover to[];
 };
@@ -60,6 +64,8 @@ struct queue {
 	struct map letters;	/* queue id -> struct letter */
 	struct map lanes;	/* account -> struct lane */
 	struct promise *promises, **promises_end;
+	uint32_t held;		/* memory files of letters, */
+	uint64_t held_bytes;	/* and what is in them */
 	struct channel doors[64];
 	struct turn_hook commit;
 	struct timer flush;
@@ -80,6 +86,8 @@ void lane_connected(struct queue *q, uint64_t account, int fd);
 void lane_failed(struct queue *q, uint64_t account);
 void lane_flush_all(struct queue *q);
 void letter_settled(struct queue *q, struct letter *l);
+/* Gives back the memory file that the letter came in. */
+void letter_let_go(struct queue *q, struct letter *l);
 
 /* command.c: what waxwing(8) asks. */
 void queue_admin(struct queue *q, int fd);

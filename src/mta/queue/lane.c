@@ -44,28 +44,41 @@ static void ask_for_room(struct lane *l)
 		l->asked = false;
 }
 
+/* A long letter's bytes: the memory file that the door filled, where it is
+ * still held, or a new one. */
+static enum status body_file(struct queue *q, struct letter *letter, int *ret_fd)
+{
+	if (letter->fd < 0)
+		return spool_body_fd(q->spool, &letter->at, ret_fd);
+	*ret_fd = letter->fd;
+	return ST_OK;
+}
+
 static enum status hand_over(struct lane *l, struct handover *h)
 {
 	struct queue *q = l->q;
 	struct letter *letter = h->letter;
-	struct buf env = BUF(RECORD_MAX);
-	struct view body = VIEW_NONE;
+	struct view env = VIEW_NONE, body = VIEW_NONE;
 	int fd = -1;
-	enum status st = spool_envelope(q->spool, &letter->at, &env);
+	enum status st;
 
-	if (st == ST_OK && letter->at.body_n <= LETTER_INLINE)
-		st = spool_body(q->spool, &letter->at, &body);
-	else if (st == ST_OK)
-		st = spool_body_fd(q->spool, &letter->at, &fd);
+	if (letter->at.body_n <= LETTER_INLINE)
+		st = spool_letter(q->spool, &letter->at, &env, &body);
+	else
+		st = body_file(q, letter, &fd);
+	if (st == ST_OK && fd >= 0)
+		st = spool_envelope(q->spool, &letter->at, &env);
 	if (st == ST_OK) {
 		rec_put_deliver(&q->out, 0, 0,
-				&(struct rec_deliver){ letter->id, spool_floor(q->spool), buf_view(&env),
+				&(struct rec_deliver){ letter->id, spool_floor(q->spool), env,
 						       h->recipient, letter->at.body_n, body });
 		st = role_send(&l->ch, &q->out, fd);
 	}
-	if (fd >= 0)
+	if (fd >= 0 && fd != letter->fd)
 		close(fd);
-	buf_free(&env);
+	/* Handed over once is nearly always enough. */
+	if (st == ST_OK && letter->n == 1)
+		letter_let_go(q, letter);
 	return st;
 }
 
@@ -182,6 +195,16 @@ static void unlink_first(struct lane *l, struct handover *h)
 	l->in_hand_bytes -= h->letter->at.body_n;
 }
 
+void letter_let_go(struct queue *q, struct letter *l)
+{
+	if (l->fd < 0)
+		return;
+	close(l->fd);
+	l->fd = -1;
+	q->held--;
+	q->held_bytes -= l->at.body_n;
+}
+
 /* A recipient of this letter is settled for good. */
 void letter_settled(struct queue *q, struct letter *l)
 {
@@ -191,6 +214,7 @@ void letter_settled(struct queue *q, struct letter *l)
 		log_event(LOG_WARN_, "done-unwritten", "id=%s", l->name);
 	q->done_waiting = true;
 	map_remove(&q->letters, l->id);
+	letter_let_go(q, l);
 	free(l);
 }
 

@@ -14,7 +14,7 @@
 #include <xxhash.h>
 
 enum { HEAD = 32, ALIGN = 8, TYPE_LETTER = 1, TYPE_DONE = 2 };
-enum { BATCH_MAX = 1024 * 1024 * 1024, IOV_BATCH = 48 };
+enum { BATCH_MAX = 1024 * 1024 * 1024, BATCH_SPARE = 8 * 1024 * 1024 };
 enum { NAME_SIZE = 32, ZEROS = 32 * 1024, AHEAD = 32 * ZEROS };
 static const uint32_t magic = 0x31535857;	/* "WXS1" */
 
@@ -35,6 +35,8 @@ struct spool {
 	size_t n_segments;
 	struct buf batch;
 	uint64_t batch_letters, batch_first_id;
+	bool kept;		/* the batch is on disk and only kept to be read from, */
+	struct spool_place kept_at;	/* from here on */
 	struct buf scratch;
 };
 
@@ -320,7 +322,7 @@ static int by_id(const void *a, const void *b)
 static enum status tell(struct scan *sc, spool_found *found, void *arg)
 {
 	struct owed **all = calloc(sc->owed.used + 1, sizeof(*all)), *o;
-	struct buf env = BUF(BATCH_MAX);
+	struct view env;
 	size_t n = 0, at = 0;
 	enum status st = all ? ST_OK : ST_NOMEM;
 
@@ -329,12 +331,10 @@ static enum status tell(struct scan *sc, spool_found *found, void *arg)
 	if (n)
 		qsort(all, n, sizeof(*all), by_id);
 	for (size_t i = 0; i < n && st == ST_OK; i++) {
-		buf_clear(&env);
 		st = spool_envelope(sc->s, &all[i]->at, &env);
 		if (st == ST_OK)
-			st = found(arg, all[i]->id, &all[i]->at, buf_view(&env));
+			st = found(arg, all[i]->id, &all[i]->at, env);
 	}
-	buf_free(&env);
 	free(all);
 	return st;
 }
@@ -416,12 +416,25 @@ static void put_memory_file(struct buf *b, int fd, uint64_t n)
 		b->n += n;
 }
 
+/* The batch that was committed last gives way to a new one. */
+static void begin_batch(struct spool *s)
+{
+	if (!s->kept)
+		return;
+	s->kept = false;
+	if (s->batch.cap > BATCH_SPARE)
+		buf_free(&s->batch);
+	buf_clear(&s->batch);
+}
+
 enum status spool_add(struct spool *s, struct view envelope, struct view body, int body_fd,
 		      uint64_t body_n, uint64_t *ret_id, struct spool_place *ret_at)
 {
-	size_t from = s->batch.n;
+	size_t from;
 	enum status st;
 
+	begin_batch(s);
+	from = s->batch.n;
 	if (body_fd < 0)
 		body_n = body.n;
 	if (envelope.n > UINT32_MAX / 2 || body_n > UINT32_MAX / 2)
@@ -451,8 +464,10 @@ enum status spool_add(struct spool *s, struct view envelope, struct view body, i
 enum status spool_done(struct spool *s, uint64_t queue_id, uint64_t segment)
 {
 	struct segment *seg = segment_of(s, segment);
-	size_t from = s->batch.n;
+	size_t from;
 
+	begin_batch(s);
+	from = s->batch.n;
 	put_head(&s->batch, TYPE_DONE, queue_id, 0, 0);
 	seal(&s->batch, from);
 	if (buf_status(&s->batch) != ST_OK) {
@@ -531,16 +546,17 @@ enum status spool_commit(struct spool *s)
 	struct segment *seg = current(s);
 	enum status st;
 
-	if (s->batch.n == 0)
+	if (s->batch.n == 0 || s->kept)
 		return ST_OK;
 	st = write_batch(s);
 	if (st != ST_OK)
 		return give_up(s, st);
+	s->kept = true;
+	s->kept_at = (struct spool_place){ .segment = seg->number, .offset = seg->size };
 	seg->size += s->batch.n;
 	seg->owed += s->batch_letters;
 	if (s->batch_letters && s->batch_first_id < seg->first_id)
 		seg->first_id = s->batch_first_id;
-	buf_clear(&s->batch);
 	s->batch_letters = 0;
 	if (seg->size >= s->segment_size && new_segment(s) != ST_OK)
 		return ST_OK;	/* the old one goes on growing until a new one can be made */
@@ -550,44 +566,53 @@ enum status spool_commit(struct spool *s)
 
 /* ---- reading back ---- */
 
+/* n bytes of the letter, `skip` behind its header. */
 static enum status read_part(struct spool *s, const struct spool_place *at, uint64_t skip, size_t n,
-			     struct buf *out)
+			     struct view *ret)
 {
 	struct segment *seg = segment_of(s, at->segment);
+	uint64_t from = at->offset + HEAD + skip;
 	char *p;
 	enum status st;
 
+	if (s->kept && at->segment == s->kept_at.segment && at->offset >= s->kept_at.offset) {
+		*ret = view_head(view_skip(buf_view(&s->batch), (size_t)(from - s->kept_at.offset)), n);
+		return ret->n == n ? ST_OK : ST_CORRUPT;
+	}
 	if (seg == NULL)
 		return ST_MISSING;
-	st = buf_reserve(out, n, &p);
-	if (st == ST_OK)
-		st = disk_read_at(seg->fd, p, n, (off_t)(at->offset + HEAD + skip));
-	if (st == ST_OK)
-		out->n += n;
-	return st;
-}
-
-enum status spool_envelope(struct spool *s, const struct spool_place *at, struct buf *out)
-{
-	return read_part(s, at, 0, at->envelope_n, out);
-}
-
-enum status spool_body(struct spool *s, const struct spool_place *at, struct view *ret_body)
-{
-	enum status st;
-
 	buf_clear(&s->scratch);
-	st = read_part(s, at, at->envelope_n, at->body_n, &s->scratch);
+	st = buf_reserve(&s->scratch, n, &p);
 	if (st == ST_OK)
-		*ret_body = buf_view(&s->scratch);
+		st = disk_read_at(seg->fd, p, n, (off_t)from);
+	if (st == ST_OK)
+		*ret = view_make(p, n);
 	return st;
+}
+
+enum status spool_envelope(struct spool *s, const struct spool_place *at, struct view *ret_envelope)
+{
+	return read_part(s, at, 0, at->envelope_n, ret_envelope);
+}
+
+enum status spool_letter(struct spool *s, const struct spool_place *at, struct view *ret_envelope,
+			 struct view *ret_body)
+{
+	struct view both;
+	enum status st = read_part(s, at, 0, (size_t)at->envelope_n + at->body_n, &both);
+
+	if (st != ST_OK)
+		return st;
+	*ret_envelope = view_head(both, at->envelope_n);
+	*ret_body = view_skip(both, at->envelope_n);
+	return ST_OK;
 }
 
 enum status spool_body_fd(struct spool *s, const struct spool_place *at, int *ret_fd)
 {
 	struct view body;
 	struct iovec iov;
-	enum status st = spool_body(s, at, &body);
+	enum status st = read_part(s, at, at->envelope_n, at->body_n, &body);
 	int fd;
 
 	if (st != ST_OK)

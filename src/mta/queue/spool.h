@@ -63,12 +63,15 @@ enum status spool_commit(struct spool *s) MUST_USE;
 /* Letters in the batch that is not yet committed. */
 size_t spool_pending(const struct spool *s);
 
-/* The body of a committed letter: ret_body is valid until the next call on
- * the spool.  ST_CORRUPT, ST_IO, ST_NOMEM. */
-enum status spool_body(struct spool *s, const struct spool_place *at, struct view *ret_body) MUST_USE;
-enum status spool_envelope(struct spool *s, const struct spool_place *at, struct buf *out) MUST_USE;
+/* A committed letter's envelope, or envelope and body at once; valid until the
+ * next call on the spool.  Those of the last commit are still in memory.
+ * ST_CORRUPT, ST_IO, ST_NOMEM, ST_MISSING. */
+enum status spool_envelope(struct spool *s, const struct spool_place *at,
+			   struct view *ret_envelope) MUST_USE;
+enum status spool_letter(struct spool *s, const struct spool_place *at, struct view *ret_envelope,
+			 struct view *ret_body) MUST_USE;
 
-/* The same into a fresh sealed memory file. */
+/* The body in a fresh sealed memory file. */
 enum status spool_body_fd(struct spool *s, const struct spool_place *at, int *ret_fd) MUST_USE;
 
 /* The lowest queue id that any segment still holds. */
