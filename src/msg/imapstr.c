@@ -1,0 +1,91 @@
+#include "msg/imapstr.h"
+
+#include "msg/charset.h"
+
+enum { QUOTED_MAX = 2000 };
+
+enum { CHAR_PLAIN, CHAR_QUOTE, CHAR_LINE, CHAR_HIGH };
+
+static int char_kind(uint8_t c)
+{
+	if (c == '"' || c == '\\')
+		return CHAR_QUOTE;
+	if (c == '\r' || c == '\n' || c == '\0')
+		return CHAR_LINE;
+	return c < 0x80 ? CHAR_PLAIN : CHAR_HIGH;
+}
+
+/* Line ends are dropped where they are folds, and blanks elsewhere. */
+static void put_unfolded(struct buf *out, struct view v)
+{
+	for (size_t i = 0; i < v.n; i++) {
+		char c = v.p[i];
+
+		if (char_kind((uint8_t)c) != CHAR_LINE)
+			buf_putc(out, c);
+		else if (c == '\0' || i + 1 == v.n || (v.p[i + 1] != ' ' && v.p[i + 1] != '\t' && v.p[i + 1] != '\n'))
+			buf_putc(out, ' ');
+	}
+}
+
+static void put_quoted(struct buf *out, struct view v)
+{
+	char *to;
+	size_t n = 0;
+
+	if (buf_reserve(out, 2 * v.n + 2, &to) != ST_OK)
+		return;
+	to[n++] = '"';
+	for (size_t i = 0; i < v.n; i++) {
+		if (v.p[i] == '"' || v.p[i] == '\\')
+			to[n++] = '\\';
+		to[n++] = v.p[i];
+	}
+	to[n++] = '"';
+	out->n += n;
+}
+
+static void put_literal(struct buf *out, struct view v)
+{
+	buf_putc(out, '{');
+	buf_putu(out, v.n);
+	buf_puts(out, "}\r\n");
+	buf_put(out, v);
+}
+
+void imap_put_string(struct buf *out, struct view v)
+{
+	struct buf line = BUF(v.n), text = BUF(3 * v.n + 16);
+	bool high = false, folds = false;
+
+	for (size_t i = 0; i < v.n; i++) {
+		int kind = char_kind((uint8_t)v.p[i]);
+
+		high |= kind == CHAR_HIGH;
+		folds |= kind == CHAR_LINE;
+	}
+	if (folds) {
+		put_unfolded(&line, v);
+		v = buf_view(&line);
+	}
+	if (high) {
+		charset_text(VIEW_NONE, v, &text);
+		v = buf_view(&text);
+	}
+	if (high || v.n > QUOTED_MAX)
+		put_literal(out, v);
+	else
+		put_quoted(out, v);
+	if (out->st == ST_OK)
+		out->st = buf_status(&line) != ST_OK ? buf_status(&line) : buf_status(&text);
+	buf_free(&line);
+	buf_free(&text);
+}
+
+void imap_put_nstring(struct buf *out, struct view v)
+{
+	if (v.n == 0)
+		buf_puts(out, "NIL");
+	else
+		imap_put_string(out, v);
+}
