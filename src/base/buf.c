@@ -22,8 +22,11 @@ static size_t grown(const struct buf *b, size_t need)
 {
 	size_t cap = b->cap ? b->cap : 256;
 
-	while (cap < need)
+	while (cap < need) {
+		if (cap > b->max / 2)
+			return b->max;
 		cap *= 2;
+	}
 	return cap < b->max ? cap : b->max;
 }
 
@@ -42,7 +45,7 @@ enum status buf_reserve(struct buf *b, size_t n, char **ret_p)
 		b->p = p;
 		b->cap = cap;
 	}
-	*ret_p = b->p + b->n;
+	*ret_p = b->p ? b->p + b->n : NULL;	/* nothing asked of an empty one */
 	return ST_OK;
 }
 

@@ -47,6 +47,7 @@ enum status buf_reserve(struct buf *b, size_t n, char **ret_p) MUST_USE;
 void buf_put(struct buf *b, struct view v);
 void buf_puts(struct buf *b, const char *s);
 void buf_putc(struct buf *b, char c);
+/* Needs room for one byte more than it puts. */
 void buf_putf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_putu(struct buf *b, uint64_t decimal);
 
