@@ -152,7 +152,7 @@ static void child_ended(struct child *c, int status)
 	c->quick_deaths = now - c->started < QUICK_MS ? c->quick_deaths + 1 : 0;
 	wait = c->quick_deaths > AGAIN_MOST ? AGAIN_MOST : c->quick_deaths;
 	c->again.fire = start_again;
-	if (loop_timer(p->loop, &c->again, now + (wait ? AGAIN_MS << wait : 0)) != ST_OK)
+	if (loop_timer(p->loop, &c->again, now + (wait ? (steady_ms)AGAIN_MS << wait : 0)) != ST_OK)
 		start_again(&c->again);
 }
 
