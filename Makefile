@@ -1,8 +1,16 @@
 # The commands of the project; meson and ninja do the work.
+#
+#     make              the program, in build/
+#     make check        everything that is tested before a change is taken
+#     make check-long   the same with many more kills, cuts and fuzz runs
+#
+# Three builds: build/ is what people run; build-asan/ has AddressSanitizer
+# and UndefinedBehaviorSanitizer; build-fuzz/ holds the fuzz targets.
 PYTHON = /usr/bin/python3
 BUILD = build
+TESTS = tests
 
-.PHONY: all check clean demo
+.PHONY: all asan fuzz check check-long clean demo
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -10,8 +18,24 @@ all: $(BUILD)/build.ninja
 $(BUILD)/build.ninja:
 	@meson setup $(BUILD) >/dev/null
 
-check: all
-	@WAXWING=$(CURDIR)/$(BUILD)/src/waxwing $(PYTHON) -m pytest -q tests
+build-asan/build.ninja:
+	@meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 >/dev/null
+
+build-fuzz/build.ninja:
+	@CC=clang meson setup build-fuzz -Dfuzz=true -Doptimization=1 >/dev/null
+
+asan: build-asan/build.ninja
+	@ninja -C build-asan
+
+fuzz: build-fuzz/build.ninja
+	@ninja -C build-fuzz
+
+check: all asan fuzz
+	@WAXWING=$(CURDIR)/$(BUILD)/src/waxwing $(PYTHON) -m pytest -q $(TESTS)
+
+check-long: all asan fuzz
+	@KILLS=$${KILLS:-200} CUTS=$${CUTS:-200} FUZZ_SECONDS=$${FUZZ_SECONDS:-120} \
+		WAXWING=$(CURDIR)/$(BUILD)/src/waxwing $(PYTHON) -m pytest -q $(TESTS)
 
 clean:
 	rm -rf $(BUILD) build-*

@@ -28,8 +28,10 @@ def free_ports(n):
 class Instance:
     """One directory, one server.  Settings are given as {"section.key": value}."""
 
-    def __init__(self, path, settings=None):
+    def __init__(self, path, settings=None, program=WAXWING, env=None):
         self.dir = str(path)
+        self.program = program
+        self.env = dict(os.environ, **(env or {}))
         self.ports = dict(zip(SERVICES, free_ports(len(SERVICES))))
         self.settings = {f"listen.{s}": f"127.0.0.1:{p}" for s, p in self.ports.items()}
         self.settings.update(settings or {})
@@ -39,7 +41,7 @@ class Instance:
         self.configure()
 
     def run(self, *args, stdin="", check=True):
-        p = subprocess.run([WAXWING, *args, "--dir", self.dir], input=stdin, text=True,
+        p = subprocess.run([self.program, *args, "--dir", self.dir], input=stdin, text=True, env=self.env,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
         if check and p.returncode:
             raise AssertionError(f"waxwing {' '.join(args)}: {p.returncode}: {p.stderr}")
@@ -59,7 +61,8 @@ class Instance:
         self.run("account", "add", address, "--password-stdin", stdin=password)
 
     def start(self, wait=True):
-        self.process = subprocess.Popen([WAXWING, "serve", "--dir", self.dir], stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen([self.program, "serve", "--dir", self.dir], stdin=subprocess.DEVNULL,
+                                        env=self.env)
         if wait:
             self.wait_port(self.ports["smtp"])
 
@@ -90,6 +93,12 @@ class Instance:
             assert time.monotonic() < end, f"no line like {pattern!r} in the log:\n{self.log()}"
             time.sleep(0.02)
 
+    def wait_until(self, true, limit=30):
+        end = time.monotonic() + limit
+        while not true():
+            assert time.monotonic() < end, f"waited {limit} s in vain:\n{self.log()[-6000:]}"
+            time.sleep(0.02)
+
     def pids(self, role=None):
         """Process ids of our own children, by role."""
         found = {}
@@ -112,8 +121,9 @@ def instance():
     os.chmod(top, 0o711)
     made = []
 
-    def make(settings=None, accounts=("Jones@foo.com", "Brown@foo.com", "Smith@bar.com"), start=True):
-        one = Instance(os.path.join(top, f"w{len(made)}"), settings)
+    def make(settings=None, accounts=("Jones@foo.com", "Brown@foo.com", "Smith@bar.com"), start=True,
+             **more):
+        one = Instance(os.path.join(top, f"w{len(made)}"), settings, **more)
         made.append(one)
         for a in accounts:
             one.account(a)
