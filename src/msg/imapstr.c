@@ -53,7 +53,7 @@ static void put_literal(struct buf *out, struct view v)
 	buf_put(out, v);
 }
 
-void imap_put_string(struct buf *out, struct view v)
+void imapstr_put(struct buf *out, struct view v)
 {
 	struct buf line = BUF(v.n), text = BUF(3 * v.n + 16);
 	bool high = false, folds = false;
@@ -82,10 +82,10 @@ void imap_put_string(struct buf *out, struct view v)
 	buf_free(&text);
 }
 
-void imap_put_nstring(struct buf *out, struct view v)
+void imapstr_put_or_nil(struct buf *out, struct view v)
 {
 	if (v.n == 0)
 		buf_puts(out, "NIL");
 	else
-		imap_put_string(out, v);
+		imapstr_put(out, v);
 }

@@ -7,9 +7,9 @@
 /* A quoted string, or a literal where the text is not 7-bit or is long.  Folds
  * are undone, NUL and lone CR or LF become blanks; 8-bit text that is no UTF-8
  * is guessed (charset.h). */
-void imap_put_string(struct buf *out, struct view text);
+void imapstr_put(struct buf *out, struct view text);
 
 /* NIL where the view's p is NULL or it is empty. */
-void imap_put_nstring(struct buf *out, struct view text);
+void imapstr_put_or_nil(struct buf *out, struct view text);
 
 #endif

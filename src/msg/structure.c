@@ -20,14 +20,14 @@ static void put_param(const struct param *p, struct buf *out)
 	struct buf text = BUF(CONTENT_FIELD_MAX * 4);
 
 	if (!p->extended) {
-		imap_put_string(out, p->name);
+		imapstr_put(out, p->name);
 		buf_putc(out, ' ');
-		imap_put_string(out, p->value);
+		imapstr_put(out, p->value);
 		return;
 	}
 	buf_put(&text, p->name);
 	buf_putc(&text, '*');
-	imap_put_string(out, buf_view(&text));
+	imapstr_put(out, buf_view(&text));
 	buf_clear(&text);
 	buf_put(&text, p->charset);
 	buf_putc(&text, '\'');
@@ -35,7 +35,7 @@ static void put_param(const struct param *p, struct buf *out)
 	buf_putc(&text, '\'');
 	buf_put(&text, p->value);
 	buf_putc(out, ' ');
-	imap_put_string(out, buf_view(&text));
+	imapstr_put(out, buf_view(&text));
 	if (out->st == ST_OK)
 		out->st = buf_status(&text);
 	buf_free(&text);
@@ -69,7 +69,7 @@ static void put_disposition(struct view field, struct buf *out)
 		buf_puts(out, "NIL");
 	} else {
 		buf_putc(out, '(');
-		imap_put_string(out, c.type);
+		imapstr_put(out, c.type);
 		buf_putc(out, ' ');
 		put_params(&c, out);
 		buf_putc(out, ')');
@@ -95,7 +95,7 @@ static void put_languages(struct view field, struct buf *out)
 		tag = take_while(&c, is_tag);
 		if (tag.n) {
 			buf_putc(out, out->n == before ? '(' : ' ');
-			imap_put_string(out, tag);
+			imapstr_put(out, tag);
 		} else if (cursor_left(&c)) {
 			c.p++;
 		}
@@ -111,13 +111,13 @@ static void put_extension(const struct mime *m, const struct mime_part *p, struc
 	buf_putc(out, ' ');
 	put_languages(field_of(m, p, FIELD_LANGUAGE), out);
 	buf_putc(out, ' ');
-	imap_put_nstring(out, field_of(m, p, FIELD_LOCATION));
+	imapstr_put_or_nil(out, field_of(m, p, FIELD_LOCATION));
 }
 
 static void put_encoding(const struct mime *m, const struct mime_part *p, struct buf *out)
 {
 	if (p->encoding == ENC_UNKNOWN) {
-		imap_put_string(out, view_head(field_of(m, p, FIELD_ENCODING), 256));
+		imapstr_put(out, view_head(field_of(m, p, FIELD_ENCODING), 256));
 		return;
 	}
 	buf_putc(out, '"');
@@ -128,18 +128,18 @@ static void put_encoding(const struct mime *m, const struct mime_part *p, struct
 /* body-type-1part */
 static void put_one(const struct mime *m, const struct mime_part *p, bool extended, struct buf *out)
 {
-	imap_put_string(out, p->content.type);
+	imapstr_put(out, p->content.type);
 	buf_putc(out, ' ');
-	imap_put_string(out, p->content.subtype);
+	imapstr_put(out, p->content.subtype);
 	buf_putc(out, ' ');
 	if (!p->has_type && mime_is_text(p))
 		buf_puts(out, "(\"charset\" \"us-ascii\")");	/* RFC 2045 5.2 */
 	else
 		put_params(&p->content, out);
 	buf_putc(out, ' ');
-	imap_put_nstring(out, field_of(m, p, FIELD_ID));
+	imapstr_put_or_nil(out, field_of(m, p, FIELD_ID));
 	buf_putc(out, ' ');
-	imap_put_nstring(out, field_of(m, p, FIELD_DESCRIPTION));
+	imapstr_put_or_nil(out, field_of(m, p, FIELD_DESCRIPTION));
 	buf_putc(out, ' ');
 	put_encoding(m, p, out);
 	buf_putc(out, ' ');
@@ -156,7 +156,7 @@ static void put_one(const struct mime *m, const struct mime_part *p, bool extend
 	}
 	if (extended) {
 		buf_putc(out, ' ');
-		imap_put_nstring(out, field_of(m, p, FIELD_MD5));
+		imapstr_put_or_nil(out, field_of(m, p, FIELD_MD5));
 		put_extension(m, p, out);
 	}
 }
@@ -167,7 +167,7 @@ static void put_many(const struct mime *m, const struct mime_part *p, bool exten
 	for (uint32_t c = p->child; c != MIME_NONE; c = m->parts[c].next)
 		put_structure(m, c, extended, out);
 	buf_putc(out, ' ');
-	imap_put_string(out, p->content.subtype);
+	imapstr_put(out, p->content.subtype);
 	if (extended) {
 		buf_putc(out, ' ');
 		put_params(&p->content, out);
