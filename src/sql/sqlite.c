@@ -87,16 +87,33 @@ static enum status lite_open(const char *where, enum sql_durability d, struct sq
 	return ST_OK;
 }
 
+/* $2 to ?2: SQLite takes the former for a name and counts names in the order
+ * in which they stand. */
+static char *numbered(const char *text)
+{
+	char *copy = strdup(text);
+
+	for (char *p = copy; p && (p = strchr(p, '$')) != NULL; p++)
+		if (ascii_digit(p[1]))
+			*p = '?';
+	return copy;
+}
+
 static enum status lite_prepare(struct sql *db, const char *text, struct sql_stmt **ret)
 {
 	struct lite_stmt *s = calloc(1, sizeof *s);
+	char *mine = numbered(text);
 	int rc;
 
-	if (s == NULL)
+	if (s == NULL || mine == NULL) {
+		free(s);
+		free(mine);
 		return ST_NOMEM;
+	}
 	s->base.driver = &sql_sqlite;
 	s->db = ((struct lite *)db)->db;
-	rc = sqlite3_prepare_v3(s->db, text, -1, SQLITE_PREPARE_PERSISTENT, &s->st, NULL);
+	rc = sqlite3_prepare_v3(s->db, mine, -1, SQLITE_PREPARE_PERSISTENT, &s->st, NULL);
+	free(mine);
 	if (rc != SQLITE_OK) {
 		free(s);
 		return status_of(rc);
