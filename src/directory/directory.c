@@ -28,6 +28,7 @@ enum {
 	Q_ADD_ALIAS,
 	Q_REMOVE_ALIAS,
 	Q_REMOVE_ALIASES,
+	Q_DOMAIN_USED,
 	Q_EACH_DOMAIN,
 	Q_EACH_ACCOUNT,
 	Q_EACH_ALIAS,
@@ -51,6 +52,8 @@ static const char *const texts[Q_COUNT] = {
 	[Q_ADD_ALIAS] = "INSERT INTO alias (address, shown, target) VALUES ($1, $2, $3)",
 	[Q_REMOVE_ALIAS] = "DELETE FROM alias WHERE address = $1 AND target = $2",
 	[Q_REMOVE_ALIASES] = "DELETE FROM alias WHERE address = $1",
+	[Q_DOMAIN_USED] = "SELECT 1 FROM account WHERE address LIKE '%@' || $1"
+			  " UNION SELECT 1 FROM alias WHERE address LIKE '%@' || $1",
 	[Q_EACH_DOMAIN] = "SELECT name, '', 0 FROM domain ORDER BY name",
 	[Q_EACH_ACCOUNT] = "SELECT shown, '', id FROM account ORDER BY address",
 	[Q_EACH_ALIAS] = "SELECT shown, target, 0 FROM alias ORDER BY address, target",
@@ -58,6 +61,7 @@ static const char *const texts[Q_COUNT] = {
 
 struct directory {
 	struct sql *db;
+	bool batch;		/* between directory_begin and directory_end */
 	struct sql_stmt *q[Q_COUNT];
 };
 
@@ -247,16 +251,72 @@ static enum status change(struct directory *d, int q, struct view a, struct view
 	return st == ST_OK && sql_changed(d->db) == 0 ? ST_MISSING : st;
 }
 
+/* Labels of letters, digits, hyphens and UTF-8, with dots between (RFC 5321
+ * 4.1.2, RFC 6531 3.3). */
+static bool is_domain(struct view v)
+{
+	char before = '.';
+
+	if (v.n == 0 || v.n > ADDRESS_MAX)
+		return false;
+	for (size_t i = 0; i < v.n; before = v.p[i++]) {
+		bool edge = i + 1 == v.n || v.p[i + 1] == '.';
+
+		if (v.p[i] == '.' ? before == '.' : v.p[i] == '-' ? before == '.' || edge
+			 : !ascii_alpha(v.p[i]) && !ascii_digit(v.p[i]) && !(v.p[i] & 0x80))
+			return false;
+	}
+	return before != '.';
+}
+
+/* A local part without blanks and controls, and a domain. */
+static bool is_address(struct view v)
+{
+	struct view domain = domain_of(v);
+
+	if (v.n > ADDRESS_MAX || domain.n == v.n || domain.n + 1 == v.n)
+		return false;
+	for (size_t i = 0; i < v.n - domain.n; i++)
+		if ((unsigned char)v.p[i] <= ' ' || v.p[i] == 0x7f)
+			return false;
+	return is_domain(domain);
+}
+
 enum status directory_add_domain(struct directory *d, struct view domain)
 {
-	if (domain.n == 0 || domain.n > ADDRESS_MAX)
+	if (!is_domain(domain))
 		return ST_SYNTAX;
 	return change(d, Q_ADD_DOMAIN, domain, VIEW_NONE);
 }
 
 enum status directory_remove_domain(struct directory *d, struct view domain)
 {
-	return change(d, Q_REMOVE_DOMAIN, domain, VIEW_NONE);
+	char low[ADDRESS_MAX];
+	bool used = false;
+	enum status st = is_domain(domain) ? has(d, Q_DOMAIN_USED, folded(domain, low), &used) : ST_MISSING;
+
+	if (st != ST_OK)
+		return st;
+	return used ? ST_DENIED : change(d, Q_REMOVE_DOMAIN, domain, VIEW_NONE);
+}
+
+enum status directory_begin(struct directory *d)
+{
+	enum status st = sql_exec(d->db, "BEGIN IMMEDIATE");
+
+	d->batch = st == ST_OK;
+	return st;
+}
+
+enum status directory_end(struct directory *d, bool keep)
+{
+	enum status st = sql_exec(d->db, keep ? "COMMIT" : "ROLLBACK");
+
+	d->batch = false;
+	/* A commit that failed leaves its transaction open. */
+	if (st != ST_OK && keep && sql_exec(d->db, "ROLLBACK") != ST_OK)
+		return ST_IO;
+	return st;
 }
 
 static enum status insert_account(struct directory *d, struct view address, struct view verifier,
@@ -293,20 +353,22 @@ enum status directory_add_account(struct directory *d, struct view address, stru
 	bool ours;
 	enum status st;
 
-	if (address.n == 0 || address.n > ADDRESS_MAX || view_find(address, '@') == address.n)
+	if (!is_address(address))
 		return ST_SYNTAX;
 	st = has(d, Q_DOMAIN, domain_of(folded(address, low)), &ours);
 	if (st != ST_OK)
 		return st;
 	if (!ours)
 		return ST_MISSING;
-	st = sql_exec(d->db, "BEGIN IMMEDIATE");
+	if (d->batch)
+		return insert_account(d, address, verifier, quota, ret_id);
+	st = directory_begin(d);
 	if (st != ST_OK)
 		return st;
 	st = insert_account(d, address, verifier, quota, ret_id);
 	if (st == ST_OK)
-		return sql_exec(d->db, "COMMIT");
-	return sql_exec(d->db, "ROLLBACK") == ST_OK ? st : ST_IO;
+		return directory_end(d, true);
+	return directory_end(d, false) == ST_OK ? st : ST_IO;
 }
 
 enum status directory_set_verifier(struct directory *d, struct view address, struct view verifier)
@@ -323,14 +385,15 @@ enum status directory_add_alias(struct directory *d, struct view address, struct
 {
 	char low[ADDRESS_MAX];
 	bool ours;
-	enum status st = has(d, Q_DOMAIN, domain_of(folded(address, low)), &ours);
+	enum status st;
 
+	if (!is_address(address) || !is_address(target))
+		return ST_SYNTAX;
+	st = has(d, Q_DOMAIN, domain_of(folded(address, low)), &ours);
 	if (st != ST_OK)
 		return st;
 	if (!ours)
 		return ST_MISSING;
-	if (target.n == 0 || target.n > ADDRESS_MAX || view_find(target, '@') == target.n)
-		return ST_SYNTAX;
 	sql_bind_text(d->q[Q_ADD_ALIAS], 1, folded(address, low));
 	sql_bind_text(d->q[Q_ADD_ALIAS], 2, address);
 	sql_bind_text(d->q[Q_ADD_ALIAS], 3, target);

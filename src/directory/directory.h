@@ -44,9 +44,12 @@ enum status directory_account(struct directory *d, struct view address, struct a
 enum status directory_account_by_id(struct directory *d, uint64_t id, struct arena *a,
 				    struct account *ret) MUST_USE;
 
+/* ST_SYNTAX (no name of a domain), ST_EXISTS. */
 enum status directory_add_domain(struct directory *d, struct view domain) MUST_USE;
+/* ST_MISSING, ST_DENIED (it has accounts or aliases). */
 enum status directory_remove_domain(struct directory *d, struct view domain) MUST_USE;
-/* ST_MISSING: its domain is not ours; ST_EXISTS. */
+/* ST_MISSING: its domain is not ours; ST_EXISTS; ST_SYNTAX (no address).  The
+ * id is one that no account ever had. */
 enum status directory_add_account(struct directory *d, struct view address, struct view verifier,
 				  int64_t quota, uint64_t *ret_id) MUST_USE;
 enum status directory_set_verifier(struct directory *d, struct view address,
@@ -56,6 +59,11 @@ enum status directory_remove_account(struct directory *d, struct view address) M
 enum status directory_add_alias(struct directory *d, struct view address, struct view target) MUST_USE;
 /* target empty: all targets of that address. */
 enum status directory_remove_alias(struct directory *d, struct view address, struct view target) MUST_USE;
+
+/* Many accounts in one commit: all that was added between the two is there
+ * or (keep false, or on failure) none of it. */
+enum status directory_begin(struct directory *d) MUST_USE;
+enum status directory_end(struct directory *d, bool keep) MUST_USE;
 
 /* One JSON-free row after another; each calls row(arg, a, b, id). */
 typedef void directory_row(void *arg, struct view a, struct view b, uint64_t id);
