@@ -145,6 +145,19 @@ static void parent_says(struct role_process *p, struct record *rec)
 		close(rec->fd);
 }
 
+/* `waxwing status` */
+static enum verdict command(struct role_process *p, struct channel *ch, const struct rec_command *cmd)
+{
+	struct door *d = (struct door *)((char *)p - offsetof(struct door, proc));
+	struct buf json = BUF(256);
+
+	(void)cmd;
+	buf_putf(&json, "{\"index\":%u,\"connections\":%u}", p->index, d->connections);
+	role_row(ch, buf_view(&json));
+	buf_free(&json);
+	return VERDICT_OK;
+}
+
 static void stop(struct role_process *p)
 {
 	loop_stop(p->loop);
@@ -167,6 +180,7 @@ int door_main(void)
 	role_begin(&d->proc, ROLE_DOOR);
 	d->proc.receive = parent_says;
 	d->proc.stop = stop;
+	d->proc.command = command;
 	d->next_sid = first_sid(d->proc.index);
 	d->budget.most = (uint64_t)d->proc.conf.memory_letters;
 	d->smtp = (struct smtp_host){

@@ -17,73 +17,137 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* One connection until its command is known; then it is answered here or
- * handed on. */
+/* One connection: a watch until its command is known, then handed on or a
+ * channel that is answered here. */
 struct asker {
 	struct watch watch;
+	struct channel ch;
 	struct parent *p;
+	struct buf out;
 };
 
-static const struct {
+static enum verdict answer_status(struct asker *a, const struct rec_command *cmd);
+static enum verdict answer_room_stop(struct asker *a, const struct rec_command *cmd);
+
+/* What may be asked, and who answers: another process, or a function here. */
+static const struct route {
 	const char *verb;
 	enum role role;
+	enum verdict (*answer)(struct asker *a, const struct rec_command *cmd);
 } routes[] = {
-	{ "queue-list", ROLE_QUEUE },
-	{ "queue-show", ROLE_QUEUE },
-	{ "queue-remove", ROLE_QUEUE },
-	{ "status", ROLE_PARENT },
-	{ "reload", ROLE_PARENT },
+	{ "queue-list", ROLE_QUEUE, NULL },
+	{ "queue-show", ROLE_QUEUE, NULL },
+	{ "queue-remove", ROLE_QUEUE, NULL },
+	{ "queue-status", ROLE_QUEUE, NULL },
+	{ "door-status", ROLE_DOOR, NULL },
+	{ "status", ROLE_PARENT, answer_status },
+	{ "room-stop", ROLE_PARENT, answer_room_stop },
 };
 
-static void answer_row(int fd, struct child *c)
+static void answer_row(struct asker *a, const char *name, const struct child *c)
 {
-	struct buf json = BUF(512), b = BUF(1024);
+	struct buf json = BUF(512);
 
-	buf_putf(&json, "{\"process\":\"%s\",\"index\":%u,\"account\":%llu,\"pid\":%d,\"ready\":%s}",
-		 role_name(c->role), c->index, (unsigned long long)c->account, c->pid,
-		 c->ready ? "true" : "false");
-	rec_put_command_row(&b, 0, 0, &(struct rec_command_row){ buf_view(&json) });
-	if (record_write_blocking(fd, &b, -1) != ST_OK)
-		log_event(LOG_DEBUG_, "control-gone", "%s", "");
+	buf_putf(&json, "{\"process\":\"%s\",\"index\":%u", name, c->index);
+	if (c->role == ROLE_ROOM)
+		buf_putf(&json, ",\"account\":%llu", (unsigned long long)c->account);
+	buf_putf(&json, ",\"pid\":%d,\"ready\":%s,\"uptime_ms\":%llu,\"restarts\":%u}", c->pid,
+		 c->ready ? "true" : "false", (unsigned long long)(clock_steady() - c->started), c->deaths);
+	rec_put_command_row(&a->out, 0, 0, &(struct rec_command_row){ buf_view(&json) });
+	(void)!role_send(&a->ch, &a->out, -1);
 	buf_free(&json);
-	buf_free(&b);
 }
 
-static void answer_status(struct parent *p, int fd)
+static enum verdict answer_status(struct asker *a, const struct rec_command *cmd)
 {
-	struct buf b = BUF(256);
+	struct parent *p = a->p;
+	struct child self = { .role = ROLE_PARENT, .pid = getpid(), .ready = true, .started = p->started };
 	struct child *c;
 	size_t at = 0;
 
-	answer_row(fd, &p->warden);
-	answer_row(fd, &p->queue);
+	(void)cmd;
+	answer_row(a, "parent", &self);
+	answer_row(a, "warden", &p->warden);
+	answer_row(a, "queue", &p->queue);
 	for (uint32_t i = 0; i < p->n_doors; i++)
-		answer_row(fd, &p->doors[i]);
+		answer_row(a, "door", &p->doors[i]);
 	while ((c = map_next(&p->rooms, &at)) != NULL)
-		answer_row(fd, c);
-	rec_put_command_done(&b, 0, 0, &(struct rec_command_done){ VERDICT_OK, VIEW_NONE });
-	if (record_write_blocking(fd, &b, -1) != ST_OK)
-		log_event(LOG_DEBUG_, "control-gone", "%s", "");
-	buf_free(&b);
+		answer_row(a, "room", c);
+	return VERDICT_OK;
 }
 
-static void hand_on(struct parent *p, enum role role, int fd)
+/* The account is being removed: whoever is in its room leaves. */
+static enum verdict answer_room_stop(struct asker *a, const struct rec_command *cmd)
 {
-	struct child *c = parent_child(p, role, 0);
-	struct buf b = BUF(64);
+	uint64_t account;
+	struct child *c;
 
+	if (!view_u64(cmd->argument, &account))
+		return VERDICT_NO;
+	c = map_get(&a->p->rooms, account);
+	if (c == NULL)
+		return VERDICT_NO;
+	child_stop(c, 0);
+	return VERDICT_OK;
+}
+
+static const struct route *route(struct view verb)
+{
+	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
+		if (view_eq(verb, view_cstr(routes[i].verb)))
+			return &routes[i];
+	return NULL;
+}
+
+static void asker_says(struct channel *ch, struct record *rec)
+{
+	struct asker *a = ch->owner;
+	const struct route *r = NULL;
+	struct rec_command cmd;
+	enum verdict v = VERDICT_NO;
+
+	if (rec->type == REC_command && rec_take_command(rec->body, &cmd))
+		r = route(cmd.verb);
+	if (r && r->answer)
+		v = r->answer(a, &cmd);
+	rec_put_command_done(&a->out, 0, 0, &(struct rec_command_done){ (uint8_t)v, VIEW_NONE });
+	(void)!role_send(ch, &a->out, -1);
+}
+
+static void asker_gone(struct channel *ch)
+{
+	struct asker *a = ch->owner;
+
+	buf_free(&a->out);
+	free(a);
+}
+
+/* Owns fd from here on. */
+static void answer(struct asker *a, int fd)
+{
+	a->out = BUF(RECORD_MAX);
+	a->ch = (struct channel){
+		.receive = asker_says, .gone = asker_gone, .allowed = record_allowed,
+		.owner = a, .self = ROLE_PARENT, .peer = ROLE_ADMIN,
+	};
+	if (channel_open(&a->ch, a->p->loop, fd) != ST_OK)
+		free(a);
+}
+
+/* For a door the argument is its index. */
+static void hand_on(struct parent *p, enum role role, const struct rec_command *cmd, int fd)
+{
+	struct buf b = BUF(64);
+	uint64_t index = 0;
+	struct child *c;
+
+	if (role == ROLE_DOOR && !view_u64(cmd->argument, &index))
+		return;
+	c = parent_child(p, role, index);
 	rec_put_channel_to(&b, 0, 0, &(struct rec_channel_to){ ROLE_ADMIN, 0, 0 });
 	if (c && channel_is_open(&c->ch))
 		(void)!role_send(&c->ch, &b, fd);
 	buf_free(&b);
-}
-
-static enum role route(struct view verb)
-{
-	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
-		if (view_eq(verb, view_cstr(routes[i].verb)))
-			return routes[i].role;
-	return ROLE_COUNT;
 }
 
 static void asker_ready(struct watch *w, uint32_t events)
@@ -92,7 +156,7 @@ static void asker_ready(struct watch *w, uint32_t events)
 	char packet[4096];
 	ssize_t n = recv(w->fd, packet, sizeof packet, MSG_PEEK | MSG_DONTWAIT);
 	struct rec_command cmd;
-	enum role role = ROLE_COUNT;
+	const struct route *r = NULL;
 
 	(void)events;
 	if (n < 0 && errno == EAGAIN)
@@ -100,11 +164,13 @@ static void asker_ready(struct watch *w, uint32_t events)
 	loop_unwatch(a->p->loop, w);
 	if (n > RECORD_HEAD && packet[0] == (char)REC_command &&
 	    rec_take_command(view_make(packet + RECORD_HEAD, (size_t)n - RECORD_HEAD), &cmd))
-		role = route(cmd.verb);
-	if (role == ROLE_PARENT && view_eq(cmd.verb, VIEW("status")))
-		answer_status(a->p, w->fd);
-	else if (role != ROLE_COUNT)
-		hand_on(a->p, role, w->fd);
+		r = route(cmd.verb);
+	if (r && r->answer) {
+		answer(a, w->fd);	/* the command is still in the socket */
+		return;
+	}
+	if (r)
+		hand_on(a->p, r->role, &cmd, w->fd);
 	close(w->fd);
 	free(a);
 }

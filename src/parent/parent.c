@@ -149,6 +149,7 @@ static void child_ended(struct child *c, int status)
 	}
 	if (p->stopping)
 		return;
+	c->deaths++;
 	c->quick_deaths = now - c->started < QUICK_MS ? c->quick_deaths + 1 : 0;
 	wait = c->quick_deaths > AGAIN_MOST ? AGAIN_MOST : c->quick_deaths;
 	c->again.fire = start_again;

@@ -24,6 +24,7 @@ struct child {
 	struct channel ch;
 	steady_ms started;
 	unsigned quick_deaths;	/* in a row */
+	unsigned deaths;	/* in all */
 	struct timer again;
 	struct waiter *waiters;	/* of a room: who wants a channel once it can be given */
 };

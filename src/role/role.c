@@ -105,6 +105,68 @@ void role_lock_in(struct role_process *p, const struct sandbox *s)
 	}
 }
 
+/* ---- what the operator asks ---- */
+
+struct operator {
+	struct channel ch;
+	struct role_process *p;
+};
+
+void role_row(struct channel *ch, struct view json)
+{
+	struct buf b = BUF(RECORD_MAX);
+
+	rec_put_command_row(&b, 0, 0, &(struct rec_command_row){ json });
+	(void)!role_send(ch, &b, -1);
+	buf_free(&b);
+}
+
+static void operator_says(struct channel *ch, struct record *rec)
+{
+	struct operator *o = ch->owner;
+	struct rec_command cmd;
+	struct buf b = BUF(1024);
+	enum verdict v;
+
+	if (rec->type != REC_command || !rec_take_command(rec->body, &cmd))
+		return;
+	v = o->p->command(o->p, ch, &cmd);
+	rec_put_command_done(&b, 0, 0, &(struct rec_command_done){ (uint8_t)v, VIEW_NONE });
+	(void)!role_send(ch, &b, -1);
+	buf_free(&b);
+}
+
+static void operator_gone(struct channel *ch)
+{
+	free(ch->owner);
+}
+
+static void operator_comes(struct role_process *p, int fd)
+{
+	struct operator *o = p->command ? calloc(1, sizeof *o) : NULL;
+
+	if (o == NULL) {
+		close(fd);
+		return;
+	}
+	o->p = p;
+	o->ch = (struct channel){
+		.receive = operator_says, .gone = operator_gone, .allowed = record_allowed,
+		.owner = o, .self = (uint8_t)p->role, .peer = ROLE_ADMIN,
+	};
+	if (channel_open(&o->ch, p->loop, fd) != ST_OK)
+		free(o);
+}
+
+static bool is_operator(const struct record *rec)
+{
+	struct rec_channel_to to;
+
+	return rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to) && to.role == ROLE_ADMIN;
+}
+
+/* ---- the parent ---- */
+
 static void from_parent(struct channel *ch, struct record *rec)
 {
 	struct role_process *p = ch->owner;
@@ -118,6 +180,8 @@ static void from_parent(struct channel *ch, struct record *rec)
 	} else if (rec->type == REC_settings) {
 		if (take_settings(p, rec->body) && p->reloaded)
 			p->reloaded(p);
+	} else if (is_operator(rec)) {
+		operator_comes(p, rec->fd);
 	} else {
 		p->receive(p, rec);
 	}

@@ -27,6 +27,9 @@ struct role_process {
 	void (*receive)(struct role_process *p, struct record *rec);
 	/* Settings were read again. */
 	void (*reloaded)(struct role_process *p);
+	/* The operator asks (waxwing(8), handed on by the parent): rows by
+	 * role_row, then the verdict.  NULL: answers nothing. */
+	enum verdict (*command)(struct role_process *p, struct channel *ch, const struct rec_command *cmd);
 	/* Asked to stop: finish and then call loop_stop.  NULL: stop at once. */
 	void (*stop)(struct role_process *p);
 };
@@ -42,5 +45,8 @@ uint32_t role_uid(const struct conf *c, enum role role, uint64_t account);
 
 /* Send a record made by one of rec_put_*; a failure is logged and returned. */
 enum status role_send(struct channel *ch, const struct buf *b, int fd);
+
+/* One row of the answer to a command, a JSON object. */
+void role_row(struct channel *ch, struct view json);
 
 #endif

@@ -1,15 +1,7 @@
-/* command.c - queue list, show and remove. */
+/* command.c - queue list, show, remove and status. */
 #include "mta/queue/internal.h"
 
 #include "base/log.h"
-
-#include <stdlib.h>
-#include <unistd.h>
-
-struct admin {
-	struct channel ch;
-	struct queue *q;
-};
 
 static const char *const states[] = { "waiting", "in hand", "delivered", "done" };
 
@@ -52,13 +44,33 @@ static void row_of(struct queue *q, const struct letter *l, bool recipients, str
 	}
 }
 
-static void send_row(struct admin *a, const struct letter *l, bool recipients)
+static void send_row(struct queue *q, struct channel *ch, const struct letter *l, bool recipients)
 {
 	struct buf json = BUF(RECORD_MAX - 256);
 
-	row_of(a->q, l, recipients, &json);
-	rec_put_command_row(&a->q->out, 0, 0, &(struct rec_command_row){ buf_view(&json) });
-	(void)!role_send(&a->ch, &a->q->out, -1);
+	row_of(q, l, recipients, &json);
+	if (buf_status(&json) == ST_OK && json.n)
+		role_row(ch, buf_view(&json));
+	buf_free(&json);
+}
+
+/* How many letters, and how many recipients in each state. */
+static void send_status(struct queue *q, struct channel *ch)
+{
+	uint64_t letters = 0, in[DONE + 1] = { 0 };
+	struct buf json = BUF(512);
+	struct letter *l;
+	size_t at = 0;
+
+	while ((l = map_next(&q->letters, &at)) != NULL) {
+		letters++;
+		for (uint32_t i = 0; i < l->n; i++)
+			in[l->to[i].state]++;
+	}
+	buf_putf(&json, "{\"letters\":%llu,\"waiting\":%llu,\"in_hand\":%llu,\"unflushed\":%llu}",
+		 (unsigned long long)letters, (unsigned long long)in[WAITING],
+		 (unsigned long long)in[HANDED], (unsigned long long)in[DELIVERED]);
+	role_row(ch, buf_view(&json));
 	buf_free(&json);
 }
 
@@ -105,55 +117,25 @@ static enum verdict remove_letter(struct queue *q, struct letter *l)
 	return VERDICT_OK;
 }
 
-static enum verdict obey(struct admin *a, const struct rec_command *cmd)
+enum verdict queue_command(struct role_process *p, struct channel *ch, const struct rec_command *cmd)
 {
-	struct letter *l = named(a->q, cmd->argument);
+	struct queue *q = (struct queue *)((char *)p - offsetof(struct queue, proc));
+	struct letter *l = named(q, cmd->argument);
 	size_t at = 0;
 
 	if (view_eq(cmd->verb, VIEW("queue-list"))) {
-		while ((l = map_next(&a->q->letters, &at)) != NULL)
-			send_row(a, l, false);
+		while ((l = map_next(&q->letters, &at)) != NULL)
+			send_row(q, ch, l, false);
+		return VERDICT_OK;
+	}
+	if (view_eq(cmd->verb, VIEW("queue-status"))) {
+		send_status(q, ch);
 		return VERDICT_OK;
 	}
 	if (l == NULL)
 		return VERDICT_NO;
 	if (view_eq(cmd->verb, VIEW("queue-remove")))
-		return remove_letter(a->q, l);
-	send_row(a, l, true);
+		return remove_letter(q, l);
+	send_row(q, ch, l, true);
 	return VERDICT_OK;
-}
-
-static void admin_receive(struct channel *ch, struct record *rec)
-{
-	struct admin *a = ch->owner;
-	struct rec_command cmd;
-	enum verdict v;
-
-	if (rec->type != REC_command || !rec_take_command(rec->body, &cmd))
-		return;
-	v = obey(a, &cmd);
-	rec_put_command_done(&a->q->out, 0, 0, &(struct rec_command_done){ (uint8_t)v, VIEW_NONE });
-	(void)!role_send(ch, &a->q->out, -1);
-}
-
-static void admin_gone(struct channel *ch)
-{
-	free(ch->owner);
-}
-
-void queue_admin(struct queue *q, int fd)
-{
-	struct admin *a = calloc(1, sizeof *a);
-
-	if (a == NULL) {
-		close(fd);
-		return;
-	}
-	a->q = q;
-	a->ch = (struct channel){
-		.receive = admin_receive, .gone = admin_gone, .allowed = record_allowed,
-		.owner = a, .self = ROLE_QUEUE, .peer = ROLE_ADMIN,
-	};
-	if (channel_open(&a->ch, q->proc.loop, fd) != ST_OK)
-		free(a);
 }

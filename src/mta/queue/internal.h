@@ -90,6 +90,6 @@ void letter_settled(struct queue *q, struct letter *l);
 void letter_let_go(struct queue *q, struct letter *l);
 
 /* command.c: what waxwing(8) asks. */
-void queue_admin(struct queue *q, int fd);
+enum verdict queue_command(struct role_process *p, struct channel *ch, const struct rec_command *cmd);
 
 #endif

@@ -26,10 +26,6 @@ static void take_channel(struct queue *q, const struct rec_channel_to *to, int f
 		lane_connected(q, to->account, fd);
 		return;
 	}
-	if (to->role == ROLE_ADMIN) {
-		queue_admin(q, fd);
-		return;
-	}
 	if (to->role != ROLE_DOOR || to->index >= sizeof q->doors / sizeof *q->doors) {
 		close(fd);
 		return;
@@ -92,6 +88,7 @@ int queue_main(void)
 	role_begin(&q->proc, ROLE_QUEUE);
 	q->proc.receive = parent_says;
 	q->proc.stop = stop;
+	q->proc.command = queue_command;
 	snprintf(folder, sizeof folder, "%s/spool", q->proc.conf.dir);
 	role_lock_in(&q->proc, &(struct sandbox){
 				       .calls = SANDBOX_FILES | SANDBOX_MEMFD,
