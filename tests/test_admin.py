@@ -1,7 +1,10 @@
 """The operator's commands: what they say, what they refuse, what they keep."""
 import json
 import os
+import pty
 import re
+import smtplib
+import sqlite3
 import subprocess
 
 import pytest
@@ -146,3 +149,237 @@ def test_dir_from_the_environment(folder):
 def test_status_without_a_server(folder):
     p = waxwing("status", "--dir", folder)
     assert p.returncode == 1 and "no waxwing serves this folder now" in p.stderr
+
+
+def test_account_passwd_changes_the_verifier(folder):
+    db = os.path.join(folder, "directory/directory.db")
+    waxwing("account", "add", "Jones@foo.com", "--password-stdin", "--dir", folder, stdin="one")
+    before = verifiers(db)
+    assert waxwing("account", "passwd", "jones@foo.com", "--password-stdin", "--dir", folder,
+                   stdin="two").returncode == 0
+    after = verifiers(db)
+    assert before != after and "argon2id" in str(after) and "two" not in str(after)
+    p = waxwing("account", "passwd", "Green@foo.com", "--password-stdin", "--dir", folder, stdin="x")
+    assert p.returncode == 1 and "there is no such account" in p.stderr
+
+
+def verifiers(db):
+    with sqlite3.connect(db) as c:
+        return c.execute("select address, verifier from account order by id").fetchall()
+
+
+def test_ids_are_never_given_twice(folder):
+    for n in range(3):
+        waxwing("account", "add", "Jones@foo.com", "--password-stdin", "--dir", folder, stdin="x")
+        rows = json.loads(waxwing("account", "list", "--json", "--dir", folder).stdout)
+        assert [r["account"] for r in rows] == [n + 1]
+        p = waxwing("account", "remove", "Jones@foo.com", "--yes", "--dir", folder)
+        assert p.returncode == 0 and f"mail/{n + 1}" in p.stdout
+
+
+def test_account_remove_asks(folder):
+    waxwing("account", "add", "Jones@foo.com", "--password-stdin", "--dir", folder, stdin="x")
+    p = subprocess.run(["setsid", WAXWING, "account", "remove", "Jones@foo.com", "--dir", folder],
+                       stdin=subprocess.DEVNULL, text=True, stderr=subprocess.PIPE)
+    assert p.returncode == 1 and "--yes" in p.stderr
+    assert len(json.loads(waxwing("account", "list", "--json", "--dir", folder).stdout)) == 1
+
+
+def on_terminal(args, answers):
+    """Runs a command on a terminal of its own and types the answers."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execv(WAXWING, [WAXWING, *args])
+    shown = b""
+    for wait_for, line in answers:
+        while wait_for not in shown:
+            shown += os.read(fd, 1000)
+        shown = shown.split(wait_for, 1)[1]
+        os.write(fd, line + b"\n")
+    rest = b""
+    try:
+        while True:
+            more = os.read(fd, 1000)
+            if not more:
+                break
+            rest += more
+    except OSError:
+        pass
+    os.close(fd)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), (shown + rest).decode()
+
+
+def test_password_from_the_terminal_is_not_shown(folder):
+    add = ["account", "add", "Jones@foo.com", "--dir", folder]
+    status, shown = on_terminal(add, [(b"New password for Jones@foo.com: ", b"sesame"),
+                                      (b"The same again: ", b"sesam")])
+    assert status == 1 and "not the same" in shown and "sesam" not in shown
+    status, shown = on_terminal(add, [(b"New password for Jones@foo.com: ", b"sesame"),
+                                      (b"The same again: ", b"sesame")])
+    assert status == 0 and "sesame" not in shown
+    assert "argon2id" in str(verifiers(os.path.join(folder, "directory/directory.db")))
+
+
+def test_terminal_yes_and_no(folder):
+    waxwing("account", "add", "Jones@foo.com", "--password-stdin", "--dir", folder, stdin="x")
+    remove = ["account", "remove", "Jones@foo.com", "--dir", folder]
+    assert on_terminal(remove, [(b"[y/N] ", b"n")])[0] == 1
+    assert on_terminal(remove, [(b"[y/N] ", b"y")])[0] == 0
+
+
+def test_account_import(folder, tmp_path):
+    f = tmp_path / "accounts"
+    f.write_text("# ours\n\nJones@foo.com {PLAIN}secret 2g\nBrown@foo.com\tpassword\n")
+    p = waxwing("account", "import", str(f), "--dir", folder)
+    assert p.returncode == 0 and p.stdout == "2 accounts made.\n", p.stderr
+    got = verifiers(os.path.join(folder, "directory/directory.db"))
+    assert got[0] == ("jones@foo.com", "{PLAIN}secret") and got[1][1].startswith("$argon2id$")
+
+
+@pytest.mark.parametrize("line, said", [
+    ("Green@foo.com", "a line reads ADDRESS SECRET [QUOTA]"),
+    ("Green@foo.com a b c", "a line reads ADDRESS SECRET [QUOTA]"),
+    ("Green@foo.com {PLAIN}x many", "the quota should be"),
+    ("Green@bar.com {PLAIN}x", "its domain is not one of ours"),
+    ("jones@foo.com {PLAIN}x", "there is such an account already"),
+    ("green {PLAIN}x", "not an address"),
+    ("Green@foo.com " + "x" * 5000, "the line is too long"),
+])
+def test_account_import_is_all_or_nothing(folder, line, said):
+    p = waxwing("account", "import", "-", "--dir", folder, stdin=f"Jones@foo.com {{PLAIN}}x\n{line}\n")
+    assert p.returncode == 1 and "-:2: " in p.stderr and said in p.stderr, p.stderr
+    assert verifiers(os.path.join(folder, "directory/directory.db")) == []
+
+
+@pytest.mark.parametrize("domain", ["", ".", "foo..com", "-foo.com", "foo-.com", "foo_bar.com", "a b.com", "x" * 300])
+def test_domain_must_be_one(folder, domain):
+    p = waxwing("domain", "add", "--dir", folder, "--", domain)
+    assert p.returncode == 1 and "is not the name of a domain" in p.stderr
+
+
+def test_domain_with_accounts_stays(folder):
+    waxwing("account", "add", "Jones@foo.com", "--password-stdin", "--dir", folder, stdin="x")
+    p = waxwing("domain", "remove", "foo.com", "--dir", folder)
+    assert p.returncode == 1 and "has accounts or aliases; remove those first" in p.stderr
+    waxwing("account", "remove", "Jones@foo.com", "--yes", "--dir", folder)
+    waxwing("alias", "add", "all@foo.com", "Jones@bar.com", "--dir", folder)
+    assert waxwing("domain", "remove", "foo.com", "--dir", folder).returncode == 1
+    assert waxwing("alias", "remove", "all@foo.com", "--dir", folder).returncode == 0
+    assert waxwing("domain", "remove", "foo.com", "--dir", folder).returncode == 0
+    assert waxwing("domain", "remove", "foo.com", "--dir", folder).returncode == 1
+
+
+def test_aliases(folder):
+    for target in ("Jones@foo.com", "Brown@foo.com"):
+        assert waxwing("alias", "add", "all@foo.com", target, "--dir", folder).returncode == 0
+    p = waxwing("alias", "add", "all@foo.com", "Brown@foo.com", "--dir", folder)
+    assert p.returncode == 1 and "leads there already" in p.stderr
+    p = waxwing("alias", "add", "all@bar.com", "Brown@foo.com", "--dir", folder)
+    assert p.returncode == 1 and "its domain is not one of ours" in p.stderr
+    p = waxwing("alias", "add", "all@foo.com", "Brown", "--dir", folder)
+    assert p.returncode == 1 and "NAME@DOMAIN" in p.stderr
+    rows = json.loads(waxwing("alias", "list", "--json", "--dir", folder).stdout)
+    assert [r["target"] for r in rows] == ["Brown@foo.com", "Jones@foo.com"]
+    assert waxwing("alias", "remove", "all@foo.com", "Jones@foo.com", "--dir", folder).returncode == 0
+    assert len(json.loads(waxwing("alias", "list", "--json", "--dir", folder).stdout)) == 1
+    p = waxwing("alias", "remove", "none@foo.com", "--dir", folder)
+    assert p.returncode == 1 and "there is no such alias" in p.stderr
+
+
+# ---- with a running server ----
+
+def send(w, *to, sender="Smith@bar.com"):
+    with smtplib.SMTP("127.0.0.1", w.ports["smtp"]) as c:
+        c.ehlo()
+        assert c.docmd("MAIL", f"FROM:<{sender}>")[0] == 250
+        for t in to:
+            c.rcpt(t)
+        code, said = c.data(b"Subject: hi\r\n\r\nBlah\r\n")
+    assert code == 250
+    return re.search(rb"id=(\S+)", said).group(1).decode()
+
+
+def test_status_names_every_process(instance):
+    w = instance()
+    w.wait_log("serving")
+    rows = json.loads(w.run("status", "--json").stdout)
+    by = [r["process"] for r in rows]
+    assert by.count("parent") == by.count("warden") == by.count("queue") == 1 and "door" in by
+    assert all(r["ready"] and r["pid"] > 1 and r["memory"] > 0 for r in rows)
+    with smtplib.SMTP("127.0.0.1", w.ports["smtp"]):
+        rows = json.loads(w.run("status", "--json").stdout)
+        assert sum(r.get("connections", 0) for r in rows) == 1
+    assert "PROCESS" in w.run("status").stdout
+
+
+def test_trace_tells_the_story_of_one_letter(instance):
+    w = instance()
+    first = send(w, "Jones@foo.com", "Green@foo.com")
+    # A stranger cannot write himself into another's story.
+    other = send(w, "Brown@foo.com", sender=f'"x id={first} "@bar.com')
+    w.wait_log(f"delivered id={first} to=Jones")
+    w.wait_log(f"delivered id={other} to=Brown")
+    rows = json.loads(w.run("trace", first, "--json").stdout)
+    events = [r["event"] for r in rows]
+    assert events[0] == "connect" and "delivered" in events and events.count("rcpt") == 2
+    assert not any("Brown" in r["says"] for r in rows)
+    assert [r["at"] for r in rows] == sorted(r["at"] for r in rows)
+    queue = re.search(r"queue=(\S+)", [r["says"] for r in rows if r["event"] == "accepted"][0]).group(1)
+    assert w.run("trace", queue).stdout == w.run("trace", first).stdout
+    assert w.run("trace", first.split(".")[0]).stdout.count("rcpt") == 2
+    # Also when the log has been rotated since.
+    log = os.path.join(w.dir, "log/waxwing.log")
+    lines = open(log).read().split("\n")
+    cut = next(i for i, line in enumerate(lines) if f"id={first}" in line)
+    w.stop()
+    open(log + ".1", "w").write("\n".join(lines[:cut]) + "\n")
+    open(log, "w").write("\n".join(lines[cut:]))
+    assert w.run("trace", first).stdout.count("\n") == len(rows) + 1
+    p = w.run("trace", "nothing", check=False)
+    assert p.returncode == 1 and "the log knows no nothing" in p.stderr
+
+
+def test_queue_shows_and_forgets(instance):
+    w = instance(settings={"queue.flush_interval": "10min"})
+    id = send(w, "Jones@foo.com", "Brown@foo.com")
+    w.wait_log(f"delivered id={id} to=Brown")
+    rows = json.loads(w.run("queue", "list", "--json").stdout)
+    assert [(r["id"], r["from"], r["recipients"]) for r in rows] == [(id, "Smith@bar.com", 2)]
+    shown = json.loads(w.run("queue", "show", id, "--json").stdout)
+    assert sorted(t["to"] for t in shown[0]["to"]) == ["Brown@foo.com", "Jones@foo.com"]
+    assert w.run("queue", "show", id).stdout.count(id) == 2
+    for verb in (["show"], ["remove", "--yes"]):
+        p = w.run("queue", *verb, "none", check=False)
+        assert p.returncode == 1 and "there is no such letter in the queue" in p.stderr
+    p = w.run("queue", "remove", id, "--yes", check=False)
+    assert p.returncode == 1 and "being handed over" in p.stderr
+
+
+def test_purge_deletes_the_mail_and_follows_no_link(instance, tmp_path):
+    w = instance()
+    id = send(w, "Jones@foo.com", "Brown@foo.com")
+    w.wait_log(f"delivered id={id} to=Jones")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("mine")
+    os.symlink(outside, os.path.join(w.dir, "mail/1/link"))
+    p = w.run("account", "remove", "Jones@foo.com", "--yes", "--purge")
+    assert "Its mail is deleted." in p.stdout
+    assert not os.path.exists(os.path.join(w.dir, "mail/1")) and (outside / "file").exists()
+    with smtplib.SMTP("127.0.0.1", w.ports["smtp"]) as c:
+        c.ehlo()
+        c.mail("Smith@bar.com")
+        assert c.rcpt("Jones@foo.com")[0] == 550 and c.rcpt("Brown@foo.com")[0] == 250
+
+
+def test_no_stranger_writes_to_the_terminal(instance):
+    w = instance(settings={"queue.flush_interval": "10min"})
+    with smtplib.SMTP("127.0.0.1", w.ports["smtp"]) as c:
+        c.ehlo()
+        c.docmd("MAIL", 'FROM:<"a\\\x1b[2J"@bar.com>')
+        c.command_encoding = "utf-8"
+        c.docmd("MAIL", "FROM:<\u009b31m@bar.com> SMTPUTF8")
+        c.docmd("RCPT", "TO:<Jones@foo.com>")
+        c.data(b"Subject: hi\r\n\r\nBlah\r\n")
+    for text in (w.run("status").stdout, w.run("queue", "list").stdout, w.log()):
+        assert "\x1b" not in text and "\u009b" not in text

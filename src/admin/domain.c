@@ -1,4 +1,4 @@
-/* domain.c - waxwing domain add, list. */
+/* domain.c - waxwing domain add, list, remove. */
 #include "admin/instance.h"
 #include "admin/listing.h"
 #include "admin/tell.h"
@@ -49,4 +49,22 @@ int cmd_domain_list(struct invocation *in)
 				     "No domain yet; `waxwing domain add DOMAIN` adds one.");
 	json_decref(rows);
 	return complain(in->dir, st, NULL);
+}
+
+static const struct reason still_used[] = {
+	{ ST_MISSING, "is not one of ours; `waxwing domain list` shows them" },
+	{ ST_DENIED, "has accounts or aliases; remove those first" },
+	{ ST_OK, NULL },
+};
+
+int cmd_domain_remove(struct invocation *in)
+{
+	struct directory *d;
+	enum status st = instance_directory(in, &d);
+
+	if (st != ST_OK)
+		return FAILED;
+	st = directory_remove_domain(d, view_cstr(in->args[0]));
+	directory_close(d);
+	return st == ST_OK ? DONE : complain(in->args[0], st, still_used);
 }
