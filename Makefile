@@ -39,3 +39,26 @@ check-long: all asan fuzz
 
 clean:
 	rm -rf $(BUILD) build-*
+
+# ---- for people ----
+.PHONY: demo install pages help
+
+# Builds and runs what the README shows; ONCE=1 ends by itself.
+demo:
+	@sh .ci/install packages
+	@$(MAKE) --no-print-directory all >/dev/null
+	@WAXWING=$(CURDIR)/$(BUILD)/src/waxwing $(PYTHON) tools/demo.py
+
+# DESTDIR is meson's; prefix is /usr/local unless the build was set up otherwise.
+install: all
+	@meson install -C $(BUILD) --no-rebuild
+
+# What is generated in the pages, written anew.
+pages: all
+	@$(PYTHON) tools/pages.py $(BUILD)/src/waxwing
+
+help:
+	@echo "make             build                     make check        run every test"
+	@echo "make demo        see a letter go through   make check-long   the same, much longer"
+	@echo "make install     install it                make bench        measure, beside others"
+	@echo "make pages       write generated tables    make clean        remove what was built"

@@ -3,6 +3,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import smtplib
 import sqlite3
 import subprocess
@@ -63,6 +64,22 @@ def test_manual_page_has_no_fault(name, section, tmp_path):
               ("referenced manual not found" in line and
                re.search(r"Xr \S+ \d", line).group(0) in known)]
     assert not faults, "\n".join(faults)
+
+
+def test_every_manual_page_is_installed():
+    text = open(os.path.join(os.path.dirname(__file__), "../doc/meson.build")).read()
+    assert set(re.findall(r"\['([\w.-]+)', (\d)\]", text)) == set(pages())
+
+
+def test_unit_file_is_right(tmp_path):
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("no systemd-analyze")
+    unit = tmp_path / "waxwing.service"
+    text = open(os.path.join(os.path.dirname(__file__), "../doc/waxwing.service.in")).read()
+    unit.write_text(text.replace("@bindir@/waxwing", os.path.abspath(WAXWING)))
+    p = subprocess.run(["systemd-analyze", "verify", "--man=no", str(unit)], text=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert "waxwing.service" not in p.stdout, p.stdout
 
 
 def test_every_setting_is_in_the_manual():
