@@ -66,7 +66,10 @@ void buf_puts(struct buf *b, const char *s)
 
 void buf_putc(struct buf *b, char c)
 {
-	buf_put(b, view_make(&c, 1));
+	if (b->st == ST_OK && b->n < b->cap)
+		b->p[b->n++] = c;
+	else
+		buf_put(b, view_make(&c, 1));
 }
 
 void buf_putu(struct buf *b, uint64_t x)
@@ -84,14 +87,17 @@ void buf_putu(struct buf *b, uint64_t x)
 void buf_putf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap, again;
-	char *p;
+	size_t spare = b->st == ST_OK ? b->cap - b->n : 0;
+	char *p = spare ? b->p + b->n : NULL;
 	int n;
 
 	va_start(ap, fmt);
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(p, spare, fmt, ap);
 	va_end(ap);
-	if (n >= 0 && buf_reserve(b, (size_t)n + 1, &p) == ST_OK) {
+	if (n >= 0 && (size_t)n < spare) {
+		b->n += (size_t)n;
+	} else if (n >= 0 && buf_reserve(b, (size_t)n + 1, &p) == ST_OK) {
 		vsnprintf(p, (size_t)n + 1, fmt, again);
 		b->n += (size_t)n;
 	}

@@ -17,6 +17,8 @@ static struct {
 	enum log_level least;
 	bool open;		/* the line now written is wanted */
 	bool urgent;
+	int64_t second;		/* whose text `at` is */
+	char at[RFC3339_SIZE];
 	struct buf out;
 } lg = { .process = "waxwing", .fd = 2, .least = LOG_INFO_, .out = { .max = LOG_GATHER } };
 
@@ -28,10 +30,25 @@ void log_start(const char *process, int fd, enum log_level least)
 	lg.least = least;
 }
 
+/* Lines come by the thousand a second: only the milliseconds are new. */
+static void put_time(wall_ms now)
+{
+	enum { MS = 20 };	/* where they stand in RFC 3339's form */
+
+	if (lg.at[0] == '\0' || now < 0 || now / 1000 != lg.second) {
+		clock_rfc3339(now, lg.at);
+		lg.second = now / 1000;
+	} else {
+		lg.at[MS] = (char)('0' + now % 1000 / 100);
+		lg.at[MS + 1] = (char)('0' + now % 100 / 10);
+		lg.at[MS + 2] = (char)('0' + now % 10);
+	}
+	buf_puts(&lg.out, lg.at);
+}
+
 void log_begin(enum log_level level, const char *event)
 {
 	static const char *const words[] = { "debug ", "", "warning ", "error " };
-	char at[RFC3339_SIZE];
 
 	lg.open = level >= lg.least;
 	if (!lg.open)
@@ -39,8 +56,7 @@ void log_begin(enum log_level level, const char *event)
 	if (lg.out.n > LOG_GATHER / 2)
 		log_flush();
 	lg.urgent = level >= LOG_WARN_;
-	clock_rfc3339(clock_wall(), at);
-	buf_puts(&lg.out, at);
+	put_time(clock_wall());
 	buf_putc(&lg.out, ' ');
 	buf_puts(&lg.out, lg.process);
 	buf_putc(&lg.out, ' ');
@@ -56,16 +72,24 @@ static bool plain(struct view v)
 	return v.n > 0;
 }
 
-void log_view(const char *key, struct view v)
+static void put_key(const char *key)
 {
-	bool bare = plain(v);
-
-	if (!lg.open)
-		return;
 	buf_putc(&lg.out, ' ');
 	buf_puts(&lg.out, key);
-	buf_puts(&lg.out, bare ? "=" : "=\"");
+	buf_putc(&lg.out, '=');
+}
+
+void log_view(const char *key, struct view v)
+{
+	if (!lg.open)
+		return;
+	put_key(key);
 	v = view_head(v, LOG_VALUE);
+	if (plain(v)) {
+		buf_put(&lg.out, v);
+		return;
+	}
+	buf_putc(&lg.out, '"');
 	for (size_t i = 0; i < v.n; i++) {
 		char c = v.p[i];
 
@@ -76,8 +100,7 @@ void log_view(const char *key, struct view v)
 		else
 			buf_putf(&lg.out, "\\x%02x", (unsigned char)c);
 	}
-	if (!bare)
-		buf_putc(&lg.out, '"');
+	buf_putc(&lg.out, '"');
 }
 
 void log_str(const char *key, const char *value)
@@ -89,16 +112,22 @@ void log_u64(const char *key, uint64_t value)
 {
 	if (!lg.open)
 		return;
-	buf_putc(&lg.out, ' ');
-	buf_puts(&lg.out, key);
-	buf_putc(&lg.out, '=');
+	put_key(key);
 	buf_putu(&lg.out, value);
 }
 
 void log_hex(const char *key, uint64_t value)
 {
-	if (lg.open)
-		buf_putf(&lg.out, " %s=%llx", key, (unsigned long long)value);
+	char digits[16];
+	size_t n = sizeof digits;
+
+	if (!lg.open)
+		return;
+	do
+		digits[--n] = "0123456789abcdef"[value & 15];
+	while ((value >>= 4) != 0);
+	put_key(key);
+	buf_put(&lg.out, view_make(digits + n, sizeof digits - n));
 }
 
 void log_end(void)
