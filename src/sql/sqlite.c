@@ -57,6 +57,13 @@ static enum status lite_exec(struct sql *db, const char *text)
 	return status_of(sqlite3_exec(((struct lite *)db)->db, text, NULL, NULL, NULL));
 }
 
+/* Said before journal_mode, which writes and flushes a new file.  A cache has
+ * one owner: with the file locked for good there is no shared memory file, and
+ * no lock to take and give back in each transaction. */
+static const char durable[] = "PRAGMA synchronous=FULL";
+static const char cache[] = "PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"
+			    "PRAGMA wal_autocheckpoint=4000";
+
 static enum status lite_open(const char *where, enum sql_durability d, struct sql **ret)
 {
 	struct lite *l = calloc(1, sizeof *l);
@@ -66,19 +73,21 @@ static enum status lite_open(const char *where, enum sql_durability d, struct sq
 	if (l == NULL)
 		return ST_NOMEM;
 	l->base.driver = &sql_sqlite;
-	rc = sqlite3_open_v2(where, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+	/* Counts that nobody reads; refused, and of no matter, after the first. */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	/* One thread uses a handle at a time. */
+	rc = sqlite3_open_v2(where, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+			     NULL);
 	if (rc != SQLITE_OK) {
 		lite_close(&l->base);
 		return status_of(rc);
 	}
 	sqlite3_extended_result_codes(l->db, 1);
 	sqlite3_busy_timeout(l->db, BUSY_MS);
-	st = lite_exec(&l->base, "PRAGMA journal_mode=WAL; PRAGMA temp_store=MEMORY;"
-				 "PRAGMA foreign_keys=OFF; PRAGMA trusted_schema=OFF");
+	st = lite_exec(&l->base, d == SQL_DURABLE ? durable : cache);
 	if (st == ST_OK)
-		st = lite_exec(&l->base, d == SQL_DURABLE ? "PRAGMA synchronous=FULL"
-							  : "PRAGMA synchronous=OFF;"
-							    "PRAGMA wal_autocheckpoint=4000");
+		st = lite_exec(&l->base, "PRAGMA journal_mode=WAL; PRAGMA temp_store=MEMORY;"
+					 "PRAGMA foreign_keys=OFF; PRAGMA trusted_schema=OFF");
 	if (st != ST_OK) {
 		lite_close(&l->base);
 		return st;
