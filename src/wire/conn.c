@@ -4,10 +4,68 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { READ_STEP = 16 * 1024 };
+enum { READ_STEP = 16 * 1024, WASTE_READS = 64 };
+
+/* ---- the plain socket ---- */
+
+static enum status plain_read(struct conn *c, char *p, size_t want, size_t *ret_n)
+{
+	ssize_t n;
+
+	do
+		n = recv(c->watch.fd, p, want, 0);
+	while (n < 0 && errno == EINTR);
+	/* Fewer than asked for: nothing more is there, so save the next call.
+	 * What comes later is a new edge. */
+	if (n < 0 || (size_t)n < want)
+		c->readable = false;
+	if (n > 0)
+		*ret_n = (size_t)n;
+	return n > 0 ? ST_OK : n < 0 && errno == EAGAIN ? ST_AGAIN : ST_CLOSED;
+}
+
+static enum status plain_write(struct conn *c, const char *p, size_t want, size_t *ret_n)
+{
+	ssize_t n;
+
+	do
+		n = send(c->watch.fd, p, want, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		*ret_n = (size_t)n;
+		return ST_OK;
+	}
+	if (n == 0 || errno != EAGAIN)
+		return ST_CLOSED;
+	c->writable = false;
+	return ST_AGAIN;
+}
+
+static void plain_end(struct conn *c)
+{
+	(void)c;
+}
+
+static const struct conn_io plain = { plain_read, plain_write, plain_end };
+
+/* ---- its life ---- */
+
+/* Bytes that nobody will read would make close() a reset, which can overtake
+ * our last reply. */
+static void throw_away(struct conn *c)
+{
+	char waste[4096];
+
+	for (int i = 0; i < WASTE_READS; i++)
+		if (recv(c->watch.fd, waste, sizeof waste, MSG_DONTWAIT) <= 0)
+			return;
+}
 
 static void finish(struct conn *c)
 {
+	c->io->end(c);
+	if (c->watch.fd >= 0 && c->closing && !c->broken && c->readable)
+		throw_away(c);
 	loop_unwatch(c->loop, &c->watch);
 	loop_timer_clear(c->loop, &c->timer);
 	if (c->watch.fd >= 0)
@@ -31,6 +89,14 @@ static void rest(struct conn *c)
 
 static void run(struct conn *c);
 
+/* Call run() from the loop's own stack. */
+static void look_soon(struct conn *c)
+{
+	c->look_again = true;
+	if (loop_timer(c->loop, &c->timer, 0) != ST_OK)
+		c->broken = true;
+}
+
 /* The coroutine.  When it never waited, run() goes on behind co_start; when
  * it did, a timer that is due at once takes run()'s place, because the end of
  * a connection must not be handled on the stack that it frees. */
@@ -48,17 +114,14 @@ static void body(void *arg)
 	if (c->out.n && !c->broken && conn_flush(c) != ST_OK)
 		c->broken = true;
 	c->running = false;
-	if (!c->in_run) {
-		c->look_again = true;
-		if (loop_timer(c->loop, &c->timer, 0) != ST_OK)
-			c->broken = true;
-	}
+	if (!c->in_run)
+		look_soon(c);
 }
 
 /* On the loop's stack: serve what is there, or end. */
 static void run(struct conn *c)
 {
-	while (!c->running && !c->closing && !c->broken) {
+	while (!c->running && !c->closing && !c->broken && (!c->paused || c->timed_out)) {
 		c->running = true;
 		c->in_run = true;
 		if (co_start(body, c) != ST_OK)
@@ -69,6 +132,8 @@ static void run(struct conn *c)
 		if (!c->readable)
 			break;
 	}
+	if (c->running)
+		return;
 	if (c->closing || c->broken)
 		finish(c);
 	else
@@ -105,9 +170,22 @@ static void on_ready(struct watch *w, uint32_t events)
 		c->readable = true;
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
 		c->writable = true;
-	if (c->waiting && c->writable)
-		co_wake(c->waiting);
-	else if (!c->running && c->readable)
+	if (c->writable && c->read_wants_write)
+		c->readable = true;
+	if (c->waiting) {
+		if (*c->waiting_for)
+			co_wake(c->waiting);
+		return;
+	}
+	if (c->running)
+		return;
+	if (c->out.n && c->writable && conn_push(c) == ST_OK && c->drained) {
+		/* Whatever it does, the end of this conn waits for run(). */
+		c->running = true;
+		c->drained(c);
+		c->running = false;
+	}
+	if (c->readable || c->broken || c->closing)
 		run(c);
 }
 
@@ -121,6 +199,7 @@ enum status conn_open(struct conn *c, struct loop *l, int fd)
 	c->in = BUF(CONN_IN);
 	c->out = BUF(CONN_OUT);
 	c->in_used = 0;
+	c->io = &plain;
 	c->writable = true;
 	st = loop_watch(l, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 	c->deadline = clock_steady() + c->patience;
@@ -143,6 +222,33 @@ void conn_alive(struct conn *c)
 {
 	/* The timer itself moves only when it fires. */
 	c->deadline = loop_now(c->loop) + c->patience;
+	if (c->latest && c->deadline > c->latest)
+		c->deadline = c->latest;
+}
+
+void conn_limit(struct conn *c, uint64_t ms)
+{
+	c->latest = ms ? loop_now(c->loop) + ms : 0;
+	conn_alive(c);
+	if (c->timer.slot && c->timer.at > c->deadline && loop_timer(c->loop, &c->timer, c->deadline) != ST_OK)
+		c->broken = true;
+}
+
+enum status conn_wait(struct conn *c, const bool *readable_or_writable)
+{
+	c->waiting = co_self();
+	c->waiting_for = readable_or_writable;
+	while (!*readable_or_writable && !c->timed_out)
+		co_wait();
+	c->waiting = NULL;
+	return c->timed_out ? ST_TIMEOUT : ST_OK;
+}
+
+void conn_pause(struct conn *c, bool paused)
+{
+	c->paused = paused;
+	if (!paused && !c->running && (c->readable || c->closing || c->broken))
+		run(c);
 }
 
 void conn_take(struct conn *c, size_t n)
@@ -153,8 +259,8 @@ void conn_take(struct conn *c, size_t n)
 enum status conn_fill(struct conn *c)
 {
 	char *p;
-	size_t want;
-	ssize_t n;
+	size_t want, n;
+	enum status st;
 
 	if (c->in_used && c->in_used == c->in.n) {
 		c->in_used = c->in.n = 0;
@@ -171,20 +277,12 @@ enum status conn_fill(struct conn *c)
 		buf_clear(&c->in);
 		return ST_NOMEM;
 	}
-	do
-		n = recv(c->watch.fd, p, want, 0);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN) {
-		c->readable = false;
-		return ST_AGAIN;
-	}
-	if (n <= 0) {
+	st = c->io->read(c, p, want, &n);
+	if (st == ST_CLOSED)
 		c->broken = true;
-		return ST_CLOSED;
-	}
-	if ((size_t)n < want)
-		c->readable = false;
-	c->in.n += (size_t)n;
+	if (st != ST_OK)
+		return st;
+	c->in.n += n;
 	conn_alive(c);
 	return ST_OK;
 }
@@ -220,37 +318,54 @@ enum status conn_line(struct conn *c, size_t max, struct view *ret_line)
 	}
 }
 
+/* Send until all is gone or the socket is full. */
+static enum status send_some(struct conn *c, size_t *at)
+{
+	enum status st = c->broken ? ST_CLOSED : ST_OK;
+
+	while (st == ST_OK && *at < c->out.n) {
+		size_t n;
+
+		st = c->io->write(c, c->out.p + *at, c->out.n - *at, &n);
+		if (st == ST_OK) {
+			*at += n;
+			conn_alive(c);
+		}
+	}
+	return st;
+}
+
 enum status conn_flush(struct conn *c)
 {
 	size_t at = 0;
+	enum status st;
 
-	while (at < c->out.n && !c->broken) {
-		ssize_t n = send(c->watch.fd, c->out.p + at, c->out.n - at, MSG_NOSIGNAL);
-
-		if (n > 0) {
-			at += (size_t)n;
-			conn_alive(c);
-			continue;
-		}
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n == 0 || errno != EAGAIN) {
-			c->broken = true;
+	while ((st = send_some(c, &at)) == ST_AGAIN)
+		if ((st = conn_wait(c, &c->writable)) != ST_OK)
 			break;
-		}
-		c->writable = false;
-		c->waiting = co_self();
-		while (!c->writable && !c->timed_out)
-			co_wait();
-		c->waiting = NULL;
-		if (c->timed_out)
-			c->broken = true;
-	}
+	if (st != ST_OK)
+		c->broken = true;
 	buf_clear(&c->out);
-	return c->broken ? (c->timed_out ? ST_TIMEOUT : ST_CLOSED) : ST_OK;
+	return st;
+}
+
+enum status conn_push(struct conn *c)
+{
+	size_t at = 0;
+	enum status st = send_some(c, &at);
+
+	buf_drop(&c->out, at);
+	if (st != ST_OK && st != ST_AGAIN) {
+		c->broken = true;
+		if (!c->running)
+			look_soon(c);
+	}
+	return st;
 }
 
 void conn_close(struct conn *c)
 {
 	c->closing = true;
+	if (!c->running)
+		look_soon(c);
 }

@@ -6,9 +6,16 @@
  * channel_ask).  So a silent connection costs this struct and no stack, and
  * its buffers are given back.
  *
+ * Bytes go through `io`: the plain socket, or TLS once conn_start_tls has
+ * answered ST_OK (wire/tls.h).
+ *
  * Limits: CONN_IN bytes are read ahead; conn_out refuses more than CONN_OUT
- * without a flush.  Time: `patience` of silence, then `late` is called (which
- * may say goodbye) and the connection ends.
+ * without a flush.  Time: `patience` of silence, and never later than
+ * `latest`; then `late` is called (which may say goodbye) and the connection
+ * ends.
+ *
+ * Who carries bytes between this and another descriptor, rather than running
+ * commands, uses conn_pause, conn_push and `drained`.
  *
  * Owner: the embedding struct; `ended` is called last, on the loop's stack
  * with no coroutine running, and frees it.
@@ -21,6 +28,19 @@
 
 enum { CONN_IN = 64 * 1024, CONN_OUT = 8 * 1024 * 1024 };
 
+struct conn;
+struct tls;
+
+/* What carries the bytes.  None waits.  ST_AGAIN sets c->readable (read) or
+ * c->writable (write) to false, until the descriptor is ready again. */
+struct conn_io {
+	/* At least one byte.  ST_AGAIN, ST_CLOSED. */
+	enum status (*read)(struct conn *c, char *p, size_t n, size_t *ret_n);
+	enum status (*write)(struct conn *c, const char *p, size_t n, size_t *ret_n);
+	/* Goodbye, where nothing is broken, and give back. */
+	void (*end)(struct conn *c);
+};
+
 struct conn {
 	struct watch watch;	/* watch.fd is the socket */
 	struct loop *loop;
@@ -28,17 +48,26 @@ struct conn {
 	size_t in_used;		/* bytes of in that were taken */
 	struct timer timer;
 	steady_ms deadline;
+	steady_ms latest;	/* no activity moves the deadline past this; 0: none */
 	uint64_t patience;	/* ms */
+	const struct conn_io *io;
+	void *secret;		/* io's own: the state of TLS */
+	struct tls *tls;	/* whose certificates it shows */
+	const char *protocol;	/* its ALPN name */
 	struct co *waiting;	/* coroutine that waits for the socket */
+	const bool *waiting_for;	/* &readable or &writable */
 	bool running;		/* a coroutine serves it */
 	bool in_run;		/* it has not waited yet */
 	bool look_again;	/* the timer stands for run(), not for the deadline */
 	bool readable, writable;
+	bool read_wants_write;	/* TLS has to send before it can read on */
+	bool paused;		/* serve is not called */
 	bool closing;		/* no more commands: flush and end */
 	bool broken;		/* the other side is gone */
 	bool timed_out;
 	void (*serve)(struct conn *c);
 	void (*late)(struct conn *c);
+	void (*drained)(struct conn *c);	/* or NULL: what conn_push left is sent */
 	void (*ended)(struct conn *c);
 };
 
@@ -75,10 +104,26 @@ static inline struct buf *conn_out(struct conn *c)
 /* Write all of out; waits when the socket is full.  ST_CLOSED, ST_TIMEOUT. */
 enum status conn_flush(struct conn *c) MUST_USE;
 
+/* Write what can be written without waiting; also outside of coroutines.
+ * The rest follows when the socket takes it, and then `drained` is called.
+ * ST_OK (all is sent), ST_AGAIN, ST_CLOSED (the conn ends by itself). */
+enum status conn_push(struct conn *c) MUST_USE;
+
+/* While paused, serve is not called and nothing is read.  Going on may call
+ * serve at once, and so end and free the connection.  Not from its serve. */
+void conn_pause(struct conn *c, bool paused);
+
 /* No more commands; what is in out is still sent. */
 void conn_close(struct conn *c);
 
+/* For a coroutine of this conn: wait until it can be read (or written), or
+ * the deadline.  ST_OK, ST_TIMEOUT. */
+enum status conn_wait(struct conn *c, const bool *readable_or_writable) MUST_USE;
+
 /* Somebody is active: move the deadline. */
 void conn_alive(struct conn *c);
+
+/* Whatever is said, the connection ends in ms from now; 0 lifts that. */
+void conn_limit(struct conn *c, uint64_t ms);
 
 #endif
