@@ -3,6 +3,7 @@
 #include "admin/tell.h"
 
 #include "base/disk.h"
+#include "warden/keys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,6 +86,19 @@ static enum status step_domain(struct invocation *in, struct buf *ret_name)
 	return st;
 }
 
+/* Self-signed, for the domain, its usual mail host, and this host's name. */
+static enum status step_certificate(struct invocation *in, struct buf *ret_name)
+{
+	char mail[256], host[256] = "";
+
+	buf_puts(ret_name, "keys/tls.pem");
+	snprintf(mail, sizeof mail, "mail.%.200s", in->args[0]);
+	if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0')
+		snprintf(host, sizeof host, "localhost");
+	return certificate_setup(in->dir, (struct view[]){ view_cstr(mail), view_cstr(in->args[0]),
+							   view_cstr(host), VIEW("localhost") }, 4);
+}
+
 /* What setup makes, in this order: the only list. */
 static const struct {
 	const char *what;
@@ -94,6 +108,7 @@ static const struct {
 	{ "the configuration", step_conf },
 	{ "the directory of accounts", step_directory },
 	{ "the domain", step_domain },
+	{ "the certificate", step_certificate },
 };
 
 static const struct reason why_not[] = {

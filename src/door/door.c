@@ -1,5 +1,7 @@
 #include "door/door.h"
 
+#include "door/certificates.h"
+
 #include "base/log.h"
 #include "base/map.h"
 #include "mta/in/session.h"
@@ -30,6 +32,8 @@ struct door {
 	size_t n_listeners;
 	struct smtp_host smtp;
 	struct sink_budget budget;
+	struct certificates certificates;
+	bool open;		/* certificates were asked for: strangers may come */
 	uint64_t next_sid;
 	uint32_t connections;
 };
@@ -92,6 +96,12 @@ static void listener_ready(struct watch *w, uint32_t events)
 	}
 }
 
+static void open_listener(struct door *d, struct listener *l)
+{
+	if (loop_watch(d->proc.loop, &l->watch, EPOLLIN | EPOLLEXCLUSIVE) != ST_OK)
+		log_event(LOG_ERROR_, "not-listening", "service=%s", service_name(l->service));
+}
+
 static void add_listener(struct door *d, enum service service, int fd)
 {
 	struct listener *l = &d->listeners[d->n_listeners];
@@ -101,15 +111,29 @@ static void add_listener(struct door *d, enum service service, int fd)
 		return;
 	}
 	*l = (struct listener){ { .fd = fd, .ready = listener_ready }, d, service };
-	if (loop_watch(d->proc.loop, &l->watch, EPOLLIN | EPOLLEXCLUSIVE) == ST_OK)
-		d->n_listeners++;
-	else
-		close(fd);
+	d->n_listeners++;
+	if (d->open)
+		open_listener(d, l);
 }
 
-static void nothing_said(struct channel *ch, struct record *rec)
+/* Before the first answer, who comes for TLS would find none. */
+static void certificates_asked(struct certificates *c)
 {
-	(void)ch;
+	struct door *d = (struct door *)((char *)c - offsetof(struct door, certificates));
+
+	if (d->open)
+		return;
+	d->open = true;
+	for (size_t i = 0; i < d->n_listeners; i++)
+		open_listener(d, &d->listeners[i]);
+}
+
+static void peer_says(struct channel *ch, struct record *rec)
+{
+	struct door *d = ch->owner;
+
+	if (rec->type == REC_certificates_changed)
+		certificates_ask(&d->certificates);
 	if (rec->fd >= 0)
 		close(rec->fd);
 }
@@ -124,11 +148,13 @@ static void add_channel(struct door *d, const struct rec_channel_to *to, int fd)
 	}
 	channel_close(ch);
 	*ch = (struct channel){
-		.receive = nothing_said, .allowed = record_allowed, .owner = d,
+		.receive = peer_says, .allowed = record_allowed, .owner = d,
 		.self = ROLE_DOOR, .peer = to->role,
 	};
 	if (channel_open(ch, d->proc.loop, fd) != ST_OK)
 		log_event(LOG_ERROR_, "channel", "%s", "");
+	else if (ch == &d->warden)
+		certificates_ask(&d->certificates);
 }
 
 static void parent_says(struct role_process *p, struct record *rec)
@@ -187,6 +213,10 @@ int door_main(void)
 		.loop = d->proc.loop, .conf = &d->proc.conf, .warden = &d->warden, .queue = &d->queue,
 		.budget = &d->budget, .stopping = &d->proc.stopping, .ended = smtp_ended, .door = d,
 	};
+	d->certificates.asked = certificates_asked;
+	if (certificates_init(&d->certificates, d->proc.loop, &d->warden) != ST_OK)
+		return 1;
+	d->smtp.tls = d->certificates.tls;
 	role_lock_in(&d->proc, &(struct sandbox){ .calls = SANDBOX_ACCEPT | SANDBOX_MEMFD });
 	role_run(&d->proc);
 	log_flush();

@@ -40,6 +40,9 @@ enum verdict {
 	VERDICT_SLOW,		/* login: too many failures, wait */
 };
 
+/* What a key_file is. */
+enum key_file { KEY_FILE_CHAIN = 0, KEY_FILE_KEY };
+
 /* What a listener or session speaks. */
 enum service {
 	SERVICE_SMTP = 0,	/* port 25 */

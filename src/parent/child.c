@@ -107,6 +107,8 @@ enum status child_start(struct child *c)
 	close(fds[1]);
 	if (st == ST_OK)
 		st = send_settings(c);
+	if (st == ST_OK && c->role == ROLE_WARDEN)
+		parent_give_keys(c->parent);
 	if (st != ST_OK) {
 		channel_close(&c->ch);
 		return st;

@@ -273,6 +273,7 @@ static void reload(struct parent *p)
 		conf_free(&p->conf);
 		p->conf = fresh;
 		each_child(p, resend_settings, 0);
+		parent_give_keys(p);
 		log_event(LOG_INFO_, "reloaded", "%s", "");
 	} else {
 		log_begin(LOG_ERROR_, "reload-refused");

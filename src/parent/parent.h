@@ -77,6 +77,9 @@ void parent_room_ended(struct child *c);
 enum status parent_listen(struct parent *p) MUST_USE;
 void parent_give_listeners(struct parent *p, struct child *door);
 
+/* keys.c: the files of tls.certificate and tls.key, for warden. */
+void parent_give_keys(struct parent *p);
+
 /* control.c: the socket of waxwing(8). */
 enum status parent_control_open(struct parent *p) MUST_USE;
 void parent_control_close(struct parent *p);

@@ -5,6 +5,7 @@
 #include "directory/directory.h"
 #include "role/role.h"
 #include "warden/guess.h"
+#include "warden/keys.h"
 #include "warden/pool.h"
 #include "warden/remember.h"
 #include "warden/ticket.h"
@@ -17,6 +18,8 @@ struct warden {
 	struct channel doors[DOORS_MAX];
 	uint64_t door_came[DOORS_MAX];	/* which of its channels: grows */
 	struct buf out, targets;
+	struct keys *keys;
+	bool keys_bad;		/* of the list that is coming */
 	struct logins {
 		struct pool *pool;
 		struct remember remember;
@@ -35,5 +38,12 @@ void logins_settings(struct warden *w);
 /* Answers to doors; `rec` lasts until they return. */
 void login_ask(struct warden *w, struct channel *ch, const struct record *rec);
 void room_ask(struct warden *w, struct channel *ch, const struct record *rec);
+
+/* tls.c */
+void certificate_ask(struct warden *w, struct channel *ch, const struct record *rec);
+void sign_ask(struct warden *w, struct channel *ch, const struct record *rec);
+void ticket_key_ask(struct warden *w, struct channel *ch, const struct record *rec);
+/* The parent gives a certificate or a key. */
+void key_file(struct warden *w, const struct record *rec);
 
 #endif

@@ -32,6 +32,9 @@ static const struct {
 	{ REC_rcpt_ask, rcpt_ask },
 	{ REC_login_ask, login_ask },
 	{ REC_room_ask, room_ask },
+	{ REC_certificate_ask, certificate_ask },
+	{ REC_sign_ask, sign_ask },
+	{ REC_ticket_key_ask, ticket_key_ask },
 };
 
 static void door_says(struct channel *ch, struct record *rec)
@@ -51,6 +54,8 @@ static void parent_says(struct role_process *p, struct record *rec)
 	struct rec_channel_to to;
 	struct channel *ch;
 
+	if (rec->type == REC_key_file)
+		key_file(w, rec);
 	if (rec->type != REC_channel_to || !rec_take_channel_to(rec->body, &to) ||
 	    to.role != ROLE_DOOR || to.index >= DOORS_MAX) {
 		if (rec->fd >= 0)
@@ -111,6 +116,8 @@ int warden_main(void)
 	w->proc.reloaded = reloaded;
 	snprintf(folder, sizeof folder, "%s/directory", w->proc.conf.dir);
 	snprintf(keys, sizeof keys, "%s/keys", w->proc.conf.dir);
+	if (keys_new(&w->keys) != ST_OK)
+		return 1;
 	role_lock_in(&w->proc, &(struct sandbox){
 				       .calls = SANDBOX_FILES | SANDBOX_THREADS,
 				       .writable = { folder, keys },
@@ -123,5 +130,6 @@ int warden_main(void)
 	}
 	role_run(&w->proc);
 	directory_close(w->directory);
+	keys_free(w->keys);
 	return 0;
 }

@@ -41,6 +41,8 @@ static enum reply cmd_ehlo(struct smtp_session *s, struct view rest)
 	s->extended = true;
 	buf_putf(out, "250-%s greets %.*s\r\n", s->host->conf->host_name, VIEW_ARG(s->helo));
 	buf_puts(out, "250-PIPELINING\r\n");
+	if (!conn_has_tls(&s->conn) && tls_ready(s->host->tls))
+		buf_puts(out, "250-STARTTLS\r\n");
 	buf_putf(out, "250-SIZE %lld\r\n", (long long)s->host->conf->message_size);
 	buf_puts(out, "250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250 HELP\r\n");
 	return SAY_COUNT;
@@ -203,6 +205,27 @@ static enum reply cmd_data(struct smtp_session *s, struct view rest)
 	return SAY_GO_AHEAD;
 }
 
+/* ---- STARTTLS (RFC 3207) ---- */
+
+static enum reply cmd_starttls(struct smtp_session *s, struct view rest)
+{
+	if (rest.n)
+		return SAY_BAD_ARGUMENT;
+	if (conn_has_tls(&s->conn))
+		return SAY_TLS_ALREADY;
+	if (!tls_ready(s->host->tls))
+		return SAY_NO_TLS;
+	/* What was sent in clear behind it could have been put there by anybody
+	 * on the way, to be taken for what is said under TLS. */
+	if (conn_view(&s->conn).n) {
+		conn_take(&s->conn, conn_view(&s->conn).n);
+		conn_close(&s->conn);
+		return SAY_PIPELINED_TLS;
+	}
+	s->mode = MODE_HANDSHAKE;
+	return SAY_START_TLS;
+}
+
 /* ---- the small ones ---- */
 
 static enum reply cmd_rset(struct smtp_session *s, struct view rest)
@@ -255,6 +278,7 @@ static const struct command {
 	{ "MAIL", cmd_mail, NEEDS_HELO },
 	{ "RCPT", cmd_rcpt, NEEDS_HELO },
 	{ "DATA", cmd_data, NEEDS_HELO },
+	{ "STARTTLS", cmd_starttls, NEEDS_HELO },
 	{ "RSET", cmd_rset, 0 },
 	{ "NOOP", cmd_noop, 0 },
 	{ "VRFY", cmd_vrfy, 0 },

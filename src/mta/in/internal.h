@@ -18,6 +18,9 @@ void smtp_reply(struct smtp_session *s, enum reply r);
 /* RSET: the transaction is as if it had never been. */
 void smtp_forget(struct smtp_session *s);
 
+/* RFC 3207 4.2: after the handshake nothing is known of what was said before. */
+void smtp_forget_client(struct smtp_session *s);
+
 /* command.c: one line of the client. */
 void smtp_command(struct smtp_session *s, struct view line);
 

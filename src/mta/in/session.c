@@ -37,6 +37,14 @@ void smtp_forget(struct smtp_session *s)
 	s->has_sender = false;
 }
 
+void smtp_forget_client(struct smtp_session *s)
+{
+	smtp_forget(s);
+	arena_free(&s->life);
+	s->helo = VIEW_NONE;
+	s->extended = false;
+}
+
 static void greet(struct smtp_session *s)
 {
 	s->greeted = true;
@@ -93,14 +101,60 @@ static bool take_line(struct smtp_session *s)
 	return true;
 }
 
+static void log_tls(const struct smtp_session *s, enum status st)
+{
+	struct buf what = BUF(256);
+
+	conn_tls_text(&s->conn, &what);
+	log_begin(LOG_INFO_, st == ST_OK ? "tls" : "tls-failed");
+	log_hex("sid", s->sid);
+	if (st == ST_OK)
+		log_view("with", buf_view(&what));
+	else
+		log_str("why", status_name(st));
+	log_end();
+	buf_free(&what);
+}
+
+/* False when the client has not begun, or it failed (and the conn is broken). */
+static bool handshake(struct smtp_session *s)
+{
+	enum status st;
+
+	if (!s->conn.readable)
+		return false;
+	st = conn_start_tls(&s->conn, s->host->tls, "smtp", (uint64_t)s->host->conf->tls_handshake);
+	log_tls(s, st);
+	if (st != ST_OK)
+		return false;
+	smtp_forget_client(s);
+	s->mode = MODE_COMMANDS;
+	return true;
+}
+
+static bool step(struct smtp_session *s)
+{
+	switch (s->mode) {
+	case MODE_TEXT:
+		return take_text(s);
+	case MODE_HANDSHAKE:
+		/* Our 220 must be sent first. */
+		return s->conn.out.n == 0 && handshake(s);
+	default:
+		return take_line(s);
+	}
+}
+
 static void serve(struct conn *c)
 {
 	struct smtp_session *s = (struct smtp_session *)c;
 
+	if (s->mode == MODE_HANDSHAKE && !step(s))
+		return;
 	if (!s->greeted)
 		greet(s);
 	while (!c->closing && !c->broken)
-		if (!(s->mode == MODE_TEXT ? take_text(s) : take_line(s)))
+		if (!step(s))
 			return;
 }
 
@@ -108,6 +162,9 @@ static void late(struct conn *c)
 {
 	struct smtp_session *s = (struct smtp_session *)c;
 
+	/* Half-way to TLS there is nothing that we could say. */
+	if (s->mode == MODE_HANDSHAKE)
+		return;
 	smtp_reply(s, *s->host->stopping ? SAY_SHUTTING_DOWN : SAY_TOO_SLOW);
 }
 
@@ -140,6 +197,7 @@ enum status smtp_session_open(const struct smtp_host *host, enum service service
 	s->service = service;
 	s->sid = sid;
 	s->sink.fd = -1;
+	s->mode = service_implicit_tls(service) ? MODE_HANDSHAKE : MODE_COMMANDS;
 	s->life = ARENA(LIFE_MAX);
 	s->tx = ARENA(TX_MAX);
 	snprintf(s->peer, sizeof s->peer, "%s", peer);

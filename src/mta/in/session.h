@@ -12,6 +12,7 @@
 #include "wire/conn.h"
 #include "wire/sink.h"
 #include "wire/smtp.h"
+#include "wire/tls.h"
 
 /* What the door lends to every session. */
 struct smtp_session;
@@ -21,12 +22,13 @@ struct smtp_host {
 	const struct conf *conf;
 	struct channel *warden, *queue;
 	struct sink_budget *budget;
+	struct tls *tls;
 	const bool *stopping;
 	void (*ended)(void *door, struct smtp_session *s);
 	void *door;
 };
 
-enum smtp_mode { MODE_COMMANDS, MODE_TEXT };
+enum smtp_mode { MODE_COMMANDS, MODE_TEXT, MODE_HANDSHAKE };
 
 struct smtp_session {
 	struct conn conn;

@@ -1,0 +1,150 @@
+/* make.c - a certificate of our own, for the time until there is a real one. */
+#include "warden/keys.h"
+
+#include "base/disk.h"
+
+#include <fcntl.h>
+#include <openssl/bn.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { YEARS = 10, SERIAL_BITS = 127, NAMES_MAX = 64 * 1024, COMMON_NAME_MAX = 64 };
+
+static bool extend(X509 *x, int nid, const char *value)
+{
+	X509V3_CTX ctx;
+	X509_EXTENSION *ext;
+	bool good;
+
+	X509V3_set_ctx_nodb(&ctx);
+	X509V3_set_ctx(&ctx, x, x, NULL, NULL, 0);
+	ext = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
+	good = ext && X509_add_ext(x, ext, -1);
+	X509_EXTENSION_free(ext);
+	return good;
+}
+
+static bool put_names(X509 *x, const struct view *names, size_t n)
+{
+	struct buf alt = BUF(NAMES_MAX);
+	X509_NAME *subject = X509_get_subject_name(x);
+	struct view first = view_head(names[0], COMMON_NAME_MAX);
+	bool good;
+
+	for (size_t i = 0; i < n; i++)
+		buf_putf(&alt, "%sDNS:%.*s", i ? "," : "", VIEW_ARG(names[i]));
+	buf_putc(&alt, '\0');
+	good = buf_status(&alt) == ST_OK &&
+	       X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)first.p,
+					  (int)first.n, -1, 0) &&
+	       X509_set_issuer_name(x, subject) && extend(x, NID_subject_alt_name, alt.p);
+	buf_free(&alt);
+	return good;
+}
+
+static bool put_serial(X509 *x)
+{
+	BIGNUM *bn = BN_new();
+	bool good = bn && BN_rand(bn, SERIAL_BITS, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) &&
+		    BN_to_ASN1_INTEGER(bn, X509_get_serialNumber(x));
+
+	BN_free(bn);
+	return good;
+}
+
+static bool fill(X509 *x, EVP_PKEY *key, const struct view *names, size_t n)
+{
+	return X509_set_version(x, X509_VERSION_3) && put_serial(x) &&
+	       X509_gmtime_adj(X509_getm_notBefore(x), -86400) &&
+	       X509_gmtime_adj(X509_getm_notAfter(x), 86400L * 365 * YEARS) && X509_set_pubkey(x, key) &&
+	       put_names(x, names, n) && extend(x, NID_basic_constraints, "critical,CA:FALSE") &&
+	       extend(x, NID_key_usage, "critical,digitalSignature") &&
+	       extend(x, NID_ext_key_usage, "serverAuth") &&
+	       extend(x, NID_subject_key_identifier, "hash") && X509_sign(x, key, EVP_sha256());
+}
+
+static bool pem_out(BIO *bio, struct buf *out)
+{
+	char *p;
+	long n = BIO_get_mem_data(bio, &p);
+
+	buf_put(out, view_make(p, (size_t)n));
+	return buf_status(out) == ST_OK;
+}
+
+enum status certificate_make(const struct view *names, size_t n, struct buf *ret_chain, struct buf *ret_key)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *x = X509_new();
+	BIO *chain = BIO_new(BIO_s_mem()), *secret = BIO_new(BIO_s_secmem());
+	bool good = key && x && chain && secret && n && fill(x, key, names, n) &&
+		    PEM_write_bio_X509(chain, x) &&
+		    PEM_write_bio_PKCS8PrivateKey(secret, key, NULL, NULL, 0, NULL, NULL) &&
+		    pem_out(chain, ret_chain) && pem_out(secret, ret_key);
+
+	BIO_free(chain);
+	BIO_free(secret);
+	X509_free(x);
+	EVP_PKEY_free(key);
+	return good ? ST_OK : ST_NOMEM;
+}
+
+static enum status write_file(int dir, const char *name, const struct buf *b)
+{
+	struct iovec iov = { b->p, b->n };
+	int fd;
+	enum status st = disk_open(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0600, &fd);
+
+	if (st != ST_OK)
+		return st;
+	st = disk_write_at(fd, &iov, 1, 0);
+	if (st == ST_OK)
+		st = disk_flush(fd);
+	close(fd);
+	return st;
+}
+
+/* The certificate is written last: where it is, its key is there too. */
+static enum status write_pair(int dir, const struct buf *chain, const struct buf *key)
+{
+	enum status st;
+
+	(void)!disk_unlink(dir, "tls.key");
+	st = write_file(dir, "tls.key", key);
+	if (st == ST_OK)
+		st = write_file(dir, "tls.pem", chain);
+	return st == ST_OK ? disk_flush_all(dir) : st;
+}
+
+enum status certificate_setup(const char *dir, const struct view *names, size_t n)
+{
+	struct buf chain = BUF(KEY_FILE_MAX), key = BUF(KEY_FILE_MAX);
+	char path[4096];
+	int fd;
+	enum status st;
+
+	snprintf(path, sizeof path, "%s/keys", dir);
+	st = disk_mkdir(AT_FDCWD, path, 0700);
+	if (st == ST_OK || st == ST_EXISTS)
+		st = disk_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, &fd);
+	if (st != ST_OK)
+		return st;
+	if (faccessat(fd, "tls.pem", F_OK, 0) == 0) {
+		st = ST_EXISTS;
+	} else {
+		st = certificate_make(names, n, &chain, &key);
+		if (st == ST_OK)
+			st = write_pair(fd, &chain, &key);
+	}
+	close(fd);
+	if (key.p)
+		OPENSSL_cleanse(key.p, key.cap);
+	buf_free(&chain);
+	buf_free(&key);
+	return st;
+}
