@@ -33,9 +33,9 @@ static void put_address(const struct address *a, struct buf *scratch, struct buf
 	buf_clear(scratch);
 	if (a->kind == ADDRESS_MAILBOX)
 		address_put_name(a, scratch);
-	imapstr_put_or_nil(out, buf_view(scratch));
+	imapstr_put_nil(out, buf_view(scratch));
 	buf_putc(out, ' ');
-	imapstr_put_or_nil(out, a->route);
+	imapstr_put_nil(out, a->route);
 	buf_putc(out, ' ');
 	switch (a->kind) {
 	case ADDRESS_MAILBOX:
@@ -84,9 +84,9 @@ void put_envelope(const struct mime *m, uint32_t i, struct buf *out)
 	struct buf scratch = BUF(STRUCTURE_FIELD_MAX * 2);
 
 	buf_putc(out, '(');
-	imapstr_put_or_nil(out, field_of(m, p, FIELD_DATE));
+	imapstr_put_nil(out, field_of(m, p, FIELD_DATE));
 	buf_putc(out, ' ');
-	imapstr_put_or_nil(out, field_of(m, p, FIELD_SUBJECT));
+	imapstr_put_nil(out, field_of(m, p, FIELD_SUBJECT));
 	for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) {
 		struct view v = field_of(m, p, lists[l]);
 
@@ -97,9 +97,9 @@ void put_envelope(const struct mime *m, uint32_t i, struct buf *out)
 		put_addresses(v, &scratch, out);
 	}
 	buf_putc(out, ' ');
-	imapstr_put_or_nil(out, field_of(m, p, FIELD_IN_REPLY_TO));
+	imapstr_put_nil(out, field_of(m, p, FIELD_IN_REPLY_TO));
 	buf_putc(out, ' ');
-	imapstr_put_or_nil(out, field_of(m, p, FIELD_MESSAGE_ID));
+	imapstr_put_nil(out, field_of(m, p, FIELD_MESSAGE_ID));
 	buf_putc(out, ')');
 	if (out->st == ST_OK)
 		out->st = buf_status(&scratch);

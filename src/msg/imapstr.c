@@ -82,7 +82,7 @@ void imapstr_put(struct buf *out, struct view v)
 	buf_free(&text);
 }
 
-void imapstr_put_or_nil(struct buf *out, struct view v)
+void imapstr_put_nil(struct buf *out, struct view v)
 {
 	if (v.n == 0)
 		buf_puts(out, "NIL");

@@ -10,6 +10,6 @@
 void imapstr_put(struct buf *out, struct view text);
 
 /* NIL where the view's p is NULL or it is empty. */
-void imapstr_put_or_nil(struct buf *out, struct view text);
+void imapstr_put_nil(struct buf *out, struct view text);
 
 #endif

@@ -111,7 +111,7 @@ static void put_extension(const struct mime *m, const struct mime_part *p, struc
 	buf_putc(out, ' ');
 	put_languages(field_of(m, p, FIELD_LANGUAGE), out);
 	buf_putc(out, ' ');
-	imapstr_put_or_nil(out, field_of(m, p, FIELD_LOCATION));
+	imapstr_put_nil(out, field_of(m, p, FIELD_LOCATION));
 }
 
 static void put_encoding(const struct mime *m, const struct mime_part *p, struct buf *out)
@@ -137,9 +137,9 @@ static void put_one(const struct mime *m, const struct mime_part *p, bool extend
 	else
 		put_params(&p->content, out);
 	buf_putc(out, ' ');
-	imapstr_put_or_nil(out, field_of(m, p, FIELD_ID));
+	imapstr_put_nil(out, field_of(m, p, FIELD_ID));
 	buf_putc(out, ' ');
-	imapstr_put_or_nil(out, field_of(m, p, FIELD_DESCRIPTION));
+	imapstr_put_nil(out, field_of(m, p, FIELD_DESCRIPTION));
 	buf_putc(out, ' ');
 	put_encoding(m, p, out);
 	buf_putc(out, ' ');
@@ -156,7 +156,7 @@ static void put_one(const struct mime *m, const struct mime_part *p, bool extend
 	}
 	if (extended) {
 		buf_putc(out, ' ');
-		imapstr_put_or_nil(out, field_of(m, p, FIELD_MD5));
+		imapstr_put_nil(out, field_of(m, p, FIELD_MD5));
 		put_extension(m, p, out);
 	}
 }
