@@ -101,8 +101,7 @@ static int utf8_length(struct view v)
 	return n;
 }
 
-/* Bytes below 128 at the start. */
-static size_t ascii_run(struct view v)
+size_t ascii_run(struct view v)
 {
 	size_t i = 0;
 	uint64_t x;

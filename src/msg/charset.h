@@ -52,4 +52,7 @@ bool charset_known(struct view name);
  * surrogates, nothing overlong, up to U+10FFFF). */
 size_t utf8_valid(struct view v);
 
+/* How many bytes at the start are below 128. */
+size_t ascii_run(struct view v);
+
 #endif

@@ -66,6 +66,8 @@ static void qp_flush(struct decoder *d, struct buf *out)
 	d->n_held = 0;
 }
 
+static void qp_slow(struct decoder *d, struct view v, struct buf *out);
+
 static void qp_escape(struct decoder *d, char c, struct buf *out)
 {
 	char first = d->n_held > 1 ? d->held[1] : '\0';
@@ -83,7 +85,7 @@ static void qp_escape(struct decoder *d, char c, struct buf *out)
 		/* No escape: as it stands (RFC 2045 6.7, note 1). */
 		d->damaged = true;
 		qp_flush(d, out);
-		decoder_put(d, view_make(&c, 1), out);
+		qp_slow(d, view_make(&c, 1), out);
 	}
 }
 
@@ -101,7 +103,7 @@ static void qp_blank(struct decoder *d, char c, struct buf *out)
 		d->held[d->n_held++] = c;
 	} else {
 		qp_flush(d, out);
-		decoder_put(d, view_make(&c, 1), out);
+		qp_slow(d, view_make(&c, 1), out);
 	}
 }
 
@@ -114,7 +116,8 @@ static size_t qp_run(struct view v)
 	return i;
 }
 
-static void qp_put(struct decoder *d, struct view v, struct buf *out)
+/* One byte after another, what is not decided held back. */
+static void qp_slow(struct decoder *d, struct view v, struct buf *out)
 {
 	while (v.n) {
 		char c = v.p[0];
@@ -133,6 +136,57 @@ static void qp_put(struct decoder *d, struct view v, struct buf *out)
 			continue;
 		}
 		v = view_skip(v, 1);
+	}
+}
+
+/* A whole line, with its line end; `to` has room for all of it. */
+static char *qp_line(struct decoder *d, struct view v, char *to)
+{
+	bool cr = v.n > 1 && v.p[v.n - 2] == '\r', soft = false;
+
+	while (v.n && lex_is_blank(v.p[v.n - 1]))
+		v.n--;
+	while (v.n) {
+		const char *escape = memchr(v.p, '=', v.n);
+		size_t run = escape ? (size_t)(escape - v.p) : v.n;
+
+		memcpy(to, v.p, run);
+		to += run;
+		v = view_skip(v, run);
+		if (v.n > 2 && hex(v.p[1]) >= 0 && hex(v.p[2]) >= 0) {
+			*to++ = (char)(hex(v.p[1]) << 4 | hex(v.p[2]));
+			v = view_skip(v, 3);
+		} else if (v.n == 1) {
+			soft = true;
+			break;
+		} else if (v.n) {
+			d->damaged = true;	/* as it stands (RFC 2045 6.7, note 1) */
+			*to++ = '=';
+			v = view_skip(v, 1);
+		}
+	}
+	if (!soft && cr)
+		*to++ = '\r';
+	if (!soft)
+		*to++ = '\n';
+	return to;
+}
+
+static void qp_put(struct decoder *d, struct view v, struct buf *out)
+{
+	while (v.n) {
+		size_t lf = view_find(v, '\n');
+		struct view line = view_head(v, lf + 1);
+		char *to;
+
+		if (d->n_held || lf == v.n) {
+			qp_slow(d, line, out);
+		} else {
+			if (buf_reserve(out, line.n, &to) != ST_OK)
+				return;
+			out->n += (size_t)(qp_line(d, line, to) - to);
+		}
+		v = view_skip(v, line.n);
 	}
 }
 

@@ -75,6 +75,17 @@ static void put_addresses(struct view field, struct buf *scratch, struct buf *ou
 	buf_puts(out, out->n == before ? "NIL" : ")");
 }
 
+/* What stands at from..to once more. */
+static void put_again(struct buf *out, size_t from, size_t to)
+{
+	char *p;
+
+	if (buf_reserve(out, to - from, &p) != ST_OK)
+		return;
+	memcpy(p, out->p + from, to - from);
+	out->n += to - from;
+}
+
 void put_envelope(const struct mime *m, uint32_t i, struct buf *out)
 {
 	static const enum field_id lists[] = {
@@ -82,6 +93,7 @@ void put_envelope(const struct mime *m, uint32_t i, struct buf *out)
 	};
 	const struct mime_part *p = &m->parts[i];
 	struct buf scratch = BUF(STRUCTURE_FIELD_MAX * 2);
+	size_t from = 0, from_end = 0;
 
 	buf_putc(out, '(');
 	imapstr_put_nil(out, field_of(m, p, FIELD_DATE));
@@ -90,11 +102,15 @@ void put_envelope(const struct mime *m, uint32_t i, struct buf *out)
 	for (size_t l = 0; l < sizeof lists / sizeof *lists; l++) {
 		struct view v = field_of(m, p, lists[l]);
 
-		/* RFC 9051 7.5.2: Sender and Reply-To default to From. */
-		if (v.n == 0 && (lists[l] == FIELD_SENDER || lists[l] == FIELD_REPLY_TO))
-			v = field_of(m, p, FIELD_FROM);
 		buf_putc(out, ' ');
+		/* RFC 9051 7.5.2: Sender and Reply-To default to From. */
+		if (v.n == 0 && (lists[l] == FIELD_SENDER || lists[l] == FIELD_REPLY_TO)) {
+			put_again(out, from, from_end);
+			continue;
+		}
+		from = lists[l] == FIELD_FROM ? out->n : from;
 		put_addresses(v, &scratch, out);
+		from_end = lists[l] == FIELD_FROM ? out->n : from_end;
 	}
 	buf_putc(out, ' ');
 	imapstr_put_nil(out, field_of(m, p, FIELD_IN_REPLY_TO));

@@ -28,21 +28,27 @@ static void put_unfolded(struct buf *out, struct view v)
 	}
 }
 
-static void put_quoted(struct buf *out, struct view v)
+/* False, and nothing put, where it cannot be a quoted string as it stands. */
+static bool put_quoted(struct buf *out, struct view v)
 {
 	char *to;
 	size_t n = 0;
 
-	if (buf_reserve(out, 2 * v.n + 2, &to) != ST_OK)
-		return;
+	if (v.n > QUOTED_MAX || buf_reserve(out, 2 * v.n + 2, &to) != ST_OK)
+		return false;
 	to[n++] = '"';
 	for (size_t i = 0; i < v.n; i++) {
-		if (v.p[i] == '"' || v.p[i] == '\\')
+		int kind = char_kind((uint8_t)v.p[i]);
+
+		if (kind > CHAR_QUOTE)
+			return false;
+		if (kind == CHAR_QUOTE)
 			to[n++] = '\\';
 		to[n++] = v.p[i];
 	}
 	to[n++] = '"';
 	out->n += n;
+	return true;
 }
 
 static void put_literal(struct buf *out, struct view v)
@@ -56,26 +62,13 @@ static void put_literal(struct buf *out, struct view v)
 void imapstr_put(struct buf *out, struct view v)
 {
 	struct buf line = BUF(v.n), text = BUF(3 * v.n + 16);
-	bool high = false, folds = false;
 
-	for (size_t i = 0; i < v.n; i++) {
-		int kind = char_kind((uint8_t)v.p[i]);
-
-		high |= kind == CHAR_HIGH;
-		folds |= kind == CHAR_LINE;
-	}
-	if (folds) {
-		put_unfolded(&line, v);
-		v = buf_view(&line);
-	}
-	if (high) {
-		charset_text(VIEW_NONE, v, &text);
-		v = buf_view(&text);
-	}
-	if (high || v.n > QUOTED_MAX)
-		put_literal(out, v);
-	else
-		put_quoted(out, v);
+	if (buf_status(out) != ST_OK || put_quoted(out, v))
+		return;
+	put_unfolded(&line, v);
+	charset_text(VIEW_NONE, buf_view(&line), &text);
+	if (ascii_run(buf_view(&text)) < text.n || !put_quoted(out, buf_view(&text)))
+		put_literal(out, buf_view(&text));
 	if (out->st == ST_OK)
 		out->st = buf_status(&line) != ST_OK ? buf_status(&line) : buf_status(&text);
 	buf_free(&line);
