@@ -2,7 +2,9 @@
  *
  * Callers write SQL that SQLite and PostgreSQL both run, with $1, $2 ... as
  * parameters, and see neither library.  A driver is one const table
- * (struct sql_driver); adding one touches no caller.
+ * (struct sql_driver); adding one touches no caller.  INTEGER in a CREATE
+ * TABLE means 64 bits (SQLite's row id; a driver for PostgreSQL reads BIGINT
+ * for it, and BYTEA for BLOB).
  *
  * Ownership: sql_open gives a handle that sql_close frees (NULL is fine).  A
  * statement belongs to its handle and lives until sql_finish; views of
@@ -22,7 +24,8 @@ struct sql;
 struct sql_stmt;
 
 enum sql_durability {
-	SQL_DERIVED,	/* can be made again from elsewhere: no flush of its own */
+	SQL_DERIVED,	/* can be made again from elsewhere: a commit may be lost by a
+			 * power loss, but what is there then is whole */
 	SQL_DURABLE,	/* a commit is on disk when it returns */
 };
 

@@ -88,6 +88,10 @@ static enum status lite_open(const char *where, enum sql_durability d, struct sq
 	if (st == ST_OK)
 		st = lite_exec(&l->base, "PRAGMA journal_mode=WAL; PRAGMA temp_store=MEMORY;"
 					 "PRAGMA foreign_keys=OFF; PRAGMA trusted_schema=OFF");
+	/* From here on a checkpoint flushes: without that it can be half on disk
+	 * while the log that would mend it is overwritten, and nothing notices. */
+	if (st == ST_OK && d == SQL_DERIVED)
+		st = lite_exec(&l->base, "PRAGMA synchronous=NORMAL");
 	if (st != ST_OK) {
 		lite_close(&l->base);
 		return st;
