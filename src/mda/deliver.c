@@ -12,11 +12,22 @@ static enum verdict verdict_of(enum status st)
 	return st == ST_OK ? VERDICT_OK : st == ST_NOSPACE ? VERDICT_FULL : VERDICT_LATER;
 }
 
+/* No space: is it the disk's, or the person's own? */
+static enum verdict verdict_full(struct store *store, uint64_t more)
+{
+	struct store_usage u;
+
+	if (store_usage(store, &u) == ST_OK && u.quota > 0 && u.bytes + more > (uint64_t)u.quota)
+		return VERDICT_QUOTA;
+	return VERDICT_FULL;
+}
+
 static enum verdict put(struct store *store, const struct rec_deliver *in, const struct envelope *e,
 			struct view letter, struct buf *out)
 {
 	struct buf head = BUF(HEAD_MAX);
 	uint32_t uid = 0;
+	size_t head_n;
 	enum status st;
 
 	buf_putf(&head, "Return-Path: <%.*s>\r\n", VIEW_ARG(e->sender));
@@ -24,6 +35,7 @@ static enum verdict put(struct store *store, const struct rec_deliver *in, const
 		.queue_id = in->queue_id, .recipient = in->recipient, .floor = in->floor,
 		.date = e->received, .head = buf_view(&head), .letter = letter,
 	};
+	head_n = head.n;
 	st = store_deliver(store, &d, &uid);
 	buf_free(&head);
 	log_begin(st == ST_OK ? LOG_INFO_ : LOG_WARN_, st == ST_OK ? "delivered" : "not-delivered");
@@ -34,7 +46,7 @@ static enum verdict put(struct store *store, const struct rec_deliver *in, const
 		log_str("why", status_name(st));
 	log_end();
 	buf_puts(out, status_name(st));
-	return verdict_of(st);
+	return st == ST_NOSPACE ? verdict_full(store, letter.n + head_n) : verdict_of(st);
 }
 
 enum verdict deliver_take(struct store *store, const struct rec_deliver *in, int fd, struct buf *out)

@@ -104,10 +104,8 @@ static void take_deliver(struct room *r, struct record *rec)
 
 static void take_flush(struct room *r)
 {
-	enum status st = store_turn(r->store);
+	enum status st = store_flush(r->store);
 
-	if (st == ST_OK)
-		st = store_flush(r->store);
 	if (st != ST_OK)
 		log_event(LOG_ERROR_, "flush", "why=\"%s\"", status_name(st));
 	rec_put_flushed(&r->out, 0, 0,
