@@ -1,31 +1,12 @@
-#include "ms/journal.h"
-
-#include "base/buf.h"
-#include "base/cursor.h"
+#include "ms/segment.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/random.h>
 #include <unistd.h>
-#define XXH_STATIC_LINKING_ONLY	/* a hash state on the stack */
-#include <xxhash.h>
 
-enum { SEGMENT_HEAD = 32, HEAD = 32, ALIGN = 8, NAME_SIZE = 32, MAP_STEP = 16 * 1024 * 1024 };
-static const uint32_t magic = 0x31525857;	/* "WXR1" */
-static const struct view segment_magic = { "WXJRNL01", 8 };
-
-struct segment {
-	uint32_t number;
-	int fd;
-	uint64_t size;
-	uint64_t first_seq;	/* of its first record, 0: none */
-	char *map;		/* MAP_SHARED, so that appends are seen */
-	size_t mapped;
-};
+enum { COPY_STEP = 1024 * 1024 };
 
 struct journal {
 	int dir;
@@ -35,12 +16,12 @@ struct journal {
 	struct segment *segments;
 	size_t n_segments;
 	bool dirty;
+	struct journal_moved moved;	/* from 0: nothing */
+	struct {			/* no record before this place has a seq from here on */
+		uint64_t seq, offset;
+		uint32_t segment;
+	} mark;
 };
-
-static uint64_t padded(uint64_t n)
-{
-	return (n + ALIGN - 1) & ~(uint64_t)(ALIGN - 1);
-}
 
 static struct segment *current(struct journal *j)
 {
@@ -51,153 +32,85 @@ static struct segment *segment_of(struct journal *j, uint32_t number)
 {
 	/* Nearly always one of the last. */
 	for (size_t i = j->n_segments; i-- > 0;)
-		if (j->segments[i].number == number)
+		if (j->segments[i].f.number == number)
 			return &j->segments[i];
 	return NULL;
 }
 
-static void name_of(uint32_t number, char out[NAME_SIZE])
-{
-	snprintf(out, NAME_SIZE, "%08x.seg", number);
-}
-
-/* ---- mapping ---- */
-
-static void unmap(struct segment *s)
-{
-	if (s->map)
-		munmap(s->map, s->mapped);
-	s->map = NULL;
-	s->mapped = 0;
-}
-
-/* The file from its start to at least `upto` bytes (which it has). */
-static enum status map_upto(struct segment *s, uint64_t upto)
-{
-	size_t want;
-
-	if (upto <= s->mapped)
-		return ST_OK;
-	unmap(s);
-	want = (size_t)((upto + MAP_STEP - 1) / MAP_STEP * MAP_STEP);
-	s->map = mmap(NULL, want, PROT_READ, MAP_SHARED | MAP_NORESERVE, s->fd, 0);
-	if (s->map == MAP_FAILED) {
-		s->map = NULL;
-		return ST_NOMEM;
-	}
-	s->mapped = want;
-	return ST_OK;
-}
-
-/* ---- records ---- */
-
-struct head {
-	uint8_t type;
-	uint32_t meta, body;
-	uint64_t seq, sum;
-};
-
-static bool take_head(struct view bytes, struct head *ret)
-{
-	struct cursor c = cursor_over(view_head(bytes, HEAD));
-	struct head h;
-
-	if (take_u32(&c) != magic)
-		return false;
-	h.type = (uint8_t)take_u32(&c);
-	h.meta = take_u32(&c);
-	h.body = take_u32(&c);
-	h.seq = take_u64(&c);
-	h.sum = take_u64(&c);
-	*ret = h;
-	return cursor_ok(&c);
-}
-
-static bool sum_right(struct view record, const struct head *h)
-{
-	XXH3_state_t st;
-
-	XXH3_64bits_reset(&st);
-	XXH3_64bits_update(&st, record.p, HEAD - 8);
-	XXH3_64bits_update(&st, record.p + HEAD, (size_t)h->meta + h->body);
-	return XXH3_64bits_digest(&st) == h->sum;
-}
-
-/* The record at that offset, or false. */
-static bool record_at(struct segment *s, uint64_t at, struct head *ret)
-{
-	struct view here;
-
-	if (at + HEAD > s->size || map_upto(s, s->size) != ST_OK)
-		return false;
-	here = view_make(s->map + at, (size_t)(s->size - at));
-	return take_head(here, ret) && (uint64_t)HEAD + ret->meta + ret->body <= here.n &&
-	       sum_right(here, ret);
-}
-
 /* ---- opening ---- */
 
-static enum status add_segment(struct journal *j, uint32_t number, int fd, uint64_t size)
+static enum status add_segment(struct journal *j, const struct segment *s)
 {
 	struct segment *more = realloc(j->segments, (j->n_segments + 1) * sizeof *more);
 
 	if (more == NULL)
 		return ST_NOMEM;
 	j->segments = more;
-	more[j->n_segments++] = (struct segment){ .number = number, .fd = fd, .size = size };
+	more[j->n_segments++] = *s;
 	return ST_OK;
 }
 
-static enum status write_segment_head(int fd, uint32_t number)
+static void drop_segment(struct journal *j, struct segment *s)
 {
-	struct buf b = BUF(SEGMENT_HEAD);
-	uint64_t generation;
-	struct iovec iov;
-	enum status st;
-
-	if (getrandom(&generation, sizeof generation, 0) != (ssize_t)sizeof generation)
-		return ST_IO;
-	buf_put(&b, segment_magic);
-	put_u64(&b, generation);
-	put_u64(&b, number);
-	put_u64(&b, XXH3_64bits(b.p, b.n));
-	iov = (struct iovec){ b.p, b.n };
-	st = buf_status(&b);
-	if (st == ST_OK)
-		st = disk_write_at(fd, &iov, 1, 0);
-	buf_free(&b);
-	return st;
+	segment_close(s);
+	j->n_segments--;
+	memmove(s, s + 1, (size_t)(j->segments + j->n_segments - s) * sizeof *s);
 }
 
 static enum status new_segment(struct journal *j)
 {
-	uint32_t number = j->n_segments ? current(j)->number + 1 : 1;
-	char name[NAME_SIZE];
-	int fd;
+	uint32_t number = j->n_segments ? current(j)->f.number + 1 : 1;
+	char name[SEGMENT_NAME];
+	struct segment s;
 	enum status st;
 
-	name_of(number, name);
-	st = disk_open(j->dir, name, O_RDWR | O_CREAT | O_EXCL, 0600, &fd);
+	segment_name(number, "seg", name);
+	st = segment_make(j->dir, name, number, &s);
 	if (st != ST_OK)
 		return st;
-	st = write_segment_head(fd, number);
+	/* What is longer than a segment should be gets one more mapping. */
+	s.reserve = j->segment_size + j->segment_size / 4;
+	st = disk_flush_all(j->dir);
 	if (st == ST_OK)
-		st = disk_flush_all(j->dir);
-	if (st == ST_OK)
-		st = add_segment(j, number, fd, SEGMENT_HEAD);
+		st = add_segment(j, &s);
 	if (st != ST_OK) {
-		close(fd);
-		if (disk_unlink(j->dir, name) != ST_OK)
-			return st;
+		segment_close(&s);
+		(void)!disk_unlink(j->dir, name);
 	}
 	return st;
 }
 
 static int by_number(const void *a, const void *b)
 {
-	uint32_t x = ((const struct segment *)a)->number, y = ((const struct segment *)b)->number;
+	uint32_t x = ((const struct segment *)a)->f.number, y = ((const struct segment *)b)->f.number;
 
 	return x < y ? -1 : x > y;
+}
+
+static enum status take_file(struct journal *j, const char *name)
+{
+	struct segment s = { .size = 0 };
+	struct stat sb;
+	unsigned number;
+	int used = 0;
+	enum status st;
+
+	if (sscanf(name, "%8x.new%n", &number, &used) == 1 && used && name[used] == '\0')
+		return disk_unlink(j->dir, name);	/* a compaction that was not finished */
+	if (sscanf(name, "%8x.seg%n", &number, &used) != 1 || used == 0 || name[used])
+		return ST_OK;
+	s.f.number = number;
+	st = disk_open(j->dir, name, O_RDWR, 0, &s.fd);
+	if (st != ST_OK)
+		return st;
+	if (fstat(s.fd, &sb) != 0)
+		st = ST_IO;
+	s.size = (uint64_t)sb.st_size;
+	if (st == ST_OK)
+		st = add_segment(j, &s);
+	if (st != ST_OK)
+		close(s.fd);
+	return st;
 }
 
 static enum status list_segments(struct journal *j)
@@ -206,17 +119,8 @@ static enum status list_segments(struct journal *j)
 	struct dirent *e;
 	enum status st = d ? ST_OK : ST_NOMEM;
 
-	while (st == ST_OK && (e = readdir(d)) != NULL) {
-		unsigned number;
-		int fd, used = 0;
-		struct stat sb;
-
-		if (sscanf(e->d_name, "%8x.seg%n", &number, &used) != 1 || used == 0 || e->d_name[used])
-			continue;
-		st = disk_open(j->dir, e->d_name, O_RDWR, 0, &fd);
-		if (st == ST_OK && fstat(fd, &sb) == 0)
-			st = add_segment(j, number, fd, (uint64_t)sb.st_size);
-	}
+	while (st == ST_OK && (e = readdir(d)) != NULL)
+		st = take_file(j, e->d_name);
 	if (d)
 		closedir(d);
 	if (st == ST_OK && j->n_segments)
@@ -224,32 +128,136 @@ static enum status list_segments(struct journal *j)
 	return st;
 }
 
-/* Finds the end of the good records of one segment and its first seq. */
+static const struct segment_facts *facts_of(const struct segment_facts *facts, size_t n, uint32_t number)
+{
+	for (size_t i = 0; i < n; i++)
+		if (facts[i].number == number)
+			return &facts[i];
+	return NULL;
+}
+
+/* Finds the end of the good records, starting where the facts end. */
 static void measure(struct journal *j, struct segment *s)
 {
-	uint64_t at = SEGMENT_HEAD, end = at;
+	uint64_t at = s->f.end, end = at;
 	bool lost = false;
-	struct head h;
+	struct journal_record rec;
 
-	while (at + HEAD <= s->size) {
-		if (!record_at(s, at, &h)) {
+	while (at + JOURNAL_HEAD <= s->size) {
+		if (!segment_record(s, at, &rec)) {
 			lost = true;
-			at += ALIGN;
+			at += RECORD_ALIGN;
 			continue;
 		}
 		j->damaged += lost;
 		lost = false;
-		if (s->first_seq == 0)
-			s->first_seq = h.seq;
-		if (h.seq >= j->next_seq)
-			j->next_seq = h.seq + 1;
-		at += padded((uint64_t)HEAD + h.meta + h.body);
+		if (s->f.first_seq == 0)
+			s->f.first_seq = rec.seq;
+		if (rec.seq > s->last_seq)
+			s->last_seq = rec.seq;
+		at += record_span(rec.at.meta_n, rec.at.body_n);
 		end = at;
 	}
 	s->size = end;
+	s->f.last_seq = s->last_seq;
+	journal_raise_seq(j, s->last_seq + 1);
 }
 
-enum status journal_open(int dir, uint64_t segment_size, struct journal **ret, uint64_t *ret_damaged)
+/* One segment at opening.  A last file that never got its head holds nothing
+ * that was called durable. */
+static enum status begin_segment(struct journal *j, struct segment *s, const struct segment_facts *known)
+{
+	enum status st = segment_read_head(s);
+	uint64_t length = s->size;
+
+	if (st == ST_CORRUPT && known) {
+		s->f.generation = known->generation;	/* both copies spoilt: the index knows it */
+		j->damaged++;
+		st = ST_OK;
+	}
+	if (st != ST_OK)
+		return st;
+	s->f.end = SEGMENT_HEAD;
+	if (known && known->generation == s->f.generation && known->end <= length) {
+		s->f = *known;
+		s->last_seq = known->last_seq;
+	}
+	measure(j, s);
+	return ST_OK;
+}
+
+/* What lies behind the last known flush may have failed to reach the disk in
+ * an earlier process, which the kernel tells only once: make it dirty anew. */
+static void write_tail_again(struct segment *s)
+{
+	char *bytes = malloc(COPY_STEP);
+	enum status st = bytes ? ST_OK : ST_NOMEM;
+
+	for (uint64_t at = s->f.end; at < s->size && st == ST_OK; at += COPY_STEP) {
+		size_t n = s->size - at < COPY_STEP ? (size_t)(s->size - at) : COPY_STEP;
+		struct iovec iov = { bytes, n };
+
+		st = disk_read_at(s->fd, bytes, n, (off_t)at);
+		if (st == ST_OK)
+			st = disk_write_at(s->fd, &iov, 1, (off_t)at);
+	}
+	s->suspect = st != ST_OK;
+	free(bytes);
+}
+
+static enum status begin_all(struct journal *j, const struct segment_facts *facts, size_t n_facts)
+{
+	for (size_t i = 0; i < j->n_segments;) {
+		struct segment *s = &j->segments[i];
+		enum status st = begin_segment(j, s, facts_of(facts, n_facts, s->f.number));
+
+		if (st == ST_CORRUPT) {
+			char name[SEGMENT_NAME];
+
+			j->damaged += s->size > SEGMENT_HEAD;
+			segment_name(s->f.number, s->size > SEGMENT_HEAD ? "bad" : "seg", name);
+			if (s->size > SEGMENT_HEAD) {
+				char was[SEGMENT_NAME];
+
+				/* Kept for a person to look at, out of the way. */
+				segment_name(s->f.number, "seg", was);
+				st = disk_rename(j->dir, was, name);
+			} else {
+				st = disk_unlink(j->dir, name);
+			}
+			drop_segment(j, s);
+			if (st == ST_OK)
+				continue;
+		}
+		if (st != ST_OK)
+			return st;
+		i++;
+	}
+	for (size_t i = 0; i < n_facts; i++)
+		j->damaged += segment_of(j, facts[i].number) == NULL && facts[i].first_seq != 0;
+	return ST_OK;
+}
+
+static enum status begin_last(struct journal *j)
+{
+	struct segment *s;
+
+	if (j->n_segments == 0)
+		return new_segment(j);
+	/* Only the last one can have anything behind its flushed end. */
+	for (size_t i = 0; i + 1 < j->n_segments; i++)
+		j->segments[i].f.end = j->segments[i].size;
+	s = current(j);
+	s->reserve = j->segment_size + j->segment_size / 4;
+	(void)!disk_truncate(s->fd, (off_t)s->size);
+	j->dirty = s->size > s->f.end;
+	if (j->dirty)
+		write_tail_again(s);
+	return ST_OK;
+}
+
+enum status journal_open(int dir, uint64_t segment_size, const struct segment_facts *facts, size_t n_facts,
+			 struct journal **ret, uint64_t *ret_damaged)
 {
 	struct journal *j = calloc(1, sizeof *j);
 	enum status st;
@@ -260,17 +268,24 @@ enum status journal_open(int dir, uint64_t segment_size, struct journal **ret, u
 	j->segment_size = segment_size;
 	j->next_seq = 1;
 	st = list_segments(j);
-	for (size_t i = 0; i < j->n_segments && st == ST_OK; i++)
-		measure(j, &j->segments[i]);
-	if (st == ST_OK && j->n_segments == 0)
-		st = new_segment(j);
-	else if (st == ST_OK)
-		st = disk_truncate(current(j)->fd, (off_t)current(j)->size);
+	if (st == ST_OK)
+		st = begin_all(j, facts, n_facts);
+	for (size_t i = 0; i < n_facts && st == ST_OK; i++) {
+		struct segment *s = segment_of(j, facts[i].number);
+
+		/* The replay begins where the facts end. */
+		if (s && s == current(j) && s->f.generation == facts[i].generation) {
+			j->mark.seq = facts[i].last_seq + 1;
+			j->mark.offset = facts[i].end;
+			j->mark.segment = s->f.number;
+		}
+	}
+	if (st == ST_OK)
+		st = begin_last(j);
 	if (st != ST_OK) {
 		journal_close(j);
 		return st;
 	}
-	j->dirty = true;	/* an earlier process may not have flushed */
 	*ret_damaged = j->damaged;
 	*ret = j;
 	return ST_OK;
@@ -280,10 +295,8 @@ void journal_close(struct journal *j)
 {
 	if (j == NULL)
 		return;
-	for (size_t i = 0; i < j->n_segments; i++) {
-		unmap(&j->segments[i]);
-		close(j->segments[i].fd);
-	}
+	for (size_t i = 0; i < j->n_segments; i++)
+		segment_close(&j->segments[i]);
 	free(j->segments);
 	free(j);
 }
@@ -293,127 +306,165 @@ uint64_t journal_next_seq(const struct journal *j)
 	return j->next_seq;
 }
 
+void journal_raise_seq(struct journal *j, uint64_t next)
+{
+	if (next > j->next_seq)
+		j->next_seq = next;
+}
+
+bool journal_facts(const struct journal *j, size_t i, struct segment_facts *ret)
+{
+	if (i >= j->n_segments)
+		return false;
+	*ret = j->segments[i].f;
+	return true;
+}
+
+void journal_dead(struct journal *j, uint32_t segment, uint64_t bytes)
+{
+	struct segment *s = segment_of(j, segment);
+
+	if (s)
+		s->f.dead += bytes;
+}
+
 /* ---- reading ---- */
 
-static enum status scan_segment(struct segment *s, uint64_t from_seq, journal_visit *visit, void *arg)
+struct scan {
+	uint64_t from, last;	/* seqs: wanted from; visited up to */
+	journal_visit *visit;
+	void *arg;
+};
+
+static enum status scan_from(struct segment *s, uint64_t at, struct scan *scan)
 {
-	uint64_t at = SEGMENT_HEAD;
+	struct journal_record rec;
 	enum status st = ST_OK;
 
-	while (st == ST_OK && at + HEAD <= s->size) {
-		struct head h;
-		struct journal_record rec;
-
-		if (!record_at(s, at, &h)) {
-			at += ALIGN;
+	while (st == ST_OK && at + JOURNAL_HEAD <= s->size) {
+		if (!segment_record(s, at, &rec)) {
+			at += RECORD_ALIGN;
 			continue;
 		}
-		rec = (struct journal_record){
-			.type = h.type, .seq = h.seq,
-			.at = { s->number, h.meta, at, h.body },
-			.meta = view_make(s->map + at + HEAD, h.meta),
-			.body = view_make(s->map + at + HEAD + h.meta, h.body),
-		};
-		if (h.seq >= from_seq)
-			st = visit(arg, &rec);
-		at += padded((uint64_t)HEAD + h.meta + h.body);
+		segment_reads(s, at, record_span(rec.at.meta_n, rec.at.body_n));
+		if (rec.seq >= scan->from && rec.seq > scan->last) {
+			st = scan->visit(scan->arg, &rec);
+			scan->last = rec.seq;
+		}
+		at += record_span(rec.at.meta_n, rec.at.body_n);
 	}
 	return st;
 }
 
 enum status journal_scan(struct journal *j, uint64_t from_seq, journal_visit *visit, void *arg)
 {
+	struct scan scan = { .from = from_seq, .last = 0, .visit = visit, .arg = arg };
 	enum status st = ST_OK;
 
 	for (size_t i = 0; i < j->n_segments && st == ST_OK; i++) {
-		/* All of it is older when the next begins at or before from_seq. */
-		if (i + 1 < j->n_segments && j->segments[i + 1].first_seq &&
-		    j->segments[i + 1].first_seq <= from_seq)
+		struct segment *s = &j->segments[i];
+		uint64_t at = SEGMENT_HEAD;
+
+		if (s->last_seq < from_seq)
 			continue;
-		st = scan_segment(&j->segments[i], from_seq, visit, arg);
+		if (j->mark.segment == s->f.number && j->mark.seq <= from_seq)
+			at = j->mark.offset;
+		st = scan_from(s, at, &scan);
+	}
+	if (st == ST_OK) {
+		j->mark.seq = j->next_seq;
+		j->mark.offset = current(j)->size;
+		j->mark.segment = current(j)->f.number;
 	}
 	return st;
 }
 
-enum status journal_body(struct journal *j, const struct place *at, struct view *ret_body)
+enum status journal_scan_segment(struct journal *j, uint32_t number, journal_visit *visit, void *arg)
+{
+	struct scan scan = { .from = 0, .last = 0, .visit = visit, .arg = arg };
+	struct segment *s = segment_of(j, number);
+
+	return s ? scan_from(s, SEGMENT_HEAD, &scan) : ST_MISSING;
+}
+
+static enum status find_record(struct journal *j, const struct place *at, struct journal_record *ret)
 {
 	struct segment *s = segment_of(j, at->segment);
-	struct head h;
 
-	if (s == NULL || !record_at(s, at->offset, &h) || h.meta != at->meta_n || h.body != at->body_n)
+	if (s == NULL)
 		return ST_CORRUPT;
-	*ret_body = view_make(s->map + at->offset + HEAD + h.meta, h.body);
+	segment_reads(s, at->offset, record_span(at->meta_n, at->body_n));
+	if (!segment_record_once(s, at->offset, ret) || ret->at.meta_n != at->meta_n ||
+	    ret->at.body_n != at->body_n)
+		return ST_CORRUPT;
 	return ST_OK;
+}
+
+enum status journal_body(struct journal *j, const struct place *at, struct view *ret_body)
+{
+	struct journal_record rec;
+	enum status st = find_record(j, at, &rec);
+
+	if (st == ST_OK)
+		*ret_body = rec.body;
+	return st;
+}
+
+enum status journal_meta(struct journal *j, const struct place *at, struct view *ret_meta)
+{
+	struct journal_record rec;
+	enum status st = find_record(j, at, &rec);
+
+	if (st == ST_OK)
+		*ret_meta = rec.meta;
+	return st;
 }
 
 /* ---- writing ---- */
 
-static void fill_head(char head[HEAD], uint8_t type, uint64_t seq, const struct iovec *iov, int n,
-		      size_t meta, size_t body)
+enum status journal_roll(struct journal *j)
 {
-	struct buf b = { .p = head, .cap = HEAD, .max = HEAD };
-	XXH3_state_t st;
+	/* What the old one holds must be on disk before it is left. */
+	enum status st = journal_flush(j);
 
-	put_u32(&b, magic);
-	put_u32(&b, type);
-	put_u32(&b, (uint32_t)meta);
-	put_u32(&b, (uint32_t)body);
-	put_u64(&b, seq);
-	XXH3_64bits_reset(&st);
-	XXH3_64bits_update(&st, head, HEAD - 8);
-	for (int i = 1; i < n; i++)
-		XXH3_64bits_update(&st, iov[i].iov_base, iov[i].iov_len);
-	put_u64(&b, XXH3_64bits_digest(&st));
+	return st == ST_OK ? new_segment(j) : st;
 }
 
 enum status journal_append(struct journal *j, uint8_t type, struct view meta, const struct view *body,
 			   size_t n_parts, struct place *ret_at)
 {
-	static const char zeros[ALIGN];
-	char head[HEAD];
-	struct iovec iov[JOURNAL_PARTS + 3];
-	uint64_t body_n = 0, total;
-	int n = 0;
+	enum status st = ST_OK;
 	struct segment *s;
-	enum status st;
 
-	if (n_parts > JOURNAL_PARTS)
-		return ST_LIMIT;
-	if (current(j)->size >= j->segment_size) {
-		/* What the old one holds must be on disk before it is left. */
-		st = journal_flush(j);
-		if (st == ST_OK)
-			st = new_segment(j);
-		if (st != ST_OK)
-			return st;
-	}
-	s = current(j);
-	iov[n++] = (struct iovec){ head, HEAD };
-	iov[n++] = (struct iovec){ (void *)meta.p, meta.n };
-	for (size_t i = 0; i < n_parts; i++) {
-		iov[n++] = (struct iovec){ (void *)body[i].p, body[i].n };
-		body_n += body[i].n;
-	}
-	if (body_n > UINT32_MAX / 2 || meta.n > UINT32_MAX / 2)
-		return ST_LIMIT;
-	fill_head(head, type, j->next_seq, iov, n, meta.n, (size_t)body_n);
-	total = HEAD + meta.n + body_n;
-	iov[n++] = (struct iovec){ (void *)zeros, (size_t)(padded(total) - total) };
-	st = disk_write_at(s->fd, iov, n, (off_t)s->size);
-	if (st != ST_OK) {
-		/* Half a record must not lie where the next one begins. */
-		if (disk_truncate(s->fd, (off_t)s->size) != ST_OK)
-			return ST_IO;
+	if (current(j)->size >= j->segment_size)
+		st = journal_roll(j);
+	if (st != ST_OK)
 		return st;
-	}
-	if (ret_at)
-		*ret_at = (struct place){ s->number, (uint32_t)meta.n, s->size, (uint32_t)body_n };
-	if (s->first_seq == 0)
-		s->first_seq = j->next_seq;
-	s->size += padded(total);
+	s = current(j);
+	st = segment_append(s, type, j->next_seq, meta, body, n_parts, ret_at);
+	if (st != ST_OK)
+		return st;
+	if (s->f.first_seq == 0)
+		s->f.first_seq = j->next_seq;
 	j->next_seq++;
 	j->dirty = true;
 	return ST_OK;
+}
+
+void journal_undo(struct journal *j, const struct place *at)
+{
+	struct segment *s = current(j);
+
+	if (at->segment != s->f.number || s->size != at->offset + record_span(at->meta_n, at->body_n))
+		return;
+	s->size = at->offset;
+	j->next_seq--;
+	s->last_seq = s->size == SEGMENT_HEAD ? 0 : j->next_seq - 1;
+	if (s->f.first_seq == j->next_seq)
+		s->f.first_seq = 0;
+	/* If this fails the bytes lie behind the end, and the next record is
+	 * written over them. */
+	(void)!disk_truncate(s->fd, (off_t)s->size);
 }
 
 bool journal_dirty(const struct journal *j)
@@ -421,14 +472,146 @@ bool journal_dirty(const struct journal *j)
 	return j->dirty;
 }
 
+/* The unflushed records of `from`, written again behind those of `to`. */
+static enum status copy_unflushed(struct segment *from, struct segment *to)
+{
+	uint64_t at = from->f.end;
+	enum status st = ST_OK;
+
+	while (at < from->size && st == ST_OK) {
+		struct journal_record rec;
+
+		/* The kernel may have dropped what it could not write. */
+		if (!segment_record(from, at, &rec))
+			return ST_IO;
+		st = segment_append(to, rec.type, rec.seq, rec.meta, &rec.body, 1, NULL);
+		if (to->f.first_seq == 0)
+			to->f.first_seq = rec.seq;
+		at += record_span(rec.at.meta_n, rec.at.body_n);
+	}
+	return st;
+}
+
+/* A flush of the current segment failed: never ask that file again. */
+static enum status rescue(struct journal *j)
+{
+	struct segment *from, *to;
+	char name[SEGMENT_NAME];
+	enum status st = new_segment(j);
+
+	if (st != ST_OK)
+		return st;
+	to = current(j);
+	from = to - 1;
+	st = copy_unflushed(from, to);
+	if (st == ST_OK)
+		st = disk_flush(to->fd);
+	if (st != ST_OK) {
+		segment_name(to->f.number, "seg", name);
+		drop_segment(j, to);
+		(void)!disk_unlink(j->dir, name);
+		return st;
+	}
+	j->moved = (struct journal_moved){ from->f.number, to->f.number, from->f.end };
+	from->size = from->f.end;
+	from->last_seq = from->f.last_seq;
+	/* If this fails its records are met twice, and the second time passed
+	 * over. */
+	(void)!disk_truncate(from->fd, (off_t)from->size);
+	return ST_OK;
+}
+
 enum status journal_flush(struct journal *j)
 {
+	struct segment *s = current(j);
 	enum status st;
 
 	if (!j->dirty)
 		return ST_OK;
-	st = disk_flush(current(j)->fd);
+	if (!s->suspect && disk_flush(s->fd) == ST_OK)
+		st = ST_OK;
+	else {
+		s->suspect = true;
+		st = rescue(j);
+	}
+	if (st != ST_OK)
+		return st;
+	s = current(j);
+	s->f.end = s->size;
+	s->f.last_seq = s->last_seq;
+	j->dirty = false;
+	return ST_OK;
+}
+
+bool journal_moved(struct journal *j, struct journal_moved *ret)
+{
+	if (j->moved.from == 0)
+		return false;
+	*ret = j->moved;
+	j->moved.from = 0;
+	return true;
+}
+
+/* ---- compaction ---- */
+
+struct sifting {
+	struct segment *to;
+	journal_sift *sift;
+	void *arg;
+	struct buf meta;
+};
+
+static enum status sift_one(void *arg, const struct journal_record *rec)
+{
+	struct sifting *w = arg;
+	struct sifted how = { .type = rec->type, .meta = &w->meta };
+	enum status st;
+
+	buf_clear(&w->meta);
+	if (!w->sift(w->arg, rec, &how))
+		return ST_OK;
+	st = buf_status(&w->meta);
 	if (st == ST_OK)
-		j->dirty = false;
+		st = segment_append(w->to, how.type, rec->seq, w->meta.n ? buf_view(&w->meta) : rec->meta,
+				    &rec->body, how.drop_body ? 0 : 1, NULL);
+	if (st == ST_OK && w->to->f.first_seq == 0)
+		w->to->f.first_seq = rec->seq;
+	return st;
+}
+
+enum status journal_compact(struct journal *j, uint32_t number, journal_sift *sift, void *arg)
+{
+	struct segment *old = segment_of(j, number), to;
+	char fresh[SEGMENT_NAME], name[SEGMENT_NAME];
+	struct sifting w = { &to, sift, arg, BUF(64 * 1024 * 1024) };
+	enum status st;
+
+	if (old == NULL || old == current(j))
+		return ST_MISSING;
+	segment_name(number, "new", fresh);
+	segment_name(number, "seg", name);
+	st = segment_make(j->dir, fresh, number, &to);
+	if (st != ST_OK)
+		return st;
+	st = journal_scan_segment(j, number, sift_one, &w);
+	if (st == ST_OK)
+		st = disk_flush_all(to.fd);
+	if (st == ST_OK)
+		st = disk_rename(j->dir, fresh, name);
+	buf_free(&w.meta);
+	if (st != ST_OK) {
+		segment_close(&to);
+		(void)!disk_unlink(j->dir, fresh);
+		return st;
+	}
+	/* Before the folder is flushed either file may be there after a power
+	 * loss, and both are right. */
+	st = disk_flush_all(j->dir);
+	to.f.end = to.size;
+	to.f.last_seq = to.last_seq;
+	segment_close(old);
+	*old = to;
+	if (j->mark.segment == number)
+		j->mark.segment = 0;
 	return st;
 }

@@ -2,7 +2,8 @@
  * order.  It is the truth; the SQL index is made from it and can be made
  * again.
  *
- * mail/ACCOUNT/NNNNNNNN.seg, numbered upward.  A segment begins with
+ * mail/ACCOUNT/NNNNNNNN.seg, numbered upward.  A segment begins with its
+ * head, twice, so that one flipped bit does not cost a segment:
  *
  *     "WXJRNL01"  u64 generation (random)  u64 number  u64 xxh3 of these
  *
@@ -13,27 +14,33 @@
  *     | "WXR1" | type | 0      | meta len | body len | seq    | xxh3   | meta  | body  |
  *     +--------+------+--------+----------+----------+--------+--------+--...--+--...--+
  *
- * xxh3 covers the header before it and all that follows.  meta is the change
- * (ms/change.h); body is the letter's bytes, for records that bring one.
- * seq grows by one a record over all segments.
+ * xxh3 covers the record's head before it and all that follows, seeded with
+ * the segment's generation: bytes inside a letter that look like a record
+ * never are one, because nobody outside knows the generation.  meta is the
+ * change (ms/change.h); body is the letter's bytes, for records that bring
+ * one.  seq grows over all segments; a record whose seq is not above all
+ * before it is a second copy and is passed over.
  *
  * Durable: journal_append writes, journal_flush makes all that was written
  * so far survive a power loss.  A flush that fails makes the segment suspect:
  * its unflushed records are written again into a new one (journal_flush does
- * it), and only if that works is anything called durable.
+ * it), and only if that works is anything called durable.  What an earlier
+ * process left behind the last known flush is written again in place at
+ * opening, for the same reason.
  *
  * Errors are those of disk.h.
  */
 #ifndef WAXWING_MS_JOURNAL_H
 #define WAXWING_MS_JOURNAL_H
 
+#include "base/buf.h"
 #include "base/disk.h"
 #include "base/status.h"
 #include "base/view.h"
 
 struct journal;
 
-enum { JOURNAL_PARTS = 8 };
+enum { JOURNAL_PARTS = 8, SEGMENT_HEAD = 64, JOURNAL_HEAD = 32 };
 
 /* Where a record lies, and how much of it is what. */
 struct place {
@@ -50,32 +57,86 @@ struct journal_record {
 	struct view meta, body;	/* borrowed from the mapping, until the call returns */
 };
 
+/* What is known of a segment without reading it; the index keeps it, so that
+ * opening reads only what came later. */
+struct segment_facts {
+	uint32_t number;
+	uint64_t generation;
+	uint64_t first_seq, last_seq;	/* of what lies before end; 0: no record */
+	uint64_t end;			/* all before it was checked and is on disk */
+	uint64_t dead;			/* bytes that nothing needs any more */
+};
+
 /* For each record from seq on, in order.  What it returns ends the scan when
  * not ST_OK. */
 typedef enum status journal_visit(void *arg, const struct journal_record *rec);
 
 /* Opens or makes the journal in the folder dir (an open descriptor, kept by
- * the caller).  ret_damaged: places where a checksum is wrong though good
- * records follow; an unfinished end is cut off. */
-enum status journal_open(int dir, uint64_t segment_size, struct journal **ret,
-			 uint64_t *ret_damaged) MUST_USE;
+ * the caller).  facts may be none: then all is read.  ret_damaged: places
+ * where a checksum is wrong though good records follow, and segments that
+ * facts name but are not there; an unfinished end is cut off. */
+enum status journal_open(int dir, uint64_t segment_size, const struct segment_facts *facts, size_t n_facts,
+			 struct journal **ret, uint64_t *ret_damaged) MUST_USE;
 void journal_close(struct journal *j);
 
 /* The seq that the next record gets. */
 uint64_t journal_next_seq(const struct journal *j);
+/* Let no later record have a seq below this one. */
+void journal_raise_seq(struct journal *j, uint64_t next);
+
+/* Facts of the i-th segment; false past the last.  Those of the last one end
+ * at the last flush. */
+bool journal_facts(const struct journal *j, size_t i, struct segment_facts *ret);
+/* That many bytes of the segment are needed no more. */
+void journal_dead(struct journal *j, uint32_t segment, uint64_t bytes);
 
 enum status journal_scan(struct journal *j, uint64_t from_seq, journal_visit *visit, void *arg) MUST_USE;
+enum status journal_scan_segment(struct journal *j, uint32_t number, journal_visit *visit, void *arg) MUST_USE;
 
-/* Writes one record; body in parts. */
+/* Writes one record; body in parts.  ST_LIMIT: too big for a record. */
 enum status journal_append(struct journal *j, uint8_t type, struct view meta, const struct view *body,
 			   size_t n_parts, struct place *ret_at) MUST_USE;
+/* Takes back the record appended last, as if it had not been; only right
+ * after its append. */
+void journal_undo(struct journal *j, const struct place *at);
 
 /* True when something was appended since the last flush. */
 bool journal_dirty(const struct journal *j);
 enum status journal_flush(struct journal *j) MUST_USE;
 
-/* The body's bytes where they lie mapped, checksum verified.  Valid until
- * journal_close or the segment's compaction.  ST_CORRUPT. */
+/* Where the records went that a flush had to write again: those at or behind
+ * `offset` of `from` now lie in `to`, `offset` being its SEGMENT_HEAD.  False
+ * when there is nothing new; asking forgets it. */
+struct journal_moved {
+	uint32_t from, to;
+	uint64_t offset;
+};
+bool journal_moved(struct journal *j, struct journal_moved *ret);
+
+/* The body's bytes where they lie mapped, checksum verified (once in a
+ * process).  Valid until journal_close or the segment's compaction.
+ * ST_CORRUPT. */
 enum status journal_body(struct journal *j, const struct place *at, struct view *ret_body) MUST_USE;
+/* The same for the change. */
+enum status journal_meta(struct journal *j, const struct place *at, struct view *ret_meta) MUST_USE;
+
+/* ---- compaction (INTERNALS.md has the argument for each crash point) ---- */
+
+/* End the current segment, so that it can be compacted. */
+enum status journal_roll(struct journal *j) MUST_USE;
+
+/* What becomes of one record: false: it is left out.  It may change type and
+ * meta (the buf is empty: what is put there replaces the meta), and drop the
+ * body. */
+struct sifted {
+	uint8_t type;
+	bool drop_body;
+	struct buf *meta;
+};
+typedef bool journal_sift(void *arg, const struct journal_record *rec, struct sifted *how);
+
+/* Writes segment `number` (not the current one) again as sift says, under a
+ * new generation.  Afterwards all places in it are other ones. */
+enum status journal_compact(struct journal *j, uint32_t number, journal_sift *sift, void *arg) MUST_USE;
 
 #endif

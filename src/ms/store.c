@@ -1,273 +1,275 @@
-#include "ms/store.h"
-
-#include "base/buf.h"
-#include "base/cursor.h"
-#include "sql/sql.h"
+#include "ms/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { TYPE_MESSAGE = 1, META_MAX = 64 * 1024 };
+/* ---- memory ---- */
 
-static const char schema[] =
-	"CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value BIGINT NOT NULL);"
-	"CREATE TABLE IF NOT EXISTS message (mailbox BIGINT NOT NULL, uid BIGINT NOT NULL,"
-	" modseq BIGINT NOT NULL, flags BIGINT NOT NULL, date BIGINT NOT NULL, segment BIGINT NOT NULL,"
-	" place BIGINT NOT NULL, meta BIGINT NOT NULL, size BIGINT NOT NULL, PRIMARY KEY (mailbox, uid));"
-	"CREATE TABLE IF NOT EXISTS delivered (queue BIGINT NOT NULL, recipient BIGINT NOT NULL,"
-	" uid BIGINT NOT NULL, PRIMARY KEY (queue, recipient));";
-
-enum { Q_STATE, Q_SET_STATE, Q_ADD, Q_DELIVERED, Q_SET_DELIVERED, Q_PRUNE, Q_LAST_UID, Q_COUNT };
-static const char *const texts[Q_COUNT] = {
-	[Q_STATE] = "SELECT value FROM state WHERE name = $1",
-	[Q_SET_STATE] = "INSERT INTO state (name, value) VALUES ($1, $2)"
-			" ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-	[Q_ADD] = "INSERT INTO message (mailbox, uid, modseq, flags, date, segment, place, meta, size)"
-		  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-	[Q_DELIVERED] = "SELECT uid FROM delivered WHERE queue = $1 AND recipient = $2",
-	[Q_SET_DELIVERED] = "INSERT INTO delivered (queue, recipient, uid) VALUES ($1, $2, $3)",
-	[Q_PRUNE] = "DELETE FROM delivered WHERE queue < $1",
-	[Q_LAST_UID] = "SELECT max(uid) FROM message WHERE mailbox = $1",
-};
-
-struct store {
-	int dir;
-	struct journal *journal;
-	struct sql *db;
-	struct sql_stmt *q[Q_COUNT];
-	bool in_turn;
-	uint64_t applied;	/* seq of the last record in the index */
-	uint64_t floor;
-	uint32_t next_uid;
-};
-
-/* ---- the index ---- */
-
-static enum status state_get(struct store *s, struct view name, uint64_t *ret)
+static void forget_lists(struct store *s)
 {
-	bool row;
-	enum status st;
+	struct batch *k;
 
-	sql_bind_text(s->q[Q_STATE], 1, name);
-	st = sql_step(s->q[Q_STATE], &row);
-	if (st == ST_OK && row)
-		*ret = (uint64_t)sql_col_int(s->q[Q_STATE], 0);
-	sql_reset(s->q[Q_STATE]);
+	for (uint32_t i = 0; i < s->n_subscribed; i++)
+		free((void *)s->subscribed[i].p);
+	free(s->subscribed);
+	s->subscribed = NULL;
+	s->n_subscribed = 0;
+	free(s->delivered);
+	s->delivered = NULL;
+	s->n_delivered = s->cap_delivered = 0;
+	s->floor = 0;
+	while ((k = s->removed) != NULL) {
+		s->removed = k->next;
+		free(k->messages);
+		free(k);
+	}
+	s->removed_end = &s->removed;
+	s->removed_loaded = false;
+	s->purged = 0;
+	free(s->deleted_boxes);
+	s->deleted_boxes = NULL;
+	s->n_deleted_boxes = 0;
+}
+
+enum status box_load(struct store *s, struct box *b)
+{
+	enum status st = b->loaded ? ST_OK : index_load_box(s, b);
+
+	/* While the journal is replayed the caller begins anew. */
+	if (st == ST_CORRUPT && !s->replaying) {
+		st = rebuild(s);
+		if (st == ST_OK && b->m.deleted)
+			st = ST_MISSING;
+	}
 	return st;
 }
 
-static enum status state_set(struct store *s, struct view name, uint64_t value)
+enum status store_load_all(struct store *s)
 {
-	sql_bind_text(s->q[Q_SET_STATE], 1, name);
-	sql_bind_int(s->q[Q_SET_STATE], 2, (int64_t)value);
-	return sql_run(s->q[Q_SET_STATE]);
-}
+	enum status st = ST_OK;
 
-static enum status begin(struct store *s)
-{
-	enum status st = s->in_turn ? ST_OK : sql_exec(s->db, "BEGIN");
-
-	if (st == ST_OK)
-		s->in_turn = true;
+	for (uint32_t i = 0; i < s->n_boxes && st == ST_OK; i++)
+		st = box_load(s, s->boxes[i]);
 	return st;
 }
 
-enum status store_turn(struct store *s)
-{
-	enum status st;
+/* ---- replaying ---- */
 
-	if (!s->in_turn)
-		return ST_OK;
-	st = state_set(s, VIEW("applied"), s->applied);
-	if (st == ST_OK)
-		st = sql_exec(s->db, "COMMIT");
-	if (st == ST_OK)
-		s->in_turn = false;
-	return st;
-}
-
-/* ---- records ---- */
-
-struct message_change {
-	uint64_t mailbox, modseq, flags, queue_id;
-	uint32_t uid, recipient;
-	wall_ms date;
-};
-
-static void message_put(struct buf *b, const struct message_change *m)
-{
-	put_u64(b, m->mailbox);
-	put_u32(b, m->uid);
-	put_u64(b, m->modseq);
-	put_u64(b, m->flags);
-	put_u64(b, (uint64_t)m->date);
-	put_u64(b, m->queue_id);
-	put_u32(b, m->recipient);
-}
-
-static bool message_take(struct view bytes, struct message_change *ret)
-{
-	struct cursor c = cursor_over(bytes);
-
-	ret->mailbox = take_u64(&c);
-	ret->uid = take_u32(&c);
-	ret->modseq = take_u64(&c);
-	ret->flags = take_u64(&c);
-	ret->date = (wall_ms)take_u64(&c);
-	ret->queue_id = take_u64(&c);
-	ret->recipient = take_u32(&c);
-	return cursor_end(&c);
-}
-
-static enum status apply_message(struct store *s, const struct journal_record *rec)
-{
-	struct sql_stmt *q = s->q[Q_ADD];
-	struct message_change m;
-	enum status st;
-
-	if (!message_take(rec->meta, &m))
-		return ST_CORRUPT;
-	sql_bind_int(q, 1, (int64_t)m.mailbox);
-	sql_bind_int(q, 2, m.uid);
-	sql_bind_int(q, 3, (int64_t)m.modseq);
-	sql_bind_int(q, 4, (int64_t)m.flags);
-	sql_bind_int(q, 5, m.date);
-	sql_bind_int(q, 6, rec->at.segment);
-	sql_bind_int(q, 7, (int64_t)rec->at.offset);
-	sql_bind_int(q, 8, rec->at.meta_n);
-	sql_bind_int(q, 9, rec->at.body_n);
-	st = sql_run(q);
-	if (st != ST_OK || m.queue_id == 0)
-		return st;
-	sql_bind_int(s->q[Q_SET_DELIVERED], 1, (int64_t)m.queue_id);
-	sql_bind_int(s->q[Q_SET_DELIVERED], 2, m.recipient);
-	sql_bind_int(s->q[Q_SET_DELIVERED], 3, m.uid);
-	if (m.uid >= s->next_uid)
-		s->next_uid = m.uid + 1;
-	return sql_run(s->q[Q_SET_DELIVERED]);
-}
-
-static enum status apply(void *arg, const struct journal_record *rec)
+static enum status replay_one(void *arg, const struct journal_record *rec)
 {
 	struct store *s = arg;
-	enum status st = begin(s);
+	enum status st = apply(s, rec);
 
-	if (st == ST_OK && rec->type == TYPE_MESSAGE)
-		st = apply_message(s, rec);
-	if (st == ST_OK)
+	/* A record that says nothing costs what it would have said. */
+	if (st == ST_CORRUPT && (rec->type >= CHANGE_TYPES || s->committed == 0)) {
+		s->findings.damaged++;
 		s->applied = rec->seq;
+		st = ST_OK;
+	}
+	s->findings.replayed += st == ST_OK;
 	return st;
+}
+
+static enum status replay(struct store *s)
+{
+	enum status st;
+
+	s->replaying = true;
+	st = journal_scan(s->journal, s->applied + 1, replay_one, s);
+	s->replaying = false;
+	return st;
+}
+
+/* What must not go back although the records that said it are lost. */
+struct reached {
+	uint64_t mailbox, modseq;
+	uint32_t uidnext;
+};
+
+static enum status raise_one(struct store *s, const struct reached *r)
+{
+	struct box *b = box_by_id(s, r->mailbox);
+	struct buf meta = BUF(64);
+	enum status st;
+
+	if (b == NULL || (b->m.uidnext >= r->uidnext && b->m.modseq >= r->modseq))
+		return ST_OK;
+	change_state_put(&meta, &(struct change_state){ r->mailbox, r->modseq, r->uidnext });
+	st = change(s, CHANGE_STATE, &meta, NULL, 0);
+	buf_free(&meta);
+	return st;
+}
+
+static void drop_old(struct store *s)
+{
+	for (uint32_t i = 0; i < s->n_old; i++) {
+		struct box *b = s->old[i];
+
+		if (b == NULL)
+			continue;
+		b->m.deleted = true;
+		if (b->m.users == 0)
+			box_free(b);
+	}
+	free(s->old);
+	s->old = NULL;
+	s->n_old = 0;
+}
+
+static enum status remember(struct store *s, struct reached **ret)
+{
+	struct reached *all = calloc(s->n_boxes ? s->n_boxes : 1, sizeof *all);
+
+	if (all == NULL)
+		return ST_NOMEM;
+	for (uint32_t i = 0; i < s->n_boxes; i++)
+		all[i] = (struct reached){ s->boxes[i]->m.id, s->boxes[i]->m.modseq, s->boxes[i]->m.uidnext };
+	*ret = all;
+	return ST_OK;
+}
+
+/* Empties memory, but keeps the boxes that sessions hold for their return. */
+static void set_aside(struct store *s)
+{
+	for (uint32_t i = 0; i < s->n_boxes; i++) {
+		struct view name = s->boxes[i]->m.name;
+
+		box_forget(s->boxes[i]);
+		free((void *)name.p);
+		s->boxes[i]->m.name = VIEW_NONE;
+	}
+	s->old = s->boxes;
+	s->n_old = s->n_boxes;
+	s->boxes = NULL;
+	s->n_boxes = s->cap_boxes = 0;
+	forget_lists(s);
+	s->removed_loaded = true;	/* all of it comes from the journal */
+}
+
+enum status rebuild(struct store *s)
+{
+	struct reached *had;
+	uint32_t n = s->n_boxes;
+	uint64_t applied = s->applied;
+	enum status st = remember(s, &had);
+
+	if (st != ST_OK)
+		return st;
+	s->findings.rebuilt = true;
+	set_aside(s);
+	st = index_renew(s);
+	if (st == ST_OK)
+		st = replay(s);
+	drop_old(s);
+	journal_raise_seq(s->journal, applied + 1);
+	for (uint32_t i = 0; i < n && st == ST_OK; i++)
+		st = raise_one(s, &had[i]);
+	free(had);
+	if (st == ST_OK)
+		st = store_flush(s);
+	return st == ST_OK ? index_commit(s) : st;
 }
 
 /* ---- opening ---- */
 
-static enum status open_index(struct store *s, const char *folder)
+static const struct {
+	struct view name;
+	enum special_use use;
+} first_boxes[] = {
+	{ { "INBOX", 5 }, USE_INBOX }, { { "Drafts", 6 }, USE_DRAFTS }, { { "Sent", 4 }, USE_SENT },
+	{ { "Trash", 5 }, USE_TRASH }, { { "Junk", 4 }, USE_JUNK }, { { "Archive", 7 }, USE_ARCHIVE },
+};
+
+static enum status make_first_boxes(struct store *s)
 {
-	char path[4096];
-	enum status st;
-
-	snprintf(path, sizeof path, "%s/index.db", folder);
-	st = sql_open(&sql_sqlite, path, SQL_DERIVED, &s->db);
-	if (st == ST_OK)
-		st = sql_exec(s->db, schema);
-	for (int i = 0; i < Q_COUNT && st == ST_OK; i++)
-		st = sql_prepare(s->db, texts[i], &s->q[i]);
-	if (st == ST_OK)
-		st = state_get(s, VIEW("applied"), &s->applied);
-	return st;
-}
-
-static void close_index(struct store *s)
-{
-	for (int i = 0; i < Q_COUNT; i++) {
-		sql_finish(s->q[i]);
-		s->q[i] = NULL;
-	}
-	sql_close(s->db);
-	s->db = NULL;
-}
-
-static enum status reopen_empty(struct store *s, const char *folder)
-{
-	static const char *const files[] = { "index.db", "index.db-wal", "index.db-shm" };
-
-	close_index(s);
-	s->applied = 0;
-	for (size_t i = 0; i < 3; i++) {
-		enum status st = disk_unlink(s->dir, files[i]);
-
-		if (st != ST_OK && st != ST_MISSING)
-			return st;
-	}
-	return open_index(s, folder);
-}
-
-static enum status next_uid(struct store *s)
-{
-	bool row;
-	enum status st;
-
-	sql_bind_int(s->q[Q_LAST_UID], 1, 1);
-	st = sql_step(s->q[Q_LAST_UID], &row);
-	if (st == ST_OK)
-		s->next_uid = (uint32_t)sql_col_int(s->q[Q_LAST_UID], 0) + 1;
-	sql_reset(s->q[Q_LAST_UID]);
-	return st;
-}
-
-static enum status catch_up(struct store *s, const char *folder, struct store_findings *f)
-{
-	uint64_t next = journal_next_seq(s->journal);
 	enum status st = ST_OK;
 
-	/* An index that knows more than the journal outlived a power loss that
-	 * the journal's end did not. */
-	if (s->db == NULL || s->applied >= next) {
-		st = reopen_empty(s, folder);
-		f->rebuilt = true;
+	for (size_t i = 0; i < sizeof first_boxes / sizeof *first_boxes && st == ST_OK; i++) {
+		st = store_create(s, first_boxes[i].name, first_boxes[i].use);
+		if (st == ST_EXISTS)
+			st = ST_OK;
+		else if (st == ST_OK)
+			st = store_subscribe(s, first_boxes[i].name, true);
 	}
-	f->replayed = next - 1 - s->applied;
-	if (st == ST_OK && f->replayed)
-		st = journal_scan(s->journal, s->applied + 1, apply, s);
+	return st;
+}
+
+/* A segment that compaction wrote again after the index was committed. */
+static bool strange_segments(const struct store *s, const struct segment_facts *known, size_t n)
+{
+	struct segment_facts f;
+
+	for (size_t i = 0; journal_facts(s->journal, i, &f); i++)
+		for (size_t k = 0; k < n; k++)
+			if (known[k].number == f.number && known[k].generation != f.generation)
+				return true;
+	return false;
+}
+
+static enum status open_parts(struct store *s)
+{
+	struct segment_facts *facts = NULL;
+	size_t n = 0;
+	bool anew = false;
+	enum status st = index_open(s);
+
 	if (st == ST_OK)
-		st = store_turn(s);
-	return st == ST_OK ? next_uid(s) : st;
+		st = index_facts(s, &facts, &n);
+	if (st == ST_CORRUPT || st == ST_EXISTS) {
+		anew = true;
+		st = index_renew(s);
+	}
+	if (st == ST_OK)
+		st = journal_open(s->dir, s->set.segment_size, facts, n, &s->journal, &s->findings.damaged);
+	if (st == ST_OK)
+		st = index_load(s);
+	if (st == ST_CORRUPT && s->journal) {
+		anew = true;
+		st = ST_OK;
+	}
+	if (st == ST_OK && !anew)
+		anew = strange_segments(s, facts, n) || s->applied >= journal_next_seq(s->journal);
+	free(facts);
+	if (st == ST_OK && !anew) {
+		bool empty = s->applied == 0;
+
+		st = replay(s);
+		anew = st == ST_CORRUPT;
+		s->findings.rebuilt = empty && s->findings.replayed;
+	}
+	if (anew && (st == ST_OK || st == ST_CORRUPT))
+		st = rebuild(s);
+	return st;
 }
 
 enum status store_open(const char *folder, const struct store_settings *settings, struct store **ret,
 		       struct store_findings *ret_findings)
 {
 	struct store *s = calloc(1, sizeof *s);
-	struct store_findings f = { 0 };
 	enum status st;
 
 	if (s == NULL)
 		return ST_NOMEM;
+	s->removed_end = &s->removed;
+	s->set = *settings;
+	s->folder = strdup(folder);
 	s->dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	st = s->dir < 0 ? status_of_errno(errno) : ST_OK;
+	st = s->dir < 0 ? status_of_errno(errno) : s->folder ? ST_OK : ST_NOMEM;
 	if (st == ST_OK && flock(s->dir, LOCK_EX | LOCK_NB) != 0)
 		st = ST_EXISTS;
 	if (st == ST_OK)
-		st = journal_open(s->dir, settings->segment_size, &s->journal, &f.damaged);
-	if (st == ST_OK) {
-		st = open_index(s, folder);
-		if (st == ST_CORRUPT) {
-			close_index(s);
-			st = ST_OK;
-		}
-	}
-	if (st == ST_OK)
-		st = catch_up(s, folder, &f);
+		st = open_parts(s);
+	if (st == ST_OK && box_by_id(s, INBOX_ID) == NULL)
+		st = make_first_boxes(s);
 	if (st != ST_OK) {
 		store_close(s);
 		return st;
 	}
 	*ret = s;
-	*ret_findings = f;
+	*ret_findings = s->findings;
 	return ST_OK;
 }
 
@@ -275,70 +277,139 @@ void store_close(struct store *s)
 {
 	if (s == NULL)
 		return;
-	if (s->db)
-		close_index(s);
+	/* What is not in the index is replayed at the next opening. */
+	if (s->journal && s->db && !journal_dirty(s->journal) && s->committed != s->applied)
+		(void)!index_commit(s);
+	index_close(s);
 	journal_close(s->journal);
+	forget_lists(s);
+	for (uint32_t i = 0; i < s->n_boxes; i++)
+		box_free(s->boxes[i]);
+	free(s->boxes);
+	free(s->folder);
 	if (s->dir >= 0)
 		close(s->dir);
 	free(s);
 }
 
-/* ---- changes ---- */
+/* ---- turns ---- */
 
-static enum status seen_before(struct store *s, const struct delivery *d, bool *ret_seen, uint32_t *ret_uid)
+static void tell(struct store *s, struct box *b)
 {
-	struct sql_stmt *q = s->q[Q_DELIVERED];
-	enum status st;
-
-	sql_bind_int(q, 1, (int64_t)d->queue_id);
-	sql_bind_int(q, 2, d->recipient);
-	st = sql_step(q, ret_seen);
-	if (st == ST_OK && *ret_seen)
-		*ret_uid = (uint32_t)sql_col_int(q, 0);
-	sql_reset(q);
-	return st;
+	b->changed = false;
+	for (struct store_watcher *w = s->watchers, *next; w; w = next) {
+		next = w->next;
+		w->changed(w, b->m.id, b->m.modseq);
+	}
 }
 
-static enum status prune(struct store *s, uint64_t floor)
+static enum status commit(struct store *s)
 {
-	if (floor <= s->floor)
+	enum status st = index_commit(s);
+
+	return st == ST_CORRUPT ? rebuild(s) : st;
+}
+
+enum status store_turn(struct store *s)
+{
+	uint64_t behind = s->applied - s->committed;
+
+	for (uint32_t i = 0; i < s->n_boxes; i++)
+		if (s->boxes[i]->changed)
+			tell(s, s->boxes[i]);
+	if (s->applied < s->retry)
 		return ST_OK;
-	s->floor = floor;
-	sql_bind_int(s->q[Q_PRUNE], 1, (int64_t)floor);
-	return sql_run(s->q[Q_PRUNE]);
+	if (behind >= BEHIND_MAX && journal_dirty(s->journal)) {
+		enum status st = store_flush(s);
+
+		if (st != ST_OK)
+			return st;
+	}
+	if (behind < COMMIT_RECORDS || journal_dirty(s->journal))
+		return ST_OK;
+	/* A full disk is not asked again at each turn. */
+	s->retry = s->applied + COMMIT_RECORDS;
+	return commit(s);
 }
 
-enum status store_deliver(struct store *s, const struct delivery *d, uint32_t *ret_uid)
-{
-	struct buf meta = BUF(META_MAX);
-	struct view body[2] = { d->head, d->letter };
-	struct journal_record rec = { .type = TYPE_MESSAGE };
-	struct message_change m = {
-		.mailbox = 1, .uid = s->next_uid, .modseq = journal_next_seq(s->journal),
-		.flags = d->flags, .queue_id = d->queue_id, .recipient = d->recipient, .date = d->date,
-	};
-	bool seen = false;
-	enum status st = begin(s);
 
-	if (st == ST_OK)
-		st = prune(s, d->floor);
-	if (st == ST_OK && d->queue_id)
-		st = seen_before(s, d, &seen, ret_uid);
-	if (st != ST_OK || seen)
-		return st;
-	message_put(&meta, &m);
-	rec.seq = journal_next_seq(s->journal);
-	st = journal_append(s->journal, rec.type, buf_view(&meta), body, 2, &rec.at);
-	rec.meta = buf_view(&meta);
-	if (st == ST_OK)
-		st = apply(s, &rec);
-	if (st == ST_OK)
-		*ret_uid = m.uid;
-	buf_free(&meta);
-	return st;
+static bool follow(void *arg, struct place *at)
+{
+	const struct journal_moved *m = arg;
+
+	if (at->segment != m->from || at->offset < m->offset)
+		return false;
+	at->segment = m->to;
+	at->offset = at->offset - m->offset + SEGMENT_HEAD;
+	return true;
+}
+
+void relocate(struct store *s, bool (*where)(void *arg, struct place *at), void *arg)
+{
+	for (uint32_t i = 0; i < s->n_boxes; i++) {
+		struct box *b = s->boxes[i];
+
+		for (uint32_t k = 0; k < b->m.n; k++)
+			if (where(arg, &b->m.messages[k].at))
+				box_mark(b, b->m.messages[k].uid);
+	}
+	for (struct batch *b = s->removed; b; b = b->next)
+		for (uint32_t k = 0; k < b->n; k++)
+			if (where(arg, &b->messages[k].at))
+				b->dirty = true;
 }
 
 enum status store_flush(struct store *s)
 {
-	return journal_flush(s->journal);
+	struct journal_moved moved;
+	enum status st = journal_flush(s->journal);
+
+	/* Only messages that came since the last flush have moved: they are in
+	 * memory. */
+	if (journal_moved(s->journal, &moved))
+		relocate(s, follow, &moved);
+	return st;
+}
+
+void store_watch(struct store *s, struct store_watcher *w)
+{
+	w->next = s->watchers;
+	s->watchers = w;
+}
+
+void store_unwatch(struct store *s, struct store_watcher *w)
+{
+	for (struct store_watcher **at = &s->watchers; *at; at = &(*at)->next)
+		if (*at == w) {
+			*at = w->next;
+			return;
+		}
+}
+
+/* ---- the account ---- */
+
+enum status store_usage(struct store *s, struct store_usage *ret)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < s->n_boxes; i++)
+		n += s->boxes[i]->count;
+	*ret = (struct store_usage){ .bytes = store_bytes(s), .messages = n, .quota = s->set.quota };
+	return ST_OK;
+}
+
+enum status store_rebuild(struct store *s)
+{
+	enum status st = store_flush(s);
+
+	return st == ST_OK ? rebuild(s) : st;
+}
+
+bool store_housekeeping(struct store *s)
+{
+	if (journal_dirty(s->journal) || s->committed == s->applied || s->applied < s->retry)
+		return false;
+	s->retry = s->applied + COMMIT_RECORDS;
+	(void)!commit(s);
+	return false;
 }

@@ -1,13 +1,14 @@
 /* store.h - the message store of one account.
  *
- * The journal (journal.h) is the truth: each change is one record, and
- * apply() turns a record into rows of the SQL index.  The same apply() runs
- * when a change happens, when the index lags after a crash, and when the
- * index is made anew, so a rebuilt index is the same index.
+ * The journal (journal.h) is the truth: each change is one record
+ * (change.h), and apply() carries a record out on the mailboxes in memory,
+ * whose changed pages go into the SQL index.  The same apply() runs when a
+ * change happens, when the index lags after a crash, and when the index is
+ * made anew, so a rebuilt index is the same index.
  *
  * One process, one thread owns a store: the account's room (or waxwing(8)
- * while the server is stopped).  Rows are committed once a turn
- * (store_turn), durability is store_flush.  Nothing is shown to a client
+ * while the server is stopped).  Rows are written behind (store_turn,
+ * store_housekeeping), durability is store_flush.  Nothing is shown to a client
  * that could still be lost: whoever shows new messages, or answers OK to a
  * change, flushes first (store_flush costs nothing when nothing is dirty).
  *
@@ -45,7 +46,9 @@ enum status store_open(const char *folder, const struct store_settings *settings
 		       struct store_findings *ret_findings) MUST_USE;
 void store_close(struct store *s);
 
-/* End of a turn: commit the rows, tell the watchers. */
+/* End of a turn: tell the watchers; commit the rows where enough has come
+ * together and is flushed (the index never knows what a power loss could take
+ * from the journal). */
 enum status store_turn(struct store *s) MUST_USE;
 
 /* All that was written survives a power loss when this returns ST_OK. */
@@ -71,6 +74,7 @@ struct message {
 	uint64_t modseq;	/* RFC 7162 */
 	uint64_t flags;
 	wall_ms date;		/* INTERNALDATE */
+	uint64_t body;		/* names the letter: copies share it */
 	struct place at;
 };
 
@@ -127,6 +131,8 @@ enum status store_rename(struct store *s, struct view from, struct view to) MUST
 enum status store_delete(struct store *s, struct view name) MUST_USE;
 /* A name that does not exist may be subscribed too. */
 enum status store_subscribe(struct store *s, struct view name, bool on) MUST_USE;
+/* All names that are subscribed, there or not, sorted, in the arena. */
+enum status store_subscriptions(struct store *s, struct arena *a, struct view **ret, uint32_t *ret_n) MUST_USE;
 
 /* The bit of a keyword, made when it is new and `make`.  ST_LIMIT (there are
  * KEYWORDS_MAX), ST_MISSING. */

@@ -1,0 +1,853 @@
+/* index.c - the SQL index: what is in memory, written behind.
+ *
+ *     state       name -> number
+ *     list        name -> what is one list of numbers or names (delivered,
+ *                 subscribed)
+ *     segment     facts of the journal's files (journal.h)
+ *     mailbox     one row each, with its keywords and what left it
+ *     page        the messages of PAGE_UIDS uids of a mailbox, packed: uid,
+ *                 size, modseq, flags, date, body, place.  What changes often
+ *                 is here, so that a change of flags over a whole mailbox is a
+ *                 few rows
+ *     letter      what was rendered of each body, once: never changes
+ *     removed     messages that may be brought back, by the record that
+ *                 removed them
+ *
+ * "INTEGER" is 64 bits wide (sql.h).
+ */
+#include "ms/internal.h"
+
+#include "msg/render.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SCHEMA_VERSION = 2, MESSAGE_SIZE = 56, GONE_SIZE = 16, DELIVERED_SIZE = 16 };
+
+static const char schema[] =
+	"BEGIN;"
+	"CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value BIGINT NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS list (name TEXT PRIMARY KEY, data BLOB NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS segment (number INTEGER PRIMARY KEY, generation BIGINT NOT NULL,"
+	" first_seq BIGINT NOT NULL, last_seq BIGINT NOT NULL, place BIGINT NOT NULL, dead BIGINT NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS mailbox (id INTEGER PRIMARY KEY, name BLOB NOT NULL, special BIGINT NOT NULL,"
+	" uidvalidity BIGINT NOT NULL, uidnext BIGINT NOT NULL, modseq BIGINT NOT NULL,"
+	" messages BIGINT NOT NULL, unseen BIGINT NOT NULL, deleted BIGINT NOT NULL, size BIGINT NOT NULL,"
+	" deleted_size BIGINT NOT NULL, gone_floor BIGINT NOT NULL, keywords BLOB NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS gone (mailbox INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS page (mailbox BIGINT NOT NULL, page BIGINT NOT NULL, data BLOB NOT NULL,"
+	" PRIMARY KEY (mailbox, page));"
+	"CREATE TABLE IF NOT EXISTS letter (body INTEGER PRIMARY KEY, envelope BLOB, structure_short BLOB,"
+	" structure BLOB, subject BLOB, message_id BLOB, refs BLOB, sent BIGINT);"
+	"CREATE TABLE IF NOT EXISTS removed (seq INTEGER PRIMARY KEY, mailbox BIGINT NOT NULL,"
+	" time BIGINT NOT NULL, data BLOB NOT NULL);"
+	"COMMIT";
+
+enum query { Q_STATE, Q_SET_STATE, Q_LIST, Q_SET_LIST, Q_SEGMENTS, Q_SET_SEGMENT, Q_MAILBOXES, Q_SET_MAILBOX,
+	     Q_GONE, Q_SET_GONE, Q_PAGES, Q_SET_PAGE, Q_DROP_PAGE, Q_DROP_MAILBOX, Q_DROP_PAGES, Q_DROP_GONE,
+	     Q_SET_LETTER, Q_LETTER, Q_LETTERS, Q_DROP_LETTER, Q_LETTER_BODIES, Q_REMOVED, Q_SET_REMOVED,
+	     Q_DROP_REMOVED, Q_PURGE_REMOVED, Q_COUNT };
+
+static const char *const texts[Q_COUNT] = {
+	[Q_STATE] = "SELECT value FROM state WHERE name = $1",
+	[Q_SET_STATE] = "INSERT INTO state (name, value) VALUES ($1, $2)"
+			" ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+	[Q_LIST] = "SELECT data FROM list WHERE name = $1",
+	[Q_SET_LIST] = "INSERT INTO list (name, data) VALUES ($1, $2)"
+		       " ON CONFLICT (name) DO UPDATE SET data = excluded.data",
+	[Q_SEGMENTS] = "SELECT number, generation, first_seq, last_seq, place, dead FROM segment ORDER BY number",
+	[Q_SET_SEGMENT] = "INSERT INTO segment (number, generation, first_seq, last_seq, place, dead)"
+			  " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (number) DO UPDATE SET"
+			  " generation = excluded.generation, first_seq = excluded.first_seq,"
+			  " last_seq = excluded.last_seq, place = excluded.place, dead = excluded.dead",
+	[Q_MAILBOXES] = "SELECT id, name, special, uidvalidity, uidnext, modseq, messages, unseen, deleted, size,"
+			" deleted_size, gone_floor, keywords FROM mailbox ORDER BY id",
+	[Q_SET_MAILBOX] = "INSERT INTO mailbox (id, name, special, uidvalidity, uidnext, modseq, messages, unseen,"
+			  " deleted, size, deleted_size, gone_floor, keywords)"
+			  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+			  " ON CONFLICT (id) DO UPDATE SET name = excluded.name, uidnext = excluded.uidnext,"
+			  " modseq = excluded.modseq, messages = excluded.messages, unseen = excluded.unseen,"
+			  " deleted = excluded.deleted, size = excluded.size,"
+			  " deleted_size = excluded.deleted_size, gone_floor = excluded.gone_floor,"
+			  " keywords = excluded.keywords",
+	[Q_GONE] = "SELECT data FROM gone WHERE mailbox = $1",
+	[Q_SET_GONE] = "INSERT INTO gone (mailbox, data) VALUES ($1, $2)"
+		       " ON CONFLICT (mailbox) DO UPDATE SET data = excluded.data",
+	[Q_PAGES] = "SELECT data FROM page WHERE mailbox = $1 ORDER BY page",
+	[Q_SET_PAGE] = "INSERT INTO page (mailbox, page, data) VALUES ($1, $2, $3)"
+		       " ON CONFLICT (mailbox, page) DO UPDATE SET data = excluded.data",
+	[Q_DROP_PAGE] = "DELETE FROM page WHERE mailbox = $1 AND page = $2",
+	[Q_DROP_MAILBOX] = "DELETE FROM mailbox WHERE id = $1",
+	[Q_DROP_PAGES] = "DELETE FROM page WHERE mailbox = $1",
+	[Q_DROP_GONE] = "DELETE FROM gone WHERE mailbox = $1",
+	[Q_SET_LETTER] = "INSERT INTO letter (body, envelope, structure_short, structure, subject, message_id,"
+			 " refs, sent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (body) DO NOTHING",
+	[Q_LETTER] = "SELECT envelope, structure_short, structure FROM letter WHERE body = $1",
+	[Q_LETTERS] = "SELECT body, envelope, structure_short, structure FROM letter"
+		      " WHERE body >= $1 AND body <= $2 ORDER BY body",
+	[Q_DROP_LETTER] = "DELETE FROM letter WHERE body = $1",
+	[Q_LETTER_BODIES] = "SELECT body FROM letter ORDER BY body",
+	[Q_REMOVED] = "SELECT seq, mailbox, time, data FROM removed ORDER BY seq",
+	[Q_SET_REMOVED] = "INSERT INTO removed (seq, mailbox, time, data) VALUES ($1, $2, $3, $4)"
+			  " ON CONFLICT (seq) DO UPDATE SET data = excluded.data",
+	[Q_DROP_REMOVED] = "DELETE FROM removed WHERE seq = $1",
+	[Q_PURGE_REMOVED] = "DELETE FROM removed WHERE time <= $1",
+};
+
+/* ---- opening ---- */
+
+static enum status state_get(struct store *s, struct view name, uint64_t *ret)
+{
+	struct sql_stmt *q = s->q[Q_STATE];
+	bool row;
+	enum status st;
+
+	sql_bind_text(q, 1, name);
+	st = sql_step(q, &row);
+	if (st == ST_OK && row)
+		*ret = (uint64_t)sql_col_int(q, 0);
+	sql_reset(q);
+	return st;
+}
+
+static enum status state_set(struct store *s, struct view name, uint64_t value)
+{
+	sql_bind_text(s->q[Q_SET_STATE], 1, name);
+	sql_bind_int(s->q[Q_SET_STATE], 2, (int64_t)value);
+	return sql_run(s->q[Q_SET_STATE]);
+}
+
+static enum status prepare_all(struct store *s)
+{
+	enum status st = sql_exec(s->db, schema);
+
+	if (st != ST_OK)
+		(void)!sql_exec(s->db, "ROLLBACK");
+	s->q = calloc(Q_COUNT, sizeof *s->q);
+	if (s->q == NULL)
+		return ST_NOMEM;
+	for (int i = 0; i < Q_COUNT && st == ST_OK; i++)
+		st = sql_prepare(s->db, texts[i], &s->q[i]);
+	/* Our own statements are right; a table that does not fit them is not. */
+	return st == ST_SYNTAX ? ST_CORRUPT : st;
+}
+
+enum status index_open(struct store *s)
+{
+	char path[4096];
+	uint64_t version = 0;
+	enum status st;
+
+	if (snprintf(path, sizeof path, "%s/index.db", s->folder) >= (int)sizeof path)
+		return ST_LIMIT;
+	st = sql_open(&sql_sqlite, path, SQL_DERIVED, &s->db);
+	if (st == ST_OK)
+		st = prepare_all(s);
+	if (st == ST_OK)
+		st = state_get(s, VIEW("version"), &version);
+	if (st == ST_OK && version != 0 && version != SCHEMA_VERSION)
+		st = ST_CORRUPT;	/* another one's rows: made again */
+	if (st == ST_OK)
+		st = state_get(s, VIEW("applied"), &s->committed);
+	s->applied = s->staged = s->committed;
+	return st;
+}
+
+void index_close(struct store *s)
+{
+	for (int i = 0; i < Q_COUNT && s->q; i++)
+		sql_finish(s->q[i]);
+	free(s->q);
+	s->q = NULL;
+	sql_close(s->db);
+	s->db = NULL;
+	s->in_txn = false;
+}
+
+enum status index_renew(struct store *s)
+{
+	static const char *const files[] = { "index.db", "index.db-wal", "index.db-shm" };
+
+	index_close(s);
+	s->applied = s->staged = s->committed = 0;
+	for (size_t i = 0; i < 3; i++) {
+		enum status st = disk_unlink(s->dir, files[i]);
+
+		if (st != ST_OK && st != ST_MISSING)
+			return st;
+	}
+	return index_open(s);
+}
+
+/* ---- reading ---- */
+
+enum status index_facts(struct store *s, struct segment_facts **ret, size_t *ret_n)
+{
+	struct sql_stmt *q = s->q[Q_SEGMENTS];
+	struct segment_facts *facts = NULL;
+	size_t n = 0;
+	bool row;
+	enum status st;
+
+	while ((st = sql_step(q, &row)) == ST_OK && row) {
+		struct segment_facts *more = realloc(facts, (n + 1) * sizeof *more);
+
+		if (more == NULL) {
+			st = ST_NOMEM;
+			break;
+		}
+		facts = more;
+		facts[n++] = (struct segment_facts){
+			.number = (uint32_t)sql_col_int(q, 0), .generation = (uint64_t)sql_col_int(q, 1),
+			.first_seq = (uint64_t)sql_col_int(q, 2), .last_seq = (uint64_t)sql_col_int(q, 3),
+			.end = (uint64_t)sql_col_int(q, 4), .dead = (uint64_t)sql_col_int(q, 5),
+		};
+	}
+	sql_reset(q);
+	if (st != ST_OK) {
+		free(facts);
+		return st;
+	}
+	*ret = facts;
+	*ret_n = n;
+	return ST_OK;
+}
+
+static enum status take_keywords(struct box *b, struct view data)
+{
+	struct cursor c = cursor_over(data);
+
+	while (cursor_left(&c)) {
+		struct view name = take_view(&c), own;
+
+		if (!cursor_ok(&c) || b->m.n_keywords == KEYWORDS_MAX)
+			return ST_CORRUPT;
+		if (view_own(name, &own) != ST_OK)
+			return ST_NOMEM;
+		b->m.keywords[b->m.n_keywords++] = own;
+	}
+	return ST_OK;
+}
+
+static enum status load_boxes(struct store *s)
+{
+	struct sql_stmt *q = s->q[Q_MAILBOXES];
+	struct box *b;
+	bool row;
+	enum status st;
+
+	while ((st = sql_step(q, &row)) == ST_OK && row) {
+		st = box_new(s, (uint64_t)sql_col_int(q, 0), sql_col_view(q, 1), &b);
+		if (st != ST_OK)
+			break;
+		b->m.use = (enum special_use)sql_col_int(q, 2);
+		b->m.uidvalidity = (uint32_t)sql_col_int(q, 3);
+		b->m.uidnext = (uint32_t)sql_col_int(q, 4);
+		b->m.modseq = (uint64_t)sql_col_int(q, 5);
+		b->count = (uint32_t)sql_col_int(q, 6);
+		b->unseen = (uint32_t)sql_col_int(q, 7);
+		b->deleted = (uint32_t)sql_col_int(q, 8);
+		b->size = (uint64_t)sql_col_int(q, 9);
+		b->deleted_size = (uint64_t)sql_col_int(q, 10);
+		b->gone_floor = (uint64_t)sql_col_int(q, 11);
+		st = take_keywords(b, sql_col_view(q, 12));
+		if (st != ST_OK)
+			break;
+	}
+	sql_reset(q);
+	return st;
+}
+
+typedef enum status list_taker(struct store *s, struct cursor *c);
+
+static enum status take_delivered(struct store *s, struct cursor *c)
+{
+	size_t n = cursor_left(c) / DELIVERED_SIZE;
+
+	s->delivered = calloc(n ? n : 1, sizeof *s->delivered);
+	if (s->delivered == NULL)
+		return ST_NOMEM;
+	s->cap_delivered = (uint32_t)(n ? n : 1);
+	while (cursor_left(c) >= DELIVERED_SIZE) {
+		struct delivered *d = &s->delivered[s->n_delivered++];
+
+		d->queue_id = take_u64(c);
+		d->recipient = take_u32(c);
+		d->uid = take_u32(c);
+	}
+	return cursor_end(c) ? ST_OK : ST_CORRUPT;
+}
+
+static enum status take_subscribed(struct store *s, struct cursor *c)
+{
+	while (cursor_left(c)) {
+		struct view name = take_view(c);
+		struct view *more = realloc(s->subscribed, (s->n_subscribed + 1) * sizeof *more);
+		struct box *b;
+
+		if (!cursor_ok(c))
+			return ST_CORRUPT;
+		if (more == NULL)
+			return ST_NOMEM;
+		s->subscribed = more;
+		if (view_own(name, &more[s->n_subscribed]) != ST_OK)
+			return ST_NOMEM;
+		s->n_subscribed++;
+		b = box_by_name(s, name);
+		if (b)
+			b->m.subscribed = true;
+	}
+	return ST_OK;
+}
+
+static enum status load_list(struct store *s, struct view name, list_taker *take)
+{
+	struct sql_stmt *q = s->q[Q_LIST];
+	bool row;
+	enum status st;
+
+	sql_bind_text(q, 1, name);
+	st = sql_step(q, &row);
+	if (st == ST_OK && row) {
+		struct cursor c = cursor_over(sql_col_view(q, 0));
+
+		st = take(s, &c);
+	}
+	sql_reset(q);
+	return st;
+}
+
+enum status index_load(struct store *s)
+{
+	uint64_t last = 0, validity = 0, floor = 0, purged = 0, sweep = 0;
+	enum status st = state_get(s, VIEW("last_mailbox"), &last);
+
+	if (st == ST_OK)
+		st = state_get(s, VIEW("last_uidvalidity"), &validity);
+	if (st == ST_OK)
+		st = state_get(s, VIEW("floor"), &floor);
+	if (st == ST_OK)
+		st = state_get(s, VIEW("purged"), &purged);
+	if (st == ST_OK)
+		st = state_get(s, VIEW("sweep"), &sweep);
+	s->last_mailbox = last;
+	s->last_uidvalidity = (uint32_t)validity;
+	s->floor = floor;
+	s->purged = (wall_ms)purged;
+	s->sweep_due = sweep != 0;
+	if (st == ST_OK)
+		st = load_boxes(s);
+	if (st == ST_OK)
+		st = load_list(s, VIEW("delivered"), take_delivered);
+	if (st == ST_OK)
+		st = load_list(s, VIEW("subscribed"), take_subscribed);
+	return st;
+}
+
+static void message_put(struct buf *b, const struct message *m)
+{
+	put_u32(b, m->uid);
+	put_u32(b, m->size);
+	put_u64(b, m->modseq);
+	put_u64(b, m->flags);
+	put_u64(b, (uint64_t)m->date);
+	put_u64(b, m->body);
+	put_u32(b, m->at.segment);
+	put_u32(b, m->at.meta_n);
+	put_u64(b, m->at.offset);
+}
+
+static void message_take(struct cursor *c, struct message *m)
+{
+	m->uid = take_u32(c);
+	m->size = take_u32(c);
+	m->modseq = take_u64(c);
+	m->flags = take_u64(c);
+	m->date = (wall_ms)take_u64(c);
+	m->body = take_u64(c);
+	m->at.segment = take_u32(c);
+	m->at.meta_n = take_u32(c);
+	m->at.offset = take_u64(c);
+	m->at.body_n = m->size;
+}
+
+static enum status load_page(struct box *b, struct view data)
+{
+	struct cursor c = cursor_over(data);
+
+	while (cursor_left(&c) >= MESSAGE_SIZE && b->m.n < b->cap) {
+		struct message *m = &b->m.messages[b->m.n];
+
+		message_take(&c, m);
+		if (b->m.n && m->uid <= m[-1].uid)
+			return ST_CORRUPT;
+		b->m.n++;
+	}
+	return cursor_end(&c) ? ST_OK : ST_CORRUPT;
+}
+
+static enum status load_gone(struct store *s, struct box *b)
+{
+	struct sql_stmt *q = s->q[Q_GONE];
+	bool row;
+	enum status st;
+
+	sql_bind_int(q, 1, (int64_t)b->m.id);
+	st = sql_step(q, &row);
+	if (st == ST_OK && row) {
+		struct cursor c = cursor_over(sql_col_view(q, 0));
+		size_t n = cursor_left(&c) / GONE_SIZE;
+
+		b->gone = calloc(n ? n : 1, sizeof *b->gone);
+		st = b->gone ? ST_OK : ST_NOMEM;
+		b->cap_gone = b->gone ? (uint32_t)(n ? n : 1) : 0;
+		while (st == ST_OK && cursor_left(&c) >= GONE_SIZE) {
+			struct gone *g = &b->gone[b->n_gone++];
+
+			g->first = take_u32(&c);
+			g->last = take_u32(&c);
+			g->modseq = take_u64(&c);
+		}
+	}
+	sql_reset(q);
+	return st;
+}
+
+enum status index_load_box(struct store *s, struct box *b)
+{
+	struct sql_stmt *q = s->q[Q_PAGES];
+	bool row;
+	enum status st = box_reserve(b, b->count);
+
+	if (st != ST_OK)
+		return st;
+	b->m.n = 0;
+	sql_bind_int(q, 1, (int64_t)b->m.id);
+	while ((st = sql_step(q, &row)) == ST_OK && row) {
+		st = load_page(b, sql_col_view(q, 0));
+		if (st != ST_OK)
+			break;
+	}
+	sql_reset(q);
+	if (st == ST_OK && b->m.n != b->count)
+		st = ST_CORRUPT;
+	if (st == ST_OK)
+		st = load_gone(s, b);
+	if (st != ST_OK) {
+		b->m.n = b->n_gone = 0;
+		return st;
+	}
+	b->loaded = true;
+	return ST_OK;
+}
+
+static enum status take_batch(struct sql_stmt *q, struct batch **ret)
+{
+	struct cursor c = cursor_over(sql_col_view(q, 3));
+	size_t n = cursor_left(&c) / MESSAGE_SIZE;
+	struct batch *k = calloc(1, sizeof *k);
+
+	if (k)
+		k->messages = calloc(n ? n : 1, sizeof *k->messages);
+	if (k == NULL || k->messages == NULL) {
+		free(k);
+		return ST_NOMEM;
+	}
+	k->seq = (uint64_t)sql_col_int(q, 0);
+	k->mailbox = (uint64_t)sql_col_int(q, 1);
+	k->time = sql_col_int(q, 2);
+	while (cursor_left(&c) >= MESSAGE_SIZE)
+		message_take(&c, &k->messages[k->n++]);
+	*ret = k;
+	return ST_OK;
+}
+
+/* Those of the index come before those that memory has: theirs are the
+ * earlier records. */
+enum status index_load_removed(struct store *s)
+{
+	struct sql_stmt *q = s->q[Q_REMOVED];
+	struct batch *list = NULL, **end = &list, *k;
+	bool row;
+	enum status st;
+
+	if (s->removed_loaded)
+		return ST_OK;
+	while ((st = sql_step(q, &row)) == ST_OK && row) {
+		if (s->removed && (uint64_t)sql_col_int(q, 0) >= s->removed->seq)
+			break;	/* staged, and still in memory */
+		st = take_batch(q, &k);
+		if (st != ST_OK)
+			break;
+		*end = k;
+		end = &k->next;
+	}
+	sql_reset(q);
+	if (st != ST_OK) {
+		while ((k = list) != NULL) {
+			list = k->next;
+			free(k->messages);
+			free(k);
+		}
+		return st;
+	}
+	if (s->removed == NULL)
+		s->removed_end = list ? end : &s->removed;
+	*end = s->removed;
+	s->removed = list;
+	s->removed_loaded = true;
+	return ST_OK;
+}
+
+/* ---- writing ---- */
+
+static enum status stage_letter(void *arg, const struct journal_record *rec)
+{
+	struct store *s = arg;
+	struct sql_stmt *q = s->q[Q_SET_LETTER];
+	struct msg_rendered r;
+	enum status st = ST_OK;
+
+	if (rec->type != CHANGE_MESSAGE)
+		goto done;
+	st = msg_render(rec->body, &r);
+	if (st == ST_NOMEM)
+		return st;
+	sql_bind_int(q, 1, (int64_t)rec->seq);
+	sql_bind_blob(q, 2, buf_view(&r.envelope));
+	sql_bind_blob(q, 3, buf_view(&r.body));
+	sql_bind_blob(q, 4, buf_view(&r.bodystructure));
+	sql_bind_blob(q, 5, buf_view(&r.subject_base));
+	sql_bind_blob(q, 6, buf_view(&r.message_id));
+	sql_bind_blob(q, 7, buf_view(&r.references));
+	if (r.has_sent)
+		sql_bind_int(q, 8, r.sent);
+	else
+		sql_bind_null(q, 8);
+	st = sql_run(q);
+	msg_rendered_free(&r);
+done:
+	if (st == ST_OK)
+		s->staged = rec->seq;
+	return st;
+}
+
+static enum status stage_row(struct store *s, struct box *b)
+{
+	struct sql_stmt *q = s->q[Q_SET_MAILBOX];
+	struct buf keywords = BUF(KEYWORDS_MAX * 1024);
+	const int64_t values[] = {
+		(int64_t)b->m.use, b->m.uidvalidity, b->m.uidnext, (int64_t)b->m.modseq, b->count, b->unseen,
+		b->deleted, (int64_t)b->size, (int64_t)b->deleted_size, (int64_t)b->gone_floor,
+	};
+	enum status st;
+
+	for (uint32_t k = 0; k < b->m.n_keywords; k++)
+		put_view(&keywords, b->m.keywords[k]);
+	sql_bind_int(q, 1, (int64_t)b->m.id);
+	sql_bind_blob(q, 2, b->m.name);
+	for (int i = 0; i < 10; i++)
+		sql_bind_int(q, 3 + i, values[i]);
+	sql_bind_blob(q, 13, buf_view(&keywords));
+	st = buf_status(&keywords);
+	if (st == ST_OK)
+		st = sql_run(q);
+	buf_free(&keywords);
+	return st;
+}
+
+static enum status stage_gone(struct store *s, struct box *b, struct buf *scratch)
+{
+	buf_clear(scratch);
+	for (uint32_t i = 0; i < b->n_gone; i++) {
+		put_u32(scratch, b->gone[i].first);
+		put_u32(scratch, b->gone[i].last);
+		put_u64(scratch, b->gone[i].modseq);
+	}
+	sql_bind_int(s->q[Q_SET_GONE], 1, (int64_t)b->m.id);
+	sql_bind_blob(s->q[Q_SET_GONE], 2, buf_view(scratch));
+	return buf_status(scratch) == ST_OK ? sql_run(s->q[Q_SET_GONE]) : buf_status(scratch);
+}
+
+static enum status stage_page(struct store *s, struct box *b, uint32_t page, struct buf *scratch)
+{
+	uint32_t i = mailbox_find(&b->m, page * PAGE_UIDS, true);
+	struct sql_stmt *q;
+
+	buf_clear(scratch);
+	for (; i < b->m.n && b->m.messages[i].uid / PAGE_UIDS == page; i++)
+		message_put(scratch, &b->m.messages[i]);
+	q = s->q[scratch->n ? Q_SET_PAGE : Q_DROP_PAGE];
+	sql_bind_int(q, 1, (int64_t)b->m.id);
+	sql_bind_int(q, 2, page);
+	if (scratch->n)
+		sql_bind_blob(q, 3, buf_view(scratch));
+	return buf_status(scratch) == ST_OK ? sql_run(q) : buf_status(scratch);
+}
+
+static enum status stage_box(struct store *s, struct box *b, struct buf *scratch)
+{
+	enum status st = b->row_dirty ? stage_row(s, b) : ST_OK;
+
+	if (st == ST_OK && b->gone_dirty)
+		st = stage_gone(s, b, scratch);
+	for (size_t i = 0; i < b->dirty_n && st == ST_OK; i++)
+		for (unsigned k = 0; k < 8 && st == ST_OK && b->dirty[i] >> k; k++)
+			if (b->dirty[i] >> k & 1)
+				st = stage_page(s, b, (uint32_t)(i * 8 + k), scratch);
+	return st;
+}
+
+static enum status stage_deleted_boxes(struct store *s)
+{
+	static const enum query drops[] = { Q_DROP_MAILBOX, Q_DROP_PAGES, Q_DROP_GONE };
+	enum status st = ST_OK;
+
+	for (uint32_t i = 0; i < s->n_deleted_boxes; i++)
+		for (int k = 0; k < 3 && st == ST_OK; k++) {
+			sql_bind_int(s->q[drops[k]], 1, (int64_t)s->deleted_boxes[i]);
+			st = sql_run(s->q[drops[k]]);
+		}
+	return st;
+}
+
+static enum status stage_removed(struct store *s, struct buf *scratch)
+{
+	enum status st = ST_OK;
+
+	if (s->purged_dirty) {
+		sql_bind_int(s->q[Q_PURGE_REMOVED], 1, s->purged);
+		st = sql_run(s->q[Q_PURGE_REMOVED]);
+	}
+	for (struct batch *k = s->removed; k && st == ST_OK; k = k->next) {
+		struct sql_stmt *q = s->q[k->n ? Q_SET_REMOVED : Q_DROP_REMOVED];
+
+		if (!k->dirty)
+			continue;
+		buf_clear(scratch);
+		for (uint32_t i = 0; i < k->n; i++)
+			message_put(scratch, &k->messages[i]);
+		sql_bind_int(q, 1, (int64_t)k->seq);
+		if (k->n) {
+			sql_bind_int(q, 2, (int64_t)k->mailbox);
+			sql_bind_int(q, 3, k->time);
+			sql_bind_blob(q, 4, buf_view(scratch));
+		}
+		st = buf_status(scratch) == ST_OK ? sql_run(q) : buf_status(scratch);
+	}
+	return st;
+}
+
+static enum status stage_list(struct store *s, struct view name, struct buf *scratch)
+{
+	sql_bind_text(s->q[Q_SET_LIST], 1, name);
+	sql_bind_blob(s->q[Q_SET_LIST], 2, buf_view(scratch));
+	return buf_status(scratch) == ST_OK ? sql_run(s->q[Q_SET_LIST]) : buf_status(scratch);
+}
+
+static enum status stage_lists(struct store *s, struct buf *scratch)
+{
+	enum status st = ST_OK;
+
+	if (s->delivered_dirty) {
+		buf_clear(scratch);
+		for (uint32_t i = 0; i < s->n_delivered; i++) {
+			put_u64(scratch, s->delivered[i].queue_id);
+			put_u32(scratch, s->delivered[i].recipient);
+			put_u32(scratch, s->delivered[i].uid);
+		}
+		st = stage_list(s, VIEW("delivered"), scratch);
+	}
+	if (st == ST_OK && s->subscribed_dirty) {
+		buf_clear(scratch);
+		for (uint32_t i = 0; i < s->n_subscribed; i++)
+			put_view(scratch, s->subscribed[i]);
+		st = stage_list(s, VIEW("subscribed"), scratch);
+	}
+	return st;
+}
+
+static enum status stage_segments(struct store *s)
+{
+	struct segment_facts f;
+	enum status st = ST_OK;
+
+	for (size_t i = 0; st == ST_OK && journal_facts(s->journal, i, &f); i++) {
+		struct sql_stmt *q = s->q[Q_SET_SEGMENT];
+
+		sql_bind_int(q, 1, f.number);
+		sql_bind_int(q, 2, (int64_t)f.generation);
+		sql_bind_int(q, 3, (int64_t)f.first_seq);
+		sql_bind_int(q, 4, (int64_t)f.last_seq);
+		sql_bind_int(q, 5, (int64_t)f.end);
+		sql_bind_int(q, 6, (int64_t)f.dead);
+		st = sql_run(q);
+	}
+	return st;
+}
+
+static enum status stage_state(struct store *s)
+{
+	const struct {
+		struct view name;
+		uint64_t value;
+	} rows[] = {
+		{ VIEW("version"), SCHEMA_VERSION }, { VIEW("applied"), s->applied },
+		{ VIEW("last_mailbox"), s->last_mailbox }, { VIEW("last_uidvalidity"), s->last_uidvalidity },
+		{ VIEW("floor"), s->floor }, { VIEW("purged"), (uint64_t)s->purged },
+		{ VIEW("sweep"), s->sweep_due },
+	};
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows && st == ST_OK; i++)
+		st = state_set(s, rows[i].name, rows[i].value);
+	return st;
+}
+
+/* The transaction is lost; all that it held is still marked in memory. */
+static void roll_back(struct store *s)
+{
+	if (s->in_txn)
+		(void)!sql_exec(s->db, "ROLLBACK");
+	s->in_txn = false;
+	s->staged = s->committed;
+}
+
+static enum status stage_letters(struct store *s)
+{
+	if (s->staged == s->applied)
+		return ST_OK;
+	return journal_scan(s->journal, s->staged + 1, stage_letter, s);
+}
+
+static enum status begin(struct store *s)
+{
+	enum status st = s->db == NULL ? ST_CORRUPT : s->in_txn ? ST_OK : sql_exec(s->db, "BEGIN");
+
+	if (st == ST_OK)
+		s->in_txn = true;
+	return st;
+}
+
+enum status index_stage(struct store *s)
+{
+	struct buf scratch = BUF(CHANGE_MAX);
+	enum status st = begin(s);
+
+	if (st == ST_OK)
+		st = stage_letters(s);
+	for (uint32_t i = 0; i < s->n_boxes && st == ST_OK; i++)
+		st = stage_box(s, s->boxes[i], &scratch);
+	if (st == ST_OK)
+		st = stage_deleted_boxes(s);
+	if (st == ST_OK)
+		st = stage_removed(s, &scratch);
+	if (st == ST_OK)
+		st = stage_lists(s, &scratch);
+	buf_free(&scratch);
+	if (st != ST_OK)
+		roll_back(s);
+	return st;
+}
+
+static void all_clean(struct store *s)
+{
+	for (uint32_t i = 0; i < s->n_boxes; i++) {
+		struct box *b = s->boxes[i];
+
+		b->row_dirty = b->gone_dirty = false;
+		if (b->dirty_n)
+			memset(b->dirty, 0, b->dirty_n);
+	}
+	for (struct batch *k = s->removed; k; k = k->next)
+		k->dirty = false;
+	s->n_deleted_boxes = 0;
+	s->delivered_dirty = s->subscribed_dirty = s->purged_dirty = false;
+	s->committed = s->staged = s->applied;
+}
+
+enum status index_commit(struct store *s)
+{
+	enum status st;
+
+	st = index_stage(s);
+	if (st == ST_OK)
+		st = stage_segments(s);
+	if (st == ST_OK)
+		st = stage_state(s);
+	if (st == ST_OK)
+		st = sql_exec(s->db, "COMMIT");
+	if (st != ST_OK) {
+		roll_back(s);
+		return st;
+	}
+	s->in_txn = false;
+	all_clean(s);
+	return ST_OK;
+}
+
+/* ---- what was rendered ---- */
+
+/* A run of bodies that grow is one walk through the table; others are looked
+ * up one by one. */
+static enum status rendered_one(struct store *s, const struct message *m, rendered_visit *visit, void *arg)
+{
+	struct sql_stmt *q = s->q[Q_LETTER];
+	bool row;
+	enum status st;
+
+	sql_bind_int(q, 1, (int64_t)m->body);
+	st = sql_step(q, &row);
+	if (st == ST_OK && row)
+		st = visit(arg, m->uid, sql_col_view(q, 0), sql_col_view(q, 1), sql_col_view(q, 2));
+	sql_reset(q);
+	return st;
+}
+
+static enum status rendered_run(struct store *s, const struct message *m, uint32_t n, rendered_visit *visit,
+				void *arg)
+{
+	struct sql_stmt *q = s->q[Q_LETTERS];
+	uint32_t i = 0;
+	bool row;
+	enum status st;
+
+	sql_bind_int(q, 1, (int64_t)m[0].body);
+	sql_bind_int(q, 2, (int64_t)m[n - 1].body);
+	while ((st = sql_step(q, &row)) == ST_OK && row) {
+		uint64_t body = (uint64_t)sql_col_int(q, 0);
+
+		while (i < n && m[i].body < body)
+			i++;
+		if (i == n)
+			break;
+		if (m[i].body != body)
+			continue;
+		st = visit(arg, m[i].uid, sql_col_view(q, 1), sql_col_view(q, 2), sql_col_view(q, 3));
+		if (st != ST_OK)
+			break;
+	}
+	sql_reset(q);
+	return st;
+}
+
+enum status index_rendered(struct store *s, const struct message *messages, uint32_t n, rendered_visit *visit,
+			   void *arg)
+{
+	enum status st = begin(s);
+
+	if (st == ST_OK)
+		st = stage_letters(s);
+	for (uint32_t i = 0; i < n && st == ST_OK;) {
+		uint32_t k = i + 1;
+
+		/* Not more than a few foreign rows for each of ours. */
+		while (k < n && messages[k].body > messages[k - 1].body &&
+		       messages[k].body - messages[k - 1].body <= 8)
+			k++;
+		st = k - i > 2 ? rendered_run(s, messages + i, k - i, visit, arg)
+			       : rendered_one(s, messages + i, visit, arg);
+		i = k - i > 2 ? k : i + 1;
+	}
+	return st;
+}

@@ -1,0 +1,59 @@
+/* segment.h - one file of a journal: its head, mapping and records.  Used by
+ * journal.c and compaction only. */
+#ifndef WAXWING_MS_SEGMENT_H
+#define WAXWING_MS_SEGMENT_H
+
+#include "ms/journal.h"
+
+enum { SEGMENT_NAME = 32, RECORD_ALIGN = 8 };
+
+struct segment {
+	struct segment_facts f;	/* f.end: flushed up to there */
+	int fd;
+	uint64_t size;		/* end of the good records */
+	uint64_t last_seq;	/* of all records, also those not flushed */
+	uint64_t reserve;	/* how much to map at once */
+	char *map;		/* MAP_SHARED, so that appends are seen */
+	size_t mapped;
+	unsigned char *checked;	/* bit offset / JOURNAL_HEAD: that record's sum was right */
+	size_t checked_n;
+	uint64_t ahead;		/* the kernel was asked to read up to there */
+	uint64_t last_read;	/* where the last body ended */
+	bool suspect;		/* a flush failed */
+};
+
+struct record_head {
+	uint8_t type;
+	uint32_t meta, body;
+	uint64_t seq, sum;
+};
+
+static inline uint64_t record_span(uint64_t meta, uint64_t body)
+{
+	return (JOURNAL_HEAD + meta + body + RECORD_ALIGN - 1) & ~(uint64_t)(RECORD_ALIGN - 1);
+}
+
+void segment_name(uint32_t number, const char *suffix, char out[SEGMENT_NAME]);
+
+/* A fresh file with its head, not yet flushed; ret gets fd, number,
+ * generation and size. */
+enum status segment_make(int dir, const char *name, uint32_t number, struct segment *ret) MUST_USE;
+/* ST_CORRUPT: neither copy of the head is right. */
+enum status segment_read_head(struct segment *s) MUST_USE;
+void segment_close(struct segment *s);
+
+/* The record whose head lies at `at`, its sum checked; false where there is
+ * none.  ret's views point into the mapping. */
+bool segment_record(struct segment *s, uint64_t at, struct journal_record *ret);
+/* The same, but the sum only when this process has not checked it before. */
+bool segment_record_once(struct segment *s, uint64_t at, struct journal_record *ret);
+
+/* Writes one record at s->size and moves that; on failure nothing changed. */
+enum status segment_append(struct segment *s, uint8_t type, uint64_t seq, struct view meta,
+			   const struct view *body, size_t n_parts, struct place *ret_at) MUST_USE;
+
+/* Tell the kernel that [at, at + n) is read now, so that it reads ahead where
+ * the reading goes in order. */
+void segment_reads(struct segment *s, uint64_t at, uint64_t n);
+
+#endif
