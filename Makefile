@@ -40,6 +40,12 @@ check-long: all asan fuzz
 clean:
 	rm -rf $(BUILD) build-*
 
+# Speed and memory, beside the peers that are installed; as root, some minutes.
+# BENCH="--rounds 5 inbound", BENCH="imap -- waxwing": see bench/README.md.
+.PHONY: bench
+bench: all
+	@WAXWING=$(CURDIR)/$(BUILD)/src/waxwing $(PYTHON) bench/run.py $(or $(BENCH),--quick --rounds 2)
+
 # ---- for people ----
 .PHONY: demo install pages help
 
