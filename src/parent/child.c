@@ -6,6 +6,7 @@
 #include "role/role.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,27 @@ static char **child_environment(void)
 	return env;
 }
 
+/* waxwing-room, beside us or in ../libexec/waxwing; or ourselves.  Held open (above
+ * ROLE_PARENT_FD: tidy_descriptors saw to it), so that an upgrade under a
+ * running server does not mix two versions: their records may differ. */
+void parent_find_room_program(struct parent *p)
+{
+	static const char *const places[] = { "/waxwing-room", "/../libexec/waxwing/waxwing-room" };
+	char self[PATH_MAX], path[PATH_MAX + NAME_SIZE];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	int fd = -1;
+
+	while (n > 0 && self[n - 1] != '/')
+		n--;
+	for (size_t i = 0; i < sizeof places / sizeof *places && n > 0 && fd < 0; i++) {
+		snprintf(path, sizeof path, "%.*s%s", (int)(n - 1), self, places[i]);
+		fd = open(path, O_PATH | O_CLOEXEC);
+	}
+	snprintf(p->room_program, sizeof p->room_program, "/proc/self/exe");
+	if (fd >= 0)
+		snprintf(p->room_program, sizeof p->room_program, "/proc/self/fd/%d", fd);
+}
+
 static enum status spawn(struct child *c, int channel_fd)
 {
 	static char **env;
@@ -50,7 +72,8 @@ static enum status spawn(struct child *c, int channel_fd)
 		return ST_NOMEM;
 	rc = posix_spawn_file_actions_adddup2(&fa, channel_fd, ROLE_PARENT_FD);
 	if (rc == 0)
-		rc = posix_spawn(&pid, "/proc/self/exe", &fa, NULL, argv, env);
+		rc = posix_spawn(&pid, c->role == ROLE_ROOM ? c->parent->room_program : "/proc/self/exe", &fa,
+				 NULL, argv, env);
 	posix_spawn_file_actions_destroy(&fa);
 	if (rc != 0)
 		return status_of_errno(rc);

@@ -504,6 +504,7 @@ int parent_serve(const char *dir)
 	p->control.fd = -1;
 	tidy_descriptors();
 	more_descriptors();
+	parent_find_room_program(p);
 	if (conf_load(dir, &p->conf, &why) != ST_OK) {
 		fprintf(stderr, "waxwing: %.*s\n", VIEW_ARG(buf_view(&why)));
 		return 2;

@@ -44,6 +44,7 @@ struct listener {
 
 struct parent {
 	struct conf conf;
+	char room_program[48];	/* what a room is started from */
 	struct loop *loop;
 	struct child warden, queue;
 	struct child *doors;
@@ -60,6 +61,9 @@ struct parent {
 
 /* `waxwing serve`: runs until SIGTERM or SIGINT; the exit status. */
 int parent_serve(const char *dir);
+
+/* child.c: finds the program that rooms are started from. */
+void parent_find_room_program(struct parent *p);
 
 /* child.c: start it (again), and join it with its peers. */
 enum status child_start(struct child *c) MUST_USE;
