@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { READ_STEP = 16 * 1024, WASTE_READS = 64 };
@@ -361,6 +362,51 @@ enum status conn_push(struct conn *c)
 			look_soon(c);
 	}
 	return st;
+}
+
+enum status conn_send(struct conn *c, struct view v, size_t *ret_n)
+{
+	size_t at = 0, done = 0;
+
+	while (!c->broken && (at < c->out.n || done < v.n)) {
+		struct iovec iov[2] = {
+			{ c->out.p + at, c->out.n - at },
+			{ (char *)(uintptr_t)v.p + done, v.n - done },
+		};
+		struct msghdr m = { .msg_iov = iov + (at == c->out.n), .msg_iovlen = 2 - (at == c->out.n) };
+		ssize_t n = sendmsg(c->watch.fd, &m, MSG_NOSIGNAL);
+
+		if (n <= 0) {
+			if (n < 0 && errno == EINTR)
+				continue;
+			c->broken = n == 0 || errno != EAGAIN;
+			c->writable = false;
+			break;
+		}
+		conn_alive(c);
+		if ((size_t)n <= c->out.n - at) {
+			at += (size_t)n;
+		} else {
+			done += (size_t)n - (c->out.n - at);
+			at = c->out.n;
+		}
+	}
+	buf_drop(&c->out, at);
+	*ret_n = done;
+	return c->broken ? ST_CLOSED : c->out.n || done < v.n ? ST_AGAIN : ST_OK;
+}
+
+int conn_release(struct conn *c, struct buf *pending)
+{
+	int fd = c->watch.fd;
+
+	buf_put(pending, conn_view(c));
+	loop_unwatch(c->loop, &c->watch);
+	loop_timer_clear(c->loop, &c->timer);
+	c->watch.fd = -1;
+	buf_free(&c->in);
+	buf_free(&c->out);
+	return fd;
 }
 
 void conn_close(struct conn *c)

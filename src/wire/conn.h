@@ -109,6 +109,16 @@ enum status conn_flush(struct conn *c) MUST_USE;
  * ST_OK (all is sent), ST_AGAIN, ST_CLOSED (the conn ends by itself). */
 enum status conn_push(struct conn *c) MUST_USE;
 
+/* Send out and then v, without copying v, as much as the socket takes without
+ * waiting; *ret_n is how many bytes of v went.  Only for a plain socket.
+ * ST_OK (all), ST_AGAIN, ST_CLOSED. */
+enum status conn_send(struct conn *c, struct view v, size_t *ret_n) MUST_USE;
+
+/* Give the socket away: the conn is over and `ended` is not called.  Bytes
+ * read and not taken go behind `pending`.  No coroutine may run it and out
+ * must be empty.  Only for a plain socket. */
+int conn_release(struct conn *c, struct buf *pending);
+
 /* While paused, serve is not called and nothing is read.  Going on may call
  * serve at once, and so end and free the connection.  Not from its serve. */
 void conn_pause(struct conn *c, bool paused);
