@@ -120,14 +120,20 @@ void imap_set_finish(struct imap_set_writer *w)
 	w->from = 0;
 }
 
-void imap_set_put(struct imap_set_writer *w, uint32_t x)
+void imap_set_put_run(struct imap_set_writer *w, uint32_t from, uint32_t to)
 {
-	if (w->from && x == w->to + 1) {
-		w->to = x;
+	if (w->from && from == w->to + 1) {
+		w->to = to;
 		return;
 	}
 	imap_set_finish(w);
-	w->from = w->to = x;
+	w->from = from;
+	w->to = to;
+}
+
+void imap_set_put(struct imap_set_writer *w, uint32_t x)
+{
+	imap_set_put_run(w, x, x);
 }
 
 /* ---- flags ---- */
@@ -211,7 +217,7 @@ static unsigned days_in(int64_t y, unsigned m)
 	static const unsigned char n[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 	bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
 
-	return n[m - 1] + (m == 2 && leap);
+	return n[m - 1] + (m == 2 && leap ? 1u : 0u);
 }
 
 /* Exactly n digits, or for n of 0 one or two. */

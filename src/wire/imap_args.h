@@ -36,6 +36,7 @@ struct imap_set_writer {
 	bool any;
 };
 void imap_set_put(struct imap_set_writer *w, uint32_t x);
+void imap_set_put_run(struct imap_set_writer *w, uint32_t from, uint32_t to);
 void imap_set_finish(struct imap_set_writer *w);
 
 /* ---- flags ---- */
@@ -114,6 +115,7 @@ struct imap_search_key {
 	uint64_t number;		/* flag bit, size, seconds, mod-sequence */
 	int64_t day;
 	struct imap_set set;
+	void *cooked;			/* of whoever evaluates it */
 	struct imap_search_key *kids;	/* first of AND, OR, NOT */
 	struct imap_search_key *next;	/* of the same parent */
 };
