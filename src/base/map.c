@@ -39,6 +39,14 @@ static enum status grow(struct map *m)
 	return ST_OK;
 }
 
+enum status map_reserve(struct map *m, size_t n)
+{
+	while ((m->used + n) * 4 > m->cap * 3)
+		if (grow(m) != ST_OK)
+			return ST_NOMEM;
+	return ST_OK;
+}
+
 enum status map_set(struct map *m, uint64_t key, void *value)
 {
 	struct map_slot *s;

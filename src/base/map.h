@@ -24,6 +24,8 @@ struct map {
 void *map_get(const struct map *m, uint64_t key);
 /* Adds or replaces.  ST_NOMEM. */
 enum status map_set(struct map *m, uint64_t key, void *value) MUST_USE;
+/* After ST_OK the next n entries added cannot fail.  ST_NOMEM. */
+enum status map_reserve(struct map *m, size_t n) MUST_USE;
 /* Returns what was there, or NULL. */
 void *map_remove(struct map *m, uint64_t key);
 /* One entry after another: start with *at = 0; NULL at the end.  The map
