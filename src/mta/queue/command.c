@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 
-static const char *const states[] = { "waiting", "in hand", "delivered", "done" };
+static const char *const states[] = { "waiting", "in hand", "delivered", "put off", "done" };
 
 static void put_json(struct buf *b, struct view v)
 {
@@ -68,7 +68,7 @@ static void send_status(struct queue *q, struct channel *ch)
 			in[l->to[i].state]++;
 	}
 	buf_putf(&json, "{\"letters\":%llu,\"waiting\":%llu,\"in_hand\":%llu,\"unflushed\":%llu}",
-		 (unsigned long long)letters, (unsigned long long)in[WAITING],
+		 (unsigned long long)letters, (unsigned long long)(in[WAITING] + in[DEFERRED]),
 		 (unsigned long long)in[HANDED], (unsigned long long)in[DELIVERED]);
 	role_row(ch, buf_view(&json));
 	buf_free(&json);
@@ -94,23 +94,11 @@ static struct letter *named(struct queue *q, struct view name)
 static enum verdict remove_letter(struct queue *q, struct letter *l)
 {
 	for (uint32_t i = 0; i < l->n; i++)
-		if (l->to[i].state != WAITING)
+		if (l->to[i].state == HANDED || l->to[i].state == DELIVERED)
 			return VERDICT_LATER;
-	for (uint32_t i = 0; i < l->n; i++) {
-		struct lane *lane;
-		size_t at = 0;
-
-		while ((lane = map_next(&q->lanes, &at)) != NULL)
-			for (struct handover **p = &lane->first; *p; p = &(*p)->next)
-				if (*p == &l->to[i]) {
-					if (lane->next == *p)
-						lane->next = (*p)->next;
-					*p = l->to[i].next;
-					if (*p == NULL)
-						lane->last = p;
-					break;
-				}
-	}
+	for (uint32_t i = 0; i < l->n; i++)
+		if (l->to[i].state != DONE)
+			lane_remove(q, &l->to[i]);
 	log_event(LOG_INFO_, "removed", "id=%s", l->name);
 	l->owed = 1;
 	letter_settled(q, l);

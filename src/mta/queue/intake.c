@@ -8,14 +8,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static struct letter *letter_new(uint64_t id, const struct spool_place *at, const struct envelope *e)
+static struct letter *letter_new(const struct envelope *e)
 {
 	struct letter *l = calloc(1, sizeof *l + e->n_recipients * sizeof l->to[0]);
 
 	if (l == NULL)
 		return NULL;
-	l->id = id;
-	l->at = *at;
 	l->n = l->owed = e->n_recipients;
 	l->fd = -1;
 	memcpy(l->name, e->id.p ? e->id.p : "", view_head(e->id, sizeof l->name - 1).n);
@@ -44,13 +42,21 @@ enum status queue_found(void *arg, uint64_t id, const struct spool_place *at, st
 
 	arena_free(&q->arena);
 	st = envelope_take(envelope, &q->arena, &e);
+	if (st == ST_SYNTAX) {
+		/* It stays in the spool for people to look at. */
+		log_event(LOG_ERROR_, "held", "queue=%llx why=\"its envelope cannot be read\"",
+			  (unsigned long long)id);
+		return ST_OK;
+	}
 	if (st != ST_OK)
 		return st;
-	l = letter_new(id, at, &e);
+	l = letter_new(&e);
 	if (l == NULL || map_set(&q->letters, id, l) != ST_OK) {
 		free(l);
 		return ST_NOMEM;
 	}
+	l->id = id;
+	l->at = *at;
 	schedule(q, l, &e);
 	return ST_OK;
 }
@@ -58,6 +64,8 @@ enum status queue_found(void *arg, uint64_t id, const struct spool_place *at, st
 static void answer(struct queue *q, struct channel *ch, uint32_t call, uint64_t sid, enum verdict v,
 		   uint64_t id)
 {
+	if (ch == NULL)
+		return;
 	rec_put_letter_kept(&q->out, call, sid, &(struct rec_letter_kept){ (uint8_t)v, id });
 	(void)!role_send(ch, &q->out, -1);
 }
@@ -88,30 +96,46 @@ static enum verdict verdict_of(enum status st)
 static enum status promise(struct queue *q, struct channel *ch, struct record *rec,
 			   const struct rec_letter *in)
 {
-	struct promise *p;
-	struct spool_place at;
+	struct promise *p = NULL;
+	struct letter *l = NULL;
 	struct envelope e;
-	uint64_t id;
 	enum status st;
 
 	arena_free(&q->arena);
 	st = envelope_take(in->envelope, &q->arena, &e);
-	if (st != ST_OK || e.n_recipients == 0 || in->size > INT32_MAX)
-		return st == ST_OK ? ST_SYNTAX : st;
-	p = malloc(sizeof *p);
-	if (p == NULL)
-		return ST_NOMEM;
-	st = spool_add(q->spool, in->envelope, in->body, rec->fd, in->size, &id, &at);
+	if (st == ST_OK && (e.n_recipients == 0 || in->size > INT32_MAX))
+		st = ST_SYNTAX;
+	/* All that can fail comes before the letter is in the batch. */
+	if (st == ST_OK)
+		st = map_reserve(&q->letters, q->promised + 1);
+	if (st == ST_OK) {
+		l = letter_new(&e);
+		p = malloc(sizeof *p);
+		st = l && p ? ST_OK : ST_NOMEM;
+	}
+	if (st == ST_OK)
+		st = spool_add(q->spool, in->envelope, in->body, rec->fd, in->size, &l->id, &l->at);
 	if (st != ST_OK) {
+		free(l);
 		free(p);
 		return st;
 	}
-	*p = (struct promise){ NULL, ch, rec->call, rec->sid, letter_new(id, &at, &e) };
-	if (hold(q, p->letter, rec->fd))
+	*p = (struct promise){ NULL, ch, rec->call, rec->sid, l };
+	q->promised++;
+	if (hold(q, l, rec->fd))
 		rec->fd = -1;
 	*q->promises_end = p;
 	q->promises_end = &p->next;
 	return ST_OK;
+}
+
+void queue_door_gone(struct channel *ch)
+{
+	struct queue *q = ch->owner;
+
+	for (struct promise *p = q->promises; p; p = p->next)
+		if (p->ch == ch)
+			p->ch = NULL;
 }
 
 void queue_take_letter(struct queue *q, struct channel *ch, struct record *rec)
@@ -144,37 +168,77 @@ static void keep(struct queue *q, struct letter *l)
 	}
 }
 
+/* Letters that have stayed long move out of the oldest segment. */
+static void move_stale(struct queue *q)
+{
+	uint64_t number = spool_stale(q->spool), bytes = 0;
+	struct moved {
+		struct letter *letter;
+		struct spool_place to;
+	} *moved = number ? calloc(MOVE_LETTERS, sizeof *moved) : NULL;
+	struct letter *l;
+	size_t at = 0, n = 0;
+
+	while (moved && n < MOVE_LETTERS && bytes < MOVE_BYTES && (l = map_next(&q->letters, &at)) != NULL) {
+		if (l->at.segment != number ||
+		    spool_copy(q->spool, l->id, &l->at, &moved[n].to) != ST_OK)
+			continue;
+		moved[n++].letter = l;
+		bytes += l->at.body_n;
+	}
+	if (n && spool_commit(q->spool) == ST_OK) {
+		for (size_t i = 0; i < n; i++) {
+			spool_moved(q->spool, &moved[i].letter->at);
+			moved[i].letter->at = moved[i].to;
+		}
+		log_event(LOG_INFO_, "moved", "letters=%zu bytes=%llu", n, (unsigned long long)bytes);
+		queue_flush_in(q, ROOM_AGAIN_MS);
+	}
+	free(moved);
+}
+
+/* The answers of one commit; letters that were not kept are gone. */
+static void answer_all(struct queue *q, struct promise *p, enum status st)
+{
+	for (; p; p = p->next) {
+		/* Cannot fail: the place was reserved. */
+		if (st == ST_OK && map_set(&q->letters, p->letter->id, p->letter) == ST_OK) {
+			answer(q, p->ch, p->call, p->sid, VERDICT_OK, p->letter->id);
+			continue;
+		}
+		answer(q, p->ch, p->call, p->sid, verdict_of(st), 0);
+		letter_let_go(q, p->letter);
+		free(p->letter);
+		p->letter = NULL;
+	}
+}
+
 void queue_commit(struct turn_hook *h)
 {
 	struct queue *q = (struct queue *)((char *)h - offsetof(struct queue, commit));
 	struct promise *p = q->promises, *next;
+	bool tidy = q->commit_now;
 	enum status st;
 
-	if (p == NULL && !(q->done_waiting && q->proc.stopping))
+	if (p == NULL && !tidy && !(q->done_waiting && q->proc.stopping))
 		return;
 	q->promises = NULL;
 	q->promises_end = &q->promises;
-	q->done_waiting = false;
+	q->promised = 0;
+	q->done_waiting = q->commit_now = false;
 	st = spool_commit(q->spool);
-	if (st != ST_OK)
+	if (st != ST_OK) {
 		log_event(LOG_ERROR_, "spool", "why=\"%s\"", status_name(st));
-	/* All answers first, so that no client waits for a delivery. */
-	for (struct promise *a = p; a; a = a->next) {
-		bool kept = st == ST_OK && a->letter && map_set(&q->letters, a->letter->id, a->letter) == ST_OK;
-
-		answer(q, a->ch, a->call, a->sid, kept ? VERDICT_OK : verdict_of(st ? st : ST_NOMEM),
-		       kept ? a->letter->id : 0);
-		if (!kept) {
-			if (a->letter)
-				letter_let_go(q, a->letter);
-			free(a->letter);
-			a->letter = NULL;
-		}
+		queue_flush_in(q, ROOM_AGAIN_MS);	/* DONEs are still to be written */
 	}
+	/* All answers first, so that no client waits for a delivery. */
+	answer_all(q, p, st);
 	for (; p; p = next) {
 		next = p->next;
 		if (p->letter)
 			keep(q, p->letter);
 		free(p);
 	}
+	if (tidy && st == ST_OK)
+		move_stale(q);
 }

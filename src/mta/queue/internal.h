@@ -7,20 +7,29 @@
 #include "mta/queue/spool.h"
 #include "role/role.h"
 
-/* Letters in hand of one room at a time, and how long to wait before a room
- * that failed is tried again. */
-enum { ROOM_WINDOW = 64, ROOM_WINDOW_BYTES = 2 * 1024 * 1024, ROOM_AGAIN_MS = 1000 };
+/* Letters in hand of one room at a time; rooms asked for at a time. */
+enum { ROOM_WINDOW = 64, ROOM_WINDOW_BYTES = 2 * 1024 * 1024, ROOMS_ASKED = 64 };
+
+/* How long to wait before a room is tried again that died, or that failed or
+ * refused a letter; doubled each time, up to the most.  A letter that its
+ * room died of DEADLY times is set aside for longer. */
+enum { ROOM_GONE_MS = 20, ROOM_AGAIN_MS = 1000, PAUSE_MOST_MS = 60000, DEADLY = 5, HELD_MS = 1800000 };
+
+/* Bytes of letters moved to a new segment at a time (spool_copy). */
+enum { MOVE_BYTES = 8 * 1024 * 1024, MOVE_LETTERS = 1024 };
 
 /* Doors' memory files that are held until the room has them. */
 enum { HELD_MAX = 256, HELD_BYTES = 64 * 1024 * 1024 };
 
-enum recipient_state { WAITING, HANDED, DELIVERED, DONE };
+enum recipient_state { WAITING, HANDED, DELIVERED, DEFERRED, DONE };
 
 struct handover {
 	struct letter *letter;
 	uint32_t recipient;
 	enum recipient_state state;
-	struct handover *next;	/* in its room's list */
+	uint8_t tries;		/* refused, or its room died of it */
+	steady_ms after;	/* DEFERRED: not before */
+	struct handover *next;	/* in its lane's list for that state */
 };
 
 struct letter {
@@ -38,21 +47,27 @@ struct lane {
 	struct queue *q;
 	uint64_t account;
 	struct channel ch;
-	bool asked;		/* the parent was asked for a channel */
+	bool asked;		/* the parent was asked for a channel, */
+	steady_ms asked_until;	/* and after this is asked again */
+	bool left;		/* we said that nothing more will come */
+	bool progress;		/* this room has taken a letter */
 	bool flushing;
+	uint32_t careful;	/* so many letters one at a time: the last room died */
+	unsigned deaths, flush_failures;	/* in a row */
+	steady_ms flush_after;
 	uint32_t in_hand;
 	uint64_t in_hand_bytes;
 	struct handover *first, **last;		/* WAITING and HANDED, in order */
 	struct handover *next;			/* the first that is WAITING */
 	struct handover *delivered, *flushed_to;	/* wait for a flush */
-	struct timer again;
-	struct lane *next_dirty;
+	struct handover *deferred;
+	struct timer again, due;
 };
 
 /* A door's letter whose answer waits for the commit. */
 struct promise {
 	struct promise *next;
-	struct channel *ch;
+	struct channel *ch;	/* NULL: its door is gone */
 	uint32_t call;
 	uint64_t sid;
 	struct letter *letter;
@@ -71,12 +86,17 @@ struct queue {
 	struct timer flush;
 	struct buf out;		/* the record being written */
 	struct arena arena;	/* of the record being read */
-	bool done_waiting;	/* DONEs lie in the batch */
+	bool done_waiting;	/* DONEs are not committed yet, */
+	bool commit_now;	/* and should be, letters or not */
+	uint32_t promised;	/* letters in promises */
+	uint32_t asked;		/* rooms asked for and not yet there */
 };
 
 /* intake.c: letters from doors, group commit. */
 void queue_take_letter(struct queue *q, struct channel *ch, struct record *rec);
 void queue_commit(struct turn_hook *h);
+/* The door on that channel is gone: nobody waits for its answers. */
+void queue_door_gone(struct channel *ch);
 enum status queue_found(void *arg, uint64_t id, const struct spool_place *at, struct view envelope);
 
 /* lane.c: handing over to rooms. */
@@ -84,7 +104,12 @@ enum status lane_add(struct queue *q, uint64_t account, struct handover *h) MUST
 void lane_run(struct lane *l);
 void lane_connected(struct queue *q, uint64_t account, int fd);
 void lane_failed(struct queue *q, uint64_t account);
-void lane_flush_all(struct queue *q);
+/* True while something waits for a flush. */
+bool lane_flush_all(struct queue *q);
+/* It is in no lane any more. */
+void lane_remove(struct queue *q, struct handover *h);
+/* queue.c: flush and commit no later than in so many ms. */
+void queue_flush_in(struct queue *q, uint64_t ms);
 void letter_settled(struct queue *q, struct letter *l);
 /* Gives back the memory file that the letter came in. */
 void letter_let_go(struct queue *q, struct letter *l);

@@ -1,5 +1,10 @@
 /* lane.c - one lane for each account: letters go to its room in order, a
- * window at a time, and are forgotten only once the room has flushed. */
+ * window at a time, and are forgotten only once the room has flushed.
+ *
+ * A room that dies with letters in hand gets them again, one at a time until
+ * it is seen which of them kills it; that one is put off for long, the others
+ * go on.  What a room refuses is put off too, with growing pauses: the queue
+ * forgets nothing that no flush has covered. */
 #include "mta/queue/internal.h"
 
 #include "base/log.h"
@@ -10,6 +15,8 @@
 static void lane_receive(struct channel *ch, struct record *rec);
 static void lane_gone(struct channel *ch);
 static void lane_again(struct timer *t);
+static void lane_due(struct timer *t);
+static void take_back(struct lane *l);
 
 static struct lane *lane_of(struct queue *q, uint64_t account)
 {
@@ -25,6 +32,7 @@ static struct lane *lane_of(struct queue *q, uint64_t account)
 	l->ch.watch.fd = -1;
 	l->last = &l->first;
 	l->again.fire = lane_again;
+	l->due.fire = lane_due;
 	if (map_set(&q->lanes, account, l) != ST_OK) {
 		free(l);
 		return NULL;
@@ -32,16 +40,45 @@ static struct lane *lane_of(struct queue *q, uint64_t account)
 	return l;
 }
 
+static bool lane_has_work(const struct lane *l)
+{
+	return l->next || l->delivered;
+}
+
+static void want_again(struct lane *l, uint64_t in_ms)
+{
+	if (l->again.slot == 0 && loop_timer(l->q->proc.loop, &l->again, clock_steady() + in_ms) != ST_OK)
+		log_event(LOG_ERROR_, "timer", "%s", "");
+}
+
+static void asked_no_more(struct lane *l)
+{
+	if (l->asked)
+		l->q->asked--;
+	l->asked = false;
+}
+
+/* Asks the parent for a channel to the room; not for more than ROOMS_ASKED at
+ * a time, lest a full spool starts a process for everybody at once. */
 static void ask_for_room(struct lane *l)
 {
 	struct queue *q = l->q;
 
-	if (l->asked || channel_is_open(&l->ch) || l->again.slot)
+	if ((l->asked && clock_steady() < l->asked_until) || channel_is_open(&l->ch) || l->again.slot)
 		return;
-	l->asked = true;
+	asked_no_more(l);
+	if (q->asked >= ROOMS_ASKED) {
+		want_again(l, ROOM_AGAIN_MS);
+		return;
+	}
 	rec_put_room_open(&q->out, 0, 0, &(struct rec_room_open){ l->account, ROLE_QUEUE, 0 });
-	if (role_send(&q->proc.parent, &q->out, -1) != ST_OK)
-		l->asked = false;
+	if (role_send(&q->proc.parent, &q->out, -1) != ST_OK) {
+		want_again(l, ROOM_AGAIN_MS);
+		return;
+	}
+	l->asked = true;
+	l->asked_until = clock_steady() + PAUSE_MOST_MS;
+	q->asked++;
 }
 
 /* A long letter's bytes: the memory file that the door filled, where it is
@@ -82,27 +119,125 @@ static enum status hand_over(struct lane *l, struct handover *h)
 	return st;
 }
 
+/* Put off: no room gets it before its pause is over. */
+static void put_off(struct lane *l, struct handover *h, uint64_t ms)
+{
+	h->state = DEFERRED;
+	h->after = clock_steady() + ms;
+	h->next = l->deferred;
+	l->deferred = h;
+	if (l->due.slot && l->due.at <= h->after)
+		return;
+	if (loop_timer(l->q->proc.loop, &l->due, h->after) != ST_OK)
+		log_event(LOG_ERROR_, "timer", "%s", "");
+}
+
+static void append(struct lane *l, struct handover *h)
+{
+	h->state = WAITING;
+	h->next = NULL;
+	*l->last = h;
+	l->last = &h->next;
+	if (l->next == NULL)
+		l->next = h;
+}
+
+/* The pauses of some are over: they join the end of the lane. */
+static void lane_due(struct timer *t)
+{
+	struct lane *l = (struct lane *)((char *)t - offsetof(struct lane, due));
+	struct handover *h = l->deferred, *next;
+	steady_ms now = clock_steady();
+
+	l->deferred = NULL;
+	for (; h; h = next) {
+		next = h->next;
+		if (h->after <= now)
+			append(l, h);
+		else
+			put_off(l, h, h->after - now);
+	}
+	lane_run(l);
+}
+
+/* Takes it out of the lane, in whatever list it is. */
+static bool cut(struct lane *l, struct handover **list, struct handover *h)
+{
+	struct handover **p = list;
+
+	while (*p && *p != h)
+		p = &(*p)->next;
+	if (*p == NULL)
+		return false;
+	if (l->next == h)
+		l->next = h->next;
+	*p = h->next;
+	if (list == &l->first && h->next == NULL)
+		l->last = p;
+	h->next = NULL;
+	return true;
+}
+
+void lane_remove(struct queue *q, struct handover *h)
+{
+	struct lane *l;
+	size_t at = 0;
+
+	while ((l = map_next(&q->lanes, &at)) != NULL)
+		if (cut(l, &l->first, h) || cut(l, &l->deferred, h))
+			return;
+}
+
+/* It cannot be read back, or it kills its room: set aside, never lost. */
+static void set_aside(struct lane *l, struct handover *h, const char *why)
+{
+	log_begin(LOG_ERROR_, "held");
+	log_str("id", h->letter->name);
+	log_u64("account", l->account);
+	log_str("why", why);
+	log_end();
+	put_off(l, h, HELD_MS);
+}
+
+/* The next one that waits.  False when the lane must pause. */
+static bool hand_next(struct lane *l)
+{
+	struct handover *h = l->next;
+	enum status st = hand_over(l, h);
+
+	if (st == ST_CORRUPT || st == ST_MISSING) {
+		if (cut(l, &l->first, h))
+			set_aside(l, h, "its bytes in the spool are damaged");
+		return true;
+	}
+	if (st != ST_OK) {
+		if (st != ST_CLOSED)
+			log_event(LOG_ERROR_, "hand-over", "id=%s why=\"%s\"", h->letter->name,
+				  status_name(st));
+		want_again(l, ROOM_AGAIN_MS);
+		return false;
+	}
+	h->state = HANDED;
+	l->next = h->next;
+	l->in_hand++;
+	l->in_hand_bytes += h->letter->at.body_n;
+	return true;
+}
+
 void lane_run(struct lane *l)
 {
+	uint32_t window = l->careful ? 1 : ROOM_WINDOW;
+
 	if (!channel_is_open(&l->ch)) {
-		if (l->next || l->delivered)
+		if (lane_has_work(l))
 			ask_for_room(l);
 		return;
 	}
-	while (l->next && l->in_hand < ROOM_WINDOW && l->in_hand_bytes < ROOM_WINDOW_BYTES) {
-		struct handover *h = l->next;
-		enum status st = hand_over(l, h);
-
-		if (st != ST_OK) {
-			log_event(LOG_ERROR_, "hand-over", "id=%s why=\"%s\"", h->letter->name,
-				  status_name(st));
+	if (l->left)	/* it goes; when it has gone we ask anew */
+		return;
+	while (l->next && l->in_hand < window && l->in_hand_bytes < ROOM_WINDOW_BYTES)
+		if (!hand_next(l))
 			return;
-		}
-		h->state = HANDED;
-		l->next = h->next;
-		l->in_hand++;
-		l->in_hand_bytes += h->letter->at.body_n;
-	}
 }
 
 enum status lane_add(struct queue *q, uint64_t account, struct handover *h)
@@ -111,14 +246,20 @@ enum status lane_add(struct queue *q, uint64_t account, struct handover *h)
 
 	if (l == NULL)
 		return ST_NOMEM;
-	h->state = WAITING;
-	h->next = NULL;
-	*l->last = h;
-	l->last = &h->next;
-	if (l->next == NULL)
-		l->next = h;
+	append(l, h);
 	lane_run(l);
 	return ST_OK;
+}
+
+static void send_flush(struct lane *l)
+{
+	struct queue *q = l->q;
+
+	rec_put_flush(&q->out, 0, 0, &(struct rec_flush){ l->account });
+	if (role_send(&l->ch, &q->out, -1) != ST_OK)
+		return;
+	l->flushing = true;
+	l->flushed_to = l->delivered;
 }
 
 void lane_connected(struct queue *q, uint64_t account, int fd)
@@ -129,14 +270,31 @@ void lane_connected(struct queue *q, uint64_t account, int fd)
 		close(fd);
 		return;
 	}
-	l->asked = false;
-	channel_close(&l->ch);
+	asked_no_more(l);
+	if (channel_is_open(&l->ch)) {
+		channel_close(&l->ch);
+		take_back(l);
+	}
+	l->left = l->progress = false;
 	l->ch = (struct channel){
 		.receive = lane_receive, .gone = lane_gone, .allowed = record_allowed,
 		.owner = l, .peer_id = account, .self = ROLE_QUEUE, .peer = ROLE_ROOM,
 	};
-	if (channel_open(&l->ch, q->proc.loop, fd) == ST_OK)
-		lane_run(l);
+	if (channel_open(&l->ch, q->proc.loop, fd) != ST_OK) {
+		want_again(l, ROOM_AGAIN_MS);
+		return;
+	}
+	/* What the room before it had and did not flush. */
+	if (l->delivered)
+		send_flush(l);
+	lane_run(l);
+}
+
+static uint64_t pause_of(unsigned failures, uint64_t first, uint64_t most)
+{
+	uint64_t ms = first << (failures < 16 ? failures : 16);
+
+	return ms < most ? ms : most;
 }
 
 void lane_failed(struct queue *q, uint64_t account)
@@ -145,9 +303,8 @@ void lane_failed(struct queue *q, uint64_t account)
 
 	if (l == NULL)
 		return;
-	l->asked = false;
-	if (loop_timer(q->proc.loop, &l->again, clock_steady() + ROOM_AGAIN_MS) != ST_OK)
-		log_event(LOG_ERROR_, "timer", "%s", "");
+	asked_no_more(l);
+	want_again(l, pause_of(l->deaths++, ROOM_AGAIN_MS, PAUSE_MOST_MS));
 }
 
 static void lane_again(struct timer *t)
@@ -167,32 +324,33 @@ static void take_back(struct lane *l)
 	l->flushed_to = NULL;
 }
 
+/* The room died with letters in hand.  From now on it gets one at a time; one
+ * that it died of DEADLY times is set aside. */
+static void blame(struct lane *l)
+{
+	struct handover *h = l->first;
+	bool alone = l->careful && l->in_hand == 1;
+
+	l->careful = ROOM_WINDOW;
+	l->deaths = l->progress ? 1 : l->deaths + 1;
+	take_back(l);
+	if (!alone || ++h->tries < DEADLY || !cut(l, &l->first, h))
+		return;
+	h->tries = 0;
+	set_aside(l, h, "its room died of it each time");
+}
+
 static void lane_gone(struct channel *ch)
 {
 	struct lane *l = ch->owner;
-	bool work = l->first || l->delivered;
 
-	take_back(l);
-	if (!work || l->q->proc.stopping)
+	if (l->in_hand && !l->left)
+		blame(l);
+	else
+		take_back(l);
+	if (!lane_has_work(l) || l->q->proc.stopping)
 		return;
-	if (loop_timer(l->q->proc.loop, &l->again, clock_steady() + 20) != ST_OK)
-		ask_for_room(l);
-}
-
-static void unlink_first(struct lane *l, struct handover *h)
-{
-	struct handover **p = &l->first;
-
-	while (*p && *p != h)
-		p = &(*p)->next;
-	if (*p == NULL)
-		return;
-	*p = h->next;
-	if (h->next == NULL)
-		l->last = p;
-	h->next = NULL;
-	l->in_hand--;
-	l->in_hand_bytes -= h->letter->at.body_n;
+	want_again(l, l->left ? 0 : pause_of(l->deaths, ROOM_GONE_MS, PAUSE_MOST_MS));
 }
 
 void letter_let_go(struct queue *q, struct letter *l)
@@ -210,23 +368,30 @@ void letter_settled(struct queue *q, struct letter *l)
 {
 	if (--l->owed)
 		return;
-	if (spool_done(q->spool, l->id, l->at.segment) != ST_OK)
+	if (spool_done(q->spool, l->id, &l->at) != ST_OK)
 		log_event(LOG_WARN_, "done-unwritten", "id=%s", l->name);
 	q->done_waiting = true;
+	queue_flush_in(q, (uint64_t)q->proc.conf.flush_interval);
 	map_remove(&q->letters, l->id);
 	letter_let_go(q, l);
 	free(l);
 }
 
-static void retry_later(struct lane *l, struct handover *h)
+/* Refused for now, or for good: until there is somebody who writes bounces,
+ * the second is only tried less often. */
+static void refused(struct lane *l, struct handover *h, const struct rec_delivered *in)
 {
-	h->state = WAITING;
-	*l->last = h;
-	l->last = &h->next;
-	if (l->next == NULL)
-		l->next = h;
-	if (loop_timer(l->q->proc.loop, &l->again, clock_steady() + ROOM_AGAIN_MS) != ST_OK)
-		log_event(LOG_ERROR_, "timer", "%s", "");
+	bool later = in->verdict == VERDICT_LATER || in->verdict == VERDICT_FULL;
+
+	log_begin(LOG_WARN_, "put-off");
+	log_str("id", h->letter->name);
+	log_u64("account", l->account);
+	log_u64("verdict", in->verdict);
+	log_view("why", in->text);
+	log_end();
+	put_off(l, h, later ? pause_of(h->tries, ROOM_AGAIN_MS, PAUSE_MOST_MS) : HELD_MS);
+	if (h->tries < UINT8_MAX)
+		h->tries++;
 }
 
 static void take_delivered(struct lane *l, const struct rec_delivered *in)
@@ -237,33 +402,24 @@ static void take_delivered(struct lane *l, const struct rec_delivered *in)
 	if (letter == NULL || in->recipient >= letter->n)
 		return;
 	h = &letter->to[in->recipient];
-	if (h->state != HANDED)
+	/* A room that answers for another's letters finds nothing to settle. */
+	if (h->state != HANDED || !cut(l, &l->first, h))
 		return;
-	unlink_first(l, h);
-	if (in->verdict == VERDICT_LATER || in->verdict == VERDICT_FULL) {
-		retry_later(l, h);
-		return;
+	l->in_hand--;
+	l->in_hand_bytes -= letter->at.body_n;
+	l->progress = true;
+	if (l->careful)
+		l->careful--;
+	if (in->verdict != VERDICT_OK) {
+		refused(l, h, in);
+	} else {
+		h->state = DELIVERED;
+		h->next = l->delivered;
+		l->delivered = h;
+		queue_flush_in(l->q, (uint64_t)l->q->proc.conf.flush_interval);
 	}
-	h->state = DELIVERED;
-	h->next = l->delivered;
-	l->delivered = h;
-	if (l->q->flush.slot == 0 &&
-	    loop_timer(l->q->proc.loop, &l->q->flush,
-		       clock_steady() + (steady_ms)l->q->proc.conf.flush_interval) != ST_OK)
-		log_event(LOG_ERROR_, "timer", "%s", "");
 	if (l->next)
 		lane_run(l);
-}
-
-static void send_flush(struct lane *l)
-{
-	struct queue *q = l->q;
-
-	rec_put_flush(&q->out, 0, 0, &(struct rec_flush){ l->account });
-	if (role_send(&l->ch, &q->out, -1) != ST_OK)
-		return;
-	l->flushing = true;
-	l->flushed_to = l->delivered;
 }
 
 /* What stood in the list when the flush was asked for is on disk now. */
@@ -273,7 +429,16 @@ static void take_flushed(struct lane *l, enum verdict v, bool asked)
 
 	l->flushing = false;
 	l->flushed_to = NULL;
-	if (v != VERDICT_OK || h == NULL)
+	if (v != VERDICT_OK) {
+		/* Not one of them is forgotten; the room is asked again. */
+		log_event(LOG_ERROR_, "not-flushed", "account=%llu", (unsigned long long)l->account);
+		l->flush_after = clock_steady() + pause_of(l->flush_failures++, ROOM_AGAIN_MS, PAUSE_MOST_MS);
+		queue_flush_in(l->q, ROOM_AGAIN_MS);
+		return;
+	}
+	l->flush_failures = 0;
+	l->deaths = 0;
+	if (h == NULL)
 		return;
 	while (*p && *p != h)
 		p = &(*p)->next;
@@ -285,25 +450,29 @@ static void take_flushed(struct lane *l, enum verdict v, bool asked)
 	}
 }
 
-void lane_flush_all(struct queue *q)
+bool lane_flush_all(struct queue *q)
 {
 	struct lane *l;
 	size_t at = 0;
+	steady_ms now = clock_steady();
+	bool more = false;
 
 	while ((l = map_next(&q->lanes, &at)) != NULL) {
-		if (l->delivered == NULL || l->flushing)
+		lane_run(l);
+		if (l->delivered == NULL)
 			continue;
-		if (channel_is_open(&l->ch))
+		more = true;
+		if (channel_is_open(&l->ch) && !l->flushing && !l->left && l->flush_after <= now)
 			send_flush(l);
-		else
-			ask_for_room(l);
 	}
+	return more;
 }
 
 static void lane_leaving(struct lane *l)
 {
 	struct queue *q = l->q;
 
+	l->left = true;
 	rec_put_left(&q->out, 0, 0, &(struct rec_left){ l->account });
 	(void)!role_send(&l->ch, &q->out, -1);
 }

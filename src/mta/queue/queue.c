@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { SPOOL_WAIT_MS = 5000 };
+
 static void door_receive(struct channel *ch, struct record *rec)
 {
 	struct queue *q = ch->owner;
@@ -31,9 +33,12 @@ static void take_channel(struct queue *q, const struct rec_channel_to *to, int f
 		return;
 	}
 	ch = &q->doors[to->index];
-	channel_close(ch);
+	if (channel_is_open(ch)) {
+		channel_close(ch);
+		queue_door_gone(ch);
+	}
 	*ch = (struct channel){
-		.receive = door_receive, .allowed = record_allowed, .owner = q,
+		.receive = door_receive, .gone = queue_door_gone, .allowed = record_allowed, .owner = q,
 		.peer_id = to->index, .self = ROLE_QUEUE, .peer = ROLE_DOOR,
 	};
 	if (channel_open(ch, q->proc.loop, fd) != ST_OK)
@@ -56,17 +61,42 @@ static void parent_says(struct role_process *p, struct record *rec)
 		close(rec->fd);
 }
 
+void queue_flush_in(struct queue *q, uint64_t ms)
+{
+	steady_ms at = clock_steady() + ms;
+
+	if (q->flush.slot && q->flush.at <= at)
+		return;
+	if (loop_timer(q->proc.loop, &q->flush, at) != ST_OK)
+		log_event(LOG_ERROR_, "timer", "%s", "");
+}
+
 static void flush_due(struct timer *t)
 {
 	struct queue *q = (struct queue *)((char *)t - offsetof(struct queue, flush));
 
-	lane_flush_all(q);
+	q->commit_now = true;	/* at the end of this turn */
+	if (lane_flush_all(q))
+		queue_flush_in(q, (uint64_t)q->proc.conf.flush_interval);
 }
 
 /* Nothing is lost by stopping at once: what is owed lies in the spool. */
 static void stop(struct role_process *p)
 {
 	loop_stop(p->loop);
+}
+
+/* A queue whose parent was killed holds the spool until it has ended. */
+static enum status open_spool(struct queue *q, const char *folder, uint64_t *ret_damaged)
+{
+	steady_ms end = clock_steady() + SPOOL_WAIT_MS;
+	enum status st;
+
+	while ((st = spool_open(folder, (uint64_t)q->proc.conf.queue_segment, queue_found, q, &q->spool,
+				ret_damaged)) == ST_EXISTS &&
+	       clock_steady() < end)
+		usleep(10000);
+	return st;
 }
 
 int queue_main(void)
@@ -94,7 +124,7 @@ int queue_main(void)
 				       .calls = SANDBOX_FILES | SANDBOX_MEMFD,
 				       .writable = { folder },
 			       });
-	st = spool_open(folder, (uint64_t)q->proc.conf.queue_segment, queue_found, q, &q->spool, &damaged);
+	st = open_spool(q, folder, &damaged);
 	if (st != ST_OK) {
 		log_event(LOG_ERROR_, "spool-open", "why=\"%s\"", status_name(st));
 		log_flush();
@@ -104,6 +134,7 @@ int queue_main(void)
 		log_event(LOG_ERROR_, "spool-damaged", "places=%llu", (unsigned long long)damaged);
 	q->commit.turn = queue_commit;
 	loop_at_turn(q->proc.loop, &q->commit);
+	queue_flush_in(q, 0);	/* and so every lane with work begins */
 	role_run(&q->proc);
 	q->commit.turn(&q->commit);
 	log_flush();

@@ -1,66 +1,29 @@
-#include "mta/queue/spool.h"
+/* spool.c - writing letters into the log, and reading them back. */
+#include "mta/queue/spool_internal.h"
 
+#include "base/clock.h"
 #include "base/cursor.h"
-#include "base/map.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 #define XXH_STATIC_LINKING_ONLY	/* a hash state on the stack */
 #include <xxhash.h>
 
-enum { HEAD = 32, ALIGN = 8, TYPE_LETTER = 1, TYPE_DONE = 2 };
-enum { BATCH_MAX = 1024 * 1024 * 1024, BATCH_SPARE = 8 * 1024 * 1024 };
-enum { NAME_SIZE = 32, ZEROS = 32 * 1024, AHEAD = 32 * ZEROS };
+enum { BATCH_SPARE = 8 * 1024 * 1024, ZEROS = 32 * 1024, AHEAD = 32 * ZEROS };
 static const uint32_t magic = 0x31535857;	/* "WXS1" */
+static const struct view segment_magic = { "WXSPOOL2", 8 };
 
-struct segment {
-	uint64_t number;
-	uint64_t first_id;	/* lowest queue id of a letter in it; UINT64_MAX: none */
-	uint64_t owed;
-	uint64_t size;
-	uint64_t prepared;	/* bytes of the file that have been written, if only with zeros */
-	int fd;
-};
-
-struct spool {
-	int dir;
-	uint64_t segment_size;
-	uint64_t next_id;
-	struct segment *segments;	/* oldest first; the last is written to */
-	size_t n_segments;
-	struct buf batch;
-	uint64_t batch_letters, batch_first_id;
-	bool kept;		/* the batch is on disk and only kept to be read from, */
-	struct spool_place kept_at;	/* from here on */
-	struct buf scratch;
-};
-
-static uint64_t padded(uint64_t n)
+void spool_segment_name(uint64_t number, char out[SEGMENT_NAME])
 {
-	return (n + ALIGN - 1) & ~(uint64_t)(ALIGN - 1);
+	snprintf(out, SEGMENT_NAME, "%016llx.log", (unsigned long long)number);
 }
 
-static uint64_t record_size(uint64_t env, uint64_t body)
-{
-	return padded(HEAD + env + body);
-}
-
-static void segment_name(uint64_t number, char out[NAME_SIZE])
-{
-	snprintf(out, NAME_SIZE, "%016llx.log", (unsigned long long)number);
-}
-
-static struct segment *current(struct spool *s)
-{
-	return &s->segments[s->n_segments - 1];
-}
-
-static struct segment *segment_of(struct spool *s, uint64_t number)
+struct segment *spool_segment(struct spool *s, uint64_t number)
 {
 	for (size_t i = 0; i < s->n_segments; i++)
 		if (s->segments[i].number == number)
@@ -80,35 +43,35 @@ static void put_head(struct buf *b, uint8_t type, uint64_t id, size_t env, size_
 	put_u64(b, 0);
 }
 
-/* Seals the record that begins at `from` in b: checksum and padding. */
-static void seal(struct buf *b, size_t from)
+static uint64_t checksum(const char *record, size_t n, uint64_t seed)
 {
-	static const char zeros[ALIGN];
-	size_t n = b->n - from;
 	XXH3_state_t st;
+
+	XXH3_64bits_reset_withSeed(&st, seed);
+	XXH3_64bits_update(&st, record, SPOOL_HEAD - 8);
+	XXH3_64bits_update(&st, record + SPOOL_HEAD, n - SPOOL_HEAD);
+	return XXH3_64bits_digest(&st);
+}
+
+/* Seals the record that begins at `from` in b: checksum and padding. */
+static void seal(struct buf *b, size_t from, uint64_t seed)
+{
+	static const char zeros[SPOOL_ALIGN];
+	size_t n = b->n - from;
 	uint64_t sum;
 
 	if (b->st != ST_OK)
 		return;
-	XXH3_64bits_reset(&st);
-	XXH3_64bits_update(&st, b->p + from, HEAD - 8);
-	XXH3_64bits_update(&st, b->p + from + HEAD, n - HEAD);
-	sum = XXH3_64bits_digest(&st);
+	sum = checksum(b->p + from, n, seed);
 	for (size_t i = 0; i < 8; i++)
-		b->p[from + HEAD - 8 + i] = (char)(sum >> (8 * i));
-	buf_put(b, view_make(zeros, (size_t)(padded(n) - n)));
+		b->p[from + SPOOL_HEAD - 8 + i] = (char)(sum >> (8 * i));
+	buf_put(b, view_make(zeros, (size_t)(spool_record_size(n, 0) - SPOOL_HEAD - n)));
 }
 
-struct head {
-	uint8_t type;
-	uint32_t env, body;
-	uint64_t id, sum;
-};
-
-static bool take_head(struct view bytes, struct head *ret)
+bool spool_take_record(struct view bytes, uint64_t seed, struct spool_head *ret)
 {
-	struct cursor c = cursor_over(view_head(bytes, HEAD));
-	struct head h;
+	struct cursor c = cursor_over(view_head(bytes, SPOOL_HEAD));
+	struct spool_head h;
 
 	if (take_u32(&c) != magic)
 		return false;
@@ -117,275 +80,132 @@ static bool take_head(struct view bytes, struct head *ret)
 	h.body = take_u32(&c);
 	h.id = take_u64(&c);
 	h.sum = take_u64(&c);
+	if (!cursor_ok(&c) || (uint64_t)SPOOL_HEAD + h.env + h.body > bytes.n ||
+	    checksum(bytes.p, SPOOL_HEAD + (size_t)h.env + h.body, seed) != h.sum)
+		return false;
 	*ret = h;
-	return cursor_ok(&c);
-}
-
-static bool sum_right(struct view record, const struct head *h)
-{
-	XXH3_state_t st;
-
-	XXH3_64bits_reset(&st);
-	XXH3_64bits_update(&st, record.p, HEAD - 8);
-	XXH3_64bits_update(&st, record.p + HEAD, (size_t)h->env + h->body);
-	return XXH3_64bits_digest(&st) == h->sum;
+	return true;
 }
 
 /* ---- segments ---- */
 
-static enum status add_segment(struct spool *s, uint64_t number, int fd, uint64_t size)
+enum status spool_add_segment(struct spool *s, const struct segment *seg)
 {
 	struct segment *more = realloc(s->segments, (s->n_segments + 1) * sizeof *more);
 
 	if (more == NULL)
 		return ST_NOMEM;
 	s->segments = more;
-	more[s->n_segments++] = (struct segment){ number, UINT64_MAX, 0, size, size, fd };
+	more[s->n_segments++] = *seg;
 	return ST_OK;
 }
 
-static enum status new_segment(struct spool *s)
+/* Head of a segment, twice: see spool.h. */
+static enum status write_segment_head(const struct spool *s, const struct segment *seg)
 {
-	uint64_t number = s->n_segments ? current(s)->number + 1 : 1;
-	char name[NAME_SIZE];
-	int fd;
+	static const char zeros[SEGMENT_SECTOR - SEGMENT_HEAD];
+	char head[SEGMENT_HEAD];
+	struct buf b = { .p = head, .cap = sizeof head, .max = sizeof head };
+	struct iovec iov[4];
+
+	buf_put(&b, segment_magic);
+	put_u64(&b, seg->seed);
+	put_u64(&b, seg->number);
+	put_u64(&b, s->next_id);
+	put_u64(&b, XXH3_64bits(head, SEGMENT_HEAD - 8));
+	for (int i = 0; i < 2; i++) {
+		iov[2 * i] = (struct iovec){ head, SEGMENT_HEAD };
+		iov[2 * i + 1] = (struct iovec){ (void *)zeros, sizeof zeros };
+	}
+	return disk_write_at(seg->fd, iov, 4, 0);
+}
+
+enum status spool_read_segment_head(struct segment *seg, uint64_t *ret_next_id)
+{
+	char head[SEGMENT_HEAD];
+
+	for (off_t at = 0; at < SEGMENT_BEGIN; at += SEGMENT_SECTOR) {
+		struct cursor c = cursor_over(view_make(head, sizeof head));
+		enum status st = disk_read_at(seg->fd, head, sizeof head, at);
+		uint64_t seed, number, next;
+
+		if (st != ST_OK)
+			return st;
+		if (!view_eq(take_bytes(&c, segment_magic.n), segment_magic))
+			continue;
+		seed = take_u64(&c);
+		number = take_u64(&c);
+		next = take_u64(&c);
+		if (take_u64(&c) != XXH3_64bits(head, SEGMENT_HEAD - 8) || number != seg->number)
+			continue;
+		seg->seed = seed;
+		*ret_next_id = next;
+		return ST_OK;
+	}
+	return ST_CORRUPT;
+}
+
+enum status spool_new_segment(struct spool *s)
+{
+	struct segment seg = {
+		.number = s->n_segments ? spool_current(s)->number + 1 : 1,
+		.first_id = UINT64_MAX, .size = SEGMENT_BEGIN,
+	};
+	char name[SEGMENT_NAME];
 	enum status st;
 
-	segment_name(number, name);
-	st = disk_open(s->dir, name, O_RDWR | O_CREAT | O_EXCL, 0600, &fd);
+	if (getrandom(&seg.seed, sizeof seg.seed, 0) != (ssize_t)sizeof seg.seed)
+		return ST_IO;
+	spool_segment_name(seg.number, name);
+	st = disk_open(s->dir, name, O_RDWR | O_CREAT | O_EXCL, 0600, &seg.fd);
 	if (st != ST_OK)
 		return st;
-	/* The name must be as durable as what will be in the file. */
-	st = disk_flush_all(s->dir);
+	/* Head and name must be on disk before anything is promised in it. */
+	st = write_segment_head(s, &seg);
 	if (st == ST_OK)
-		st = add_segment(s, number, fd, 0);
-	if (st != ST_OK)
-		close(fd);
+		st = disk_flush(seg.fd);
+	if (st == ST_OK)
+		st = disk_flush_all(s->dir);
+	if (st == ST_OK)
+		st = spool_add_segment(s, &seg);
+	if (st != ST_OK) {
+		close(seg.fd);
+		/* Its name must be free for the next try. */
+		if (disk_unlink(s->dir, name) != ST_OK)
+			return st;
+	}
 	return st;
 }
 
-/* Oldest first, and never the one that is written to. */
-static void drop_empty(struct spool *s)
+/* Oldest first, and never the one that is written to.  A removed name is gone
+ * for good before the next is removed: else a letter could come back whose
+ * DONE is gone. */
+void spool_drop_empty(struct spool *s)
 {
-	char name[NAME_SIZE];
-	size_t gone = 0;
+	char name[SEGMENT_NAME];
 
-	while (gone + 1 < s->n_segments && s->segments[gone].owed == 0) {
-		segment_name(s->segments[gone].number, name);
+	while (s->n_segments > 1 && s->segments[0].owed == 0) {
+		if (s->dir_dirty && disk_flush_all(s->dir) != ST_OK)
+			return;
+		s->dir_dirty = false;
+		spool_segment_name(s->segments[0].number, name);
 		if (disk_unlink(s->dir, name) != ST_OK)
-			break;
-		close(s->segments[gone].fd);
-		gone++;
+			return;
+		s->dir_dirty = true;
+		close(s->segments[0].fd);
+		s->n_segments--;
+		memmove(s->segments, s->segments + 1, s->n_segments * sizeof *s->segments);
 	}
-	if (gone == 0)
-		return;
-	s->n_segments -= gone;
-	memmove(s->segments, s->segments + gone, s->n_segments * sizeof *s->segments);
 }
 
 uint64_t spool_floor(const struct spool *s)
 {
-	uint64_t least = s->batch_letters ? s->batch_first_id : s->next_id;
+	uint64_t least = s->batch_letters || s->batch_copies ? s->batch_least_id : s->next_id;
 
 	for (size_t i = 0; i < s->n_segments; i++)
 		if (s->segments[i].first_id < least)
 			least = s->segments[i].first_id;
 	return least;
-}
-
-/* ---- opening: reading what is there ---- */
-
-struct owed {
-	uint64_t id;
-	struct spool_place at;
-};
-
-struct scan {
-	struct spool *s;
-	struct map owed;	/* queue id -> struct owed */
-	uint64_t damaged;
-};
-
-static enum status scan_record(struct scan *sc, struct segment *seg, uint64_t at, const struct head *h)
-{
-	struct owed *o;
-
-	if (h->id >= sc->s->next_id)
-		sc->s->next_id = h->id + 1;
-	if (h->type == TYPE_DONE) {
-		o = map_remove(&sc->owed, h->id);
-		if (o) {
-			struct segment *theirs = segment_of(sc->s, o->at.segment);
-
-			if (theirs)
-				theirs->owed--;
-		}
-		free(o);
-		return ST_OK;
-	}
-	o = malloc(sizeof *o);
-	if (o == NULL)
-		return ST_NOMEM;
-	*o = (struct owed){ h->id, { seg->number, at, h->env, h->body } };
-	seg->owed++;
-	if (h->id < seg->first_id)
-		seg->first_id = h->id;
-	return map_set(&sc->owed, h->id, o);
-}
-
-/* Walks one mapped segment; what does not check is skipped to the next
- * record that does.  Returns the end of the last good record. */
-static enum status scan_bytes(struct scan *sc, struct segment *seg, struct view all, uint64_t *ret_end)
-{
-	uint64_t at = 0, end = 0;
-	bool lost = false;
-	enum status st = ST_OK;
-
-	while (st == ST_OK && at + HEAD <= all.n) {
-		struct view here = view_skip(all, (size_t)at);
-		struct head h;
-
-		if (!take_head(here, &h) || (uint64_t)HEAD + h.env + h.body > here.n ||
-		    !sum_right(here, &h)) {
-			lost = true;
-			at += ALIGN;
-			continue;
-		}
-		/* Damage with good records behind it is real; at the end it is
-		 * only a commit that never finished. */
-		sc->damaged += lost;
-		lost = false;
-		st = scan_record(sc, seg, at, &h);
-		at += record_size(h.env, h.body);
-		end = at;
-	}
-	*ret_end = end;
-	return st;
-}
-
-static enum status scan_segment(struct scan *sc, struct segment *seg)
-{
-	char *map;
-	uint64_t end = 0;
-	enum status st;
-
-	if (seg->size == 0)
-		return ST_OK;
-	map = mmap(NULL, seg->size, PROT_READ, MAP_PRIVATE, seg->fd, 0);
-	if (map == MAP_FAILED)
-		return ST_NOMEM;
-	st = scan_bytes(sc, seg, view_make(map, seg->size), &end);
-	munmap(map, seg->size);
-	seg->size = end;
-	return st;
-}
-
-static int by_number(const void *a, const void *b)
-{
-	uint64_t x = ((const struct segment *)a)->number, y = ((const struct segment *)b)->number;
-
-	return x < y ? -1 : x > y;
-}
-
-static enum status list_segments(struct spool *s)
-{
-	DIR *d = fdopendir(dup(s->dir));
-	struct dirent *e;
-	enum status st = d ? ST_OK : ST_NOMEM;
-
-	while (st == ST_OK && (e = readdir(d)) != NULL) {
-		unsigned long long number;
-		int fd, used = 0;
-		struct stat sb;
-
-		if (sscanf(e->d_name, "%16llx.log%n", &number, &used) != 1 || e->d_name[used])
-			continue;
-		st = disk_open(s->dir, e->d_name, O_RDWR, 0, &fd);
-		if (st == ST_OK && fstat(fd, &sb) == 0)
-			st = add_segment(s, number, fd, (uint64_t)sb.st_size);
-	}
-	if (d)
-		closedir(d);
-	if (st == ST_OK && s->n_segments)
-		qsort(s->segments, s->n_segments, sizeof *s->segments, by_number);
-	return st;
-}
-
-static int by_id(const void *a, const void *b)
-{
-	uint64_t x = (*(struct owed *const *)a)->id, y = (*(struct owed *const *)b)->id;
-
-	return x < y ? -1 : x > y;
-}
-
-/* Tell of every letter still owed, in the order of their ids. */
-static enum status tell(struct scan *sc, spool_found *found, void *arg)
-{
-	struct owed **all = calloc(sc->owed.used + 1, sizeof(*all)), *o;
-	struct view env;
-	size_t n = 0, at = 0;
-	enum status st = all ? ST_OK : ST_NOMEM;
-
-	while (all && (o = map_next(&sc->owed, &at)) != NULL)
-		all[n++] = o;
-	if (n)
-		qsort(all, n, sizeof(*all), by_id);
-	for (size_t i = 0; i < n && st == ST_OK; i++) {
-		st = spool_envelope(sc->s, &all[i]->at, &env);
-		if (st == ST_OK)
-			st = found(arg, all[i]->id, &all[i]->at, env);
-	}
-	free(all);
-	return st;
-}
-
-static enum status open_all(struct spool *s, const char *folder, struct scan *sc)
-{
-	enum status st;
-
-	s->dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->dir < 0)
-		return status_of_errno(errno);
-	st = list_segments(s);
-	for (size_t i = 0; i < s->n_segments && st == ST_OK; i++)
-		st = scan_segment(sc, &s->segments[i]);
-	if (st == ST_OK && s->n_segments)	/* what a crash left unfinished */
-		st = disk_truncate(current(s)->fd, (off_t)current(s)->size);
-	/* A fresh segment: an old one's failed flush must not be trusted. */
-	if (st == ST_OK)
-		st = new_segment(s);
-	return st;
-}
-
-enum status spool_open(const char *folder, uint64_t segment_size, spool_found *found, void *arg,
-		       struct spool **ret, uint64_t *ret_damaged)
-{
-	struct spool *s = calloc(1, sizeof *s);
-	struct scan sc = { .s = s };
-	struct owed *o;
-	size_t at = 0;
-	enum status st;
-
-	if (s == NULL)
-		return ST_NOMEM;
-	s->segment_size = segment_size;
-	s->next_id = 1;
-	s->batch = BUF(BATCH_MAX);
-	s->scratch = BUF(BATCH_MAX);
-	st = open_all(s, folder, &sc);
-	if (st == ST_OK)
-		st = tell(&sc, found, arg);
-	while ((o = map_next(&sc.owed, &at)) != NULL)
-		free(o);
-	map_free(&sc.owed);
-	if (st != ST_OK) {
-		spool_close(s);
-		return st;
-	}
-	drop_empty(s);
-	*ret = s;
-	*ret_damaged = sc.damaged;
-	return ST_OK;
 }
 
 void spool_close(struct spool *s)
@@ -397,6 +217,7 @@ void spool_close(struct spool *s)
 	if (s->dir >= 0)
 		close(s->dir);
 	free(s->segments);
+	free(s->dones);
 	buf_free(&s->batch);
 	buf_free(&s->scratch);
 	free(s);
@@ -416,97 +237,135 @@ static void put_memory_file(struct buf *b, int fd, uint64_t n)
 		b->n += n;
 }
 
-/* The batch that was committed last gives way to a new one. */
-static void begin_batch(struct spool *s)
+static void empty_batch(struct spool *s)
 {
-	if (!s->kept)
-		return;
 	s->kept = false;
 	if (s->batch.cap > BATCH_SPARE)
 		buf_free(&s->batch);
 	buf_clear(&s->batch);
+	s->batch_letters = s->batch_copies = s->batch_bytes = 0;
+	s->batch_least_id = UINT64_MAX;
 }
 
-enum status spool_add(struct spool *s, struct view envelope, struct view body, int body_fd,
-		      uint64_t body_n, uint64_t *ret_id, struct spool_place *ret_at)
+/* The batch that was committed last gives way to a new one, which must not go
+ * into a segment whose flush failed. */
+static enum status begin_batch(struct spool *s)
 {
-	size_t from;
+	if (s->kept || s->batch.n == 0)
+		empty_batch(s);
+	if (s->batch.n == 0 && spool_current(s)->failed)
+		return spool_new_segment(s);
+	return ST_OK;
+}
+
+static enum status room_for_dones(struct spool *s, size_t n)
+{
+	size_t cap = s->dones_cap ? s->dones_cap * 2 : 64;
+	struct done *more;
+
+	if (n <= s->dones_cap)
+		return ST_OK;
+	while (cap < n)
+		cap *= 2;
+	more = realloc(s->dones, cap * sizeof *more);
+	if (more == NULL)
+		return ST_NOMEM;
+	s->dones = more;
+	s->dones_cap = cap;
+	return ST_OK;
+}
+
+/* One letter's record at the end of the batch, or nothing of it. */
+static enum status put_letter(struct spool *s, uint64_t id, struct view envelope, struct view body,
+			      int body_fd, uint64_t body_n, struct spool_place *ret_at)
+{
+	size_t from = s->batch.n;
 	enum status st;
 
-	begin_batch(s);
-	from = s->batch.n;
-	if (body_fd < 0)
-		body_n = body.n;
-	if (envelope.n > UINT32_MAX / 2 || body_n > UINT32_MAX / 2)
-		return ST_LIMIT;
-	if (s->batch_letters == 0)
-		s->batch_first_id = s->next_id;
-	put_head(&s->batch, TYPE_LETTER, s->next_id, envelope.n, (size_t)body_n);
+	put_head(&s->batch, SPOOL_LETTER, id, envelope.n, (size_t)body_n);
 	buf_put(&s->batch, envelope);
 	if (body_fd < 0)
 		buf_put(&s->batch, body);
 	else
 		put_memory_file(&s->batch, body_fd, body_n);
-	seal(&s->batch, from);
+	seal(&s->batch, from, spool_current(s)->seed);
 	st = buf_status(&s->batch);
 	if (st != ST_OK) {
 		s->batch.n = from;
 		s->batch.st = ST_OK;
 		return st;
 	}
-	*ret_id = s->next_id++;
-	*ret_at = (struct spool_place){ current(s)->number, current(s)->size + from,
+	*ret_at = (struct spool_place){ spool_current(s)->number, spool_current(s)->size + from,
 					(uint32_t)envelope.n, (uint32_t)body_n };
-	s->batch_letters++;
+	s->batch_bytes += s->batch.n - from;
+	if (id < s->batch_least_id)
+		s->batch_least_id = id;
 	return ST_OK;
 }
 
-enum status spool_done(struct spool *s, uint64_t queue_id, uint64_t segment)
+enum status spool_add(struct spool *s, struct view envelope, struct view body, int body_fd,
+		      uint64_t body_n, uint64_t *ret_id, struct spool_place *ret_at)
 {
-	struct segment *seg = segment_of(s, segment);
-	size_t from;
+	enum status st = begin_batch(s);
 
-	begin_batch(s);
-	from = s->batch.n;
-	put_head(&s->batch, TYPE_DONE, queue_id, 0, 0);
-	seal(&s->batch, from);
-	if (buf_status(&s->batch) != ST_OK) {
-		enum status st = buf_status(&s->batch);
-
-		s->batch.n = from;
-		s->batch.st = ST_OK;
+	if (body_fd < 0)
+		body_n = body.n;
+	if (envelope.n > UINT32_MAX / 2 || body_n > UINT32_MAX / 2)
+		return ST_LIMIT;
+	/* So that giving it up can never fail. */
+	if (st == ST_OK)
+		st = room_for_dones(s, s->n_dones + s->batch_letters + 1);
+	if (st == ST_OK)
+		st = put_letter(s, s->next_id, envelope, body, body_fd, body_n, ret_at);
+	if (st != ST_OK)
 		return st;
-	}
-	if (seg && seg->owed)
-		seg->owed--;
+	if (s->batch_letters++ == 0)
+		s->batch_first_id = s->next_id;
+	*ret_id = s->next_id++;
 	return ST_OK;
+}
+
+enum status spool_done(struct spool *s, uint64_t queue_id, const struct spool_place *at)
+{
+	/* Those that giving up the batch may want stay free. */
+	enum status st = room_for_dones(s, s->n_dones + (s->kept ? 0 : s->batch_letters) + 1);
+
+	if (st == ST_OK)
+		s->dones[s->n_dones++] = (struct done){ queue_id, *at };
+	return st;
 }
 
 size_t spool_pending(const struct spool *s)
 {
-	return s->batch_letters;
+	return s->kept ? 0 : s->batch_letters;
+}
+
+static void put_dones(struct spool *s)
+{
+	for (size_t i = 0; i < s->n_dones; i++) {
+		size_t from = s->batch.n;
+
+		put_head(&s->batch, SPOOL_DONE, s->dones[i].id, 0, 0);
+		seal(&s->batch, from, spool_current(s)->seed);
+	}
 }
 
 /* The batch could not be made durable.  What of it may have reached the disk
- * must not come back to life: its letters get a DONE in a new segment. */
-static enum status give_up(struct spool *s, enum status why)
+ * must not come back to life: it is cut off, or else its letters get a DONE
+ * with the next batch that works, in another segment. */
+static enum status give_up(struct spool *s, enum status why, bool written)
 {
-	uint64_t first = s->batch_first_id, n = s->batch_letters;
-	struct segment *seg = current(s);
+	struct segment *seg = spool_current(s);
 
-	if (why == ST_NOSPACE && disk_truncate(seg->fd, (off_t)seg->size) == ST_OK) {
+	if (!written && disk_truncate(seg->fd, (off_t)seg->size) == ST_OK && disk_flush(seg->fd) == ST_OK) {
 		seg->prepared = seg->size;
-		buf_clear(&s->batch);
-		s->batch_letters = 0;
+		empty_batch(s);
 		return why;
 	}
-	buf_clear(&s->batch);
-	s->batch_letters = 0;
-	if (new_segment(s) != ST_OK)
-		return why;
-	for (uint64_t i = 0; i < n; i++)
-		if (spool_done(s, first + i, 0) != ST_OK)
-			break;
+	seg->failed = true;
+	for (uint64_t i = 0; i < s->batch_letters; i++)
+		s->dones[s->n_dones++] = (struct done){ s->batch_first_id + i, { 0 } };
+	empty_batch(s);
 	return why;
 }
 
@@ -528,12 +387,13 @@ static void prepare(struct segment *seg, uint64_t end, size_t batch)
 		seg->prepared = end + AHEAD;
 }
 
-static enum status write_batch(struct spool *s)
+static enum status write_batch(struct spool *s, bool *ret_written)
 {
-	struct segment *seg = current(s);
+	struct segment *seg = spool_current(s);
 	struct iovec iov = { s->batch.p, s->batch.n };
 	enum status st = disk_write_at(seg->fd, &iov, 1, (off_t)seg->size);
 
+	*ret_written = st == ST_OK;
 	if (st == ST_OK) {
 		prepare(seg, seg->size + s->batch.n, s->batch.n);
 		st = disk_flush(seg->fd);
@@ -541,50 +401,114 @@ static enum status write_batch(struct spool *s)
 	return st;
 }
 
-enum status spool_commit(struct spool *s)
+/* The batch is on disk: count what is owed now and what no longer is. */
+static void account(struct spool *s)
 {
-	struct segment *seg = current(s);
-	enum status st;
+	struct segment *seg = spool_current(s);
 
-	if (s->batch.n == 0 || s->kept)
-		return ST_OK;
-	st = write_batch(s);
-	if (st != ST_OK)
-		return give_up(s, st);
 	s->kept = true;
 	s->kept_at = (struct spool_place){ .segment = seg->number, .offset = seg->size };
 	seg->size += s->batch.n;
-	seg->owed += s->batch_letters;
-	if (s->batch_letters && s->batch_first_id < seg->first_id)
-		seg->first_id = s->batch_first_id;
-	s->batch_letters = 0;
-	if (seg->size >= s->segment_size && new_segment(s) != ST_OK)
+	seg->owed += s->batch_letters + s->batch_copies;
+	seg->owed_bytes += s->batch_bytes;
+	if (s->batch_least_id < seg->first_id)
+		seg->first_id = s->batch_least_id;
+	for (size_t i = 0; i < s->n_dones; i++)
+		spool_moved(s, &s->dones[i].at);
+	s->n_dones = s->batch_letters = s->batch_copies = 0;
+}
+
+enum status spool_commit(struct spool *s)
+{
+	bool written;
+	enum status st;
+
+	if (s->n_dones == 0 && (s->batch.n == 0 || s->kept))
+		return ST_OK;
+	st = begin_batch(s);
+	if (st != ST_OK)
+		return st;
+	put_dones(s);
+	st = buf_status(&s->batch);
+	if (st == ST_OK)
+		st = write_batch(s, &written);
+	else
+		written = false;
+	if (st != ST_OK)
+		return give_up(s, st, written);
+	account(s);
+	if (spool_current(s)->size >= s->segment_size && spool_new_segment(s) != ST_OK)
 		return ST_OK;	/* the old one goes on growing until a new one can be made */
-	drop_empty(s);
+	spool_drop_empty(s);
 	return ST_OK;
+}
+
+/* ---- letters that stay long ---- */
+
+uint64_t spool_stale(const struct spool *s)
+{
+	const struct segment *old = &s->segments[0];
+
+	if (s->n_segments <= SPOOL_SEGMENTS_KEPT || old->owed_bytes > s->segment_size / 4)
+		return 0;
+	return old->number;
+}
+
+enum status spool_copy(struct spool *s, uint64_t id, const struct spool_place *at,
+		       struct spool_place *ret_at)
+{
+	struct view env, body;
+	enum status st = begin_batch(s);
+
+	if (st == ST_OK)
+		st = spool_letter(s, at, &env, &body);
+	if (st == ST_OK)
+		st = put_letter(s, id, env, body, -1, body.n, ret_at);
+	if (st == ST_OK)
+		s->batch_copies++;
+	return st;
+}
+
+void spool_moved(struct spool *s, const struct spool_place *from)
+{
+	struct segment *seg = spool_segment(s, from->segment);
+
+	if (seg == NULL || seg->owed == 0)
+		return;
+	seg->owed--;
+	seg->owed_bytes -= spool_record_size(from->envelope_n, from->body_n);
 }
 
 /* ---- reading back ---- */
 
-/* n bytes of the letter, `skip` behind its header. */
-static enum status read_part(struct spool *s, const struct spool_place *at, uint64_t skip, size_t n,
-			     struct view *ret)
+/* The bytes of the last batch, where the letter is one of them. */
+static bool in_memory(const struct spool *s, const struct spool_place *at, struct view *ret_record)
 {
-	struct segment *seg = segment_of(s, at->segment);
-	uint64_t from = at->offset + HEAD + skip;
+	if (!s->kept || at->segment != s->kept_at.segment || at->offset < s->kept_at.offset)
+		return false;
+	*ret_record = view_skip(buf_view(&s->batch), (size_t)(at->offset - s->kept_at.offset));
+	return ret_record->n >= SPOOL_HEAD + (size_t)at->envelope_n + at->body_n;
+}
+
+/* The first n bytes of the record; all of it is checked. */
+static enum status read_record(struct spool *s, const struct spool_place *at, size_t n, struct view *ret)
+{
+	struct segment *seg = spool_segment(s, at->segment);
+	size_t whole = SPOOL_HEAD + (size_t)at->envelope_n + at->body_n;
+	struct spool_head h;
 	char *p;
 	enum status st;
 
-	if (s->kept && at->segment == s->kept_at.segment && at->offset >= s->kept_at.offset) {
-		*ret = view_head(view_skip(buf_view(&s->batch), (size_t)(from - s->kept_at.offset)), n);
-		return ret->n == n ? ST_OK : ST_CORRUPT;
-	}
+	if (in_memory(s, at, ret))
+		return ST_OK;
 	if (seg == NULL)
 		return ST_MISSING;
 	buf_clear(&s->scratch);
 	st = buf_reserve(&s->scratch, n, &p);
 	if (st == ST_OK)
-		st = disk_read_at(seg->fd, p, n, (off_t)from);
+		st = disk_read_at(seg->fd, p, n, (off_t)at->offset);
+	if (st == ST_OK && n == whole && !spool_take_record(view_make(p, n), seg->seed, &h))
+		st = ST_CORRUPT;
 	if (st == ST_OK)
 		*ret = view_make(p, n);
 	return st;
@@ -592,27 +516,32 @@ static enum status read_part(struct spool *s, const struct spool_place *at, uint
 
 enum status spool_envelope(struct spool *s, const struct spool_place *at, struct view *ret_envelope)
 {
-	return read_part(s, at, 0, at->envelope_n, ret_envelope);
+	struct view record;
+	enum status st = read_record(s, at, SPOOL_HEAD + at->envelope_n, &record);
+
+	if (st == ST_OK)
+		*ret_envelope = view_head(view_skip(record, SPOOL_HEAD), at->envelope_n);
+	return st;
 }
 
 enum status spool_letter(struct spool *s, const struct spool_place *at, struct view *ret_envelope,
 			 struct view *ret_body)
 {
-	struct view both;
-	enum status st = read_part(s, at, 0, (size_t)at->envelope_n + at->body_n, &both);
+	struct view record;
+	enum status st = read_record(s, at, SPOOL_HEAD + (size_t)at->envelope_n + at->body_n, &record);
 
 	if (st != ST_OK)
 		return st;
-	*ret_envelope = view_head(both, at->envelope_n);
-	*ret_body = view_skip(both, at->envelope_n);
+	*ret_envelope = view_head(view_skip(record, SPOOL_HEAD), at->envelope_n);
+	*ret_body = view_head(view_skip(record, SPOOL_HEAD + at->envelope_n), at->body_n);
 	return ST_OK;
 }
 
 enum status spool_body_fd(struct spool *s, const struct spool_place *at, int *ret_fd)
 {
-	struct view body;
+	struct view env, body;
 	struct iovec iov;
-	enum status st = read_part(s, at, at->envelope_n, at->body_n, &body);
+	enum status st = spool_letter(s, at, &env, &body);
 	int fd;
 
 	if (st != ST_OK)

@@ -1,24 +1,33 @@
 /* spool.h - the durable log of letters that are owed to somebody.
  *
- * spool/NNNNNNNNNNNNNNNN.log, numbered upward.  A segment is a run of
- * records, each aligned to 8:
+ * spool/NNNNNNNNNNNNNNNN.log, numbered upward.  A segment begins with its head,
+ * which stands at 0 and again at 512:
+ *
+ *     "WXSPOOL2"  u64 seed (random)  u64 number  u64 next queue id  u64 xxh3 of these
+ *
+ * and from 1024 on is a run of records, each aligned to 8:
  *
  *     0        4      5      8         12         16        24       32
  *     +--------+------+------+---------+----------+---------+--------+---...---+---...---+
  *     | "WXS1" | type | 0    | env len | body len | queue id| xxh3   | envelope| body    |
  *     +--------+------+------+---------+----------+---------+--------+---...---+---...---+
  *
- * xxh3 covers the header before it and all that follows.  type LETTER: a
- * letter we took charge of; type DONE: nothing of that queue id is owed any
- * more.  Queue ids only grow, also over restarts.
+ * xxh3 (under the segment's seed) covers the header before it and all that
+ * follows.  The seed keeps a stranger from writing records: a scan that looks
+ * for the next good record behind a damaged one walks through the bytes of
+ * letters.  type LETTER: a letter we took charge of; type DONE: nothing of
+ * that queue id is owed any more.  Queue ids only grow, also over restarts:
+ * the head says from where on when no record is left that could.
  *
  * The order that makes 250 true: spool_add (many letters), spool_commit (one
  * write, one flush), and only then the replies.  A commit that fails leaves
- * nothing owed: the file is cut back, or given up and a DONE is written for
- * each of its letters into the next.
+ * nothing owed: the file is cut back and flushed, or never written to again
+ * and each of its letters gets a DONE with the next commit that works.
  *
  * Segments are removed strictly from the oldest on, and only when nothing in
- * them is owed; so a DONE never goes before its letter.
+ * them is owed; the removal of one is on disk before that of the next.  So a
+ * DONE never goes before its letter.  A letter that stays long is moved
+ * forward (spool_copy), under its id, so that old segments can go.
  */
 #ifndef WAXWING_MTA_QUEUE_SPOOL_H
 #define WAXWING_MTA_QUEUE_SPOOL_H
@@ -27,6 +36,9 @@
 #include "base/disk.h"
 
 struct spool;
+
+/* Bytes of one batch; segments that may stay because of a few letters. */
+enum { SPOOL_BATCH_MAX = 1024 * 1024 * 1024, SPOOL_SEGMENTS_KEPT = 4 };
 
 /* Where a letter lies. */
 struct spool_place {
@@ -41,8 +53,8 @@ typedef enum status spool_found(void *arg, uint64_t queue_id, const struct spool
 
 /* Opens the folder, reads all segments and calls found for every letter that
  * is still owed.  *ret_damaged counts records that were skipped because their
- * checksum is wrong (each said in the log by the caller).
- * ST_IO, ST_NOMEM, ST_DENIED, or what found returned. */
+ * checksum is wrong; a segment whose head is gone is renamed to .bad.
+ * ST_EXISTS (another process has it open), ST_IO, ST_NOMEM, ST_DENIED, or what found returned. */
 enum status spool_open(const char *folder, uint64_t segment_size, spool_found *found, void *arg,
 		       struct spool **ret, uint64_t *ret_damaged) MUST_USE;
 void spool_close(struct spool *s);
@@ -53,8 +65,8 @@ enum status spool_add(struct spool *s, struct view envelope, struct view body, i
 		      uint64_t body_n, uint64_t *ret_id, struct spool_place *ret_at) MUST_USE;
 
 /* Nothing of this letter is owed any more; becomes durable with the next
- * commit that has a letter in it, or at spool_commit(force).  */
-enum status spool_done(struct spool *s, uint64_t queue_id, uint64_t segment) MUST_USE;
+ * commit that works.  ST_NOMEM. */
+enum status spool_done(struct spool *s, uint64_t queue_id, const struct spool_place *at) MUST_USE;
 
 /* Write and flush the batch.  On failure none of its letters is kept.
  * ST_NOSPACE, ST_IO. */
@@ -73,6 +85,15 @@ enum status spool_letter(struct spool *s, const struct spool_place *at, struct v
 
 /* The body in a fresh sealed memory file. */
 enum status spool_body_fd(struct spool *s, const struct spool_place *at, int *ret_fd) MUST_USE;
+
+/* The number of the oldest segment when it stays for the sake of a few letters
+ * only, else 0.  spool_copy puts one of them into the batch again; once that
+ * is committed, spool_moved gives up the old place, and the caller uses the
+ * new one.  ST_CORRUPT, ST_IO, ST_NOMEM. */
+uint64_t spool_stale(const struct spool *s);
+enum status spool_copy(struct spool *s, uint64_t id, const struct spool_place *at,
+		       struct spool_place *ret_at) MUST_USE;
+void spool_moved(struct spool *s, const struct spool_place *from);
 
 /* The lowest queue id that any segment still holds. */
 uint64_t spool_floor(const struct spool *s);
