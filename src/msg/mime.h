@@ -7,6 +7,9 @@
  * Part 0 is the letter.  A part of kind MIME_MULTIPART has its parts as
  * children; one of kind MIME_MESSAGE has one child, the letter inside.
  *
+ * A part without a body may end behind the part around it by one line end: it
+ * is the header's last one, and belongs to the delimiter too.
+ *
  * Limits: a part deeper than MIME_DEPTH_MAX is a leaf, whatever it says it
  * is.  After MIME_PARTS_MAX parts further delimiters are content of the last
  * one.  Letters of less than 4 GiB.

@@ -95,8 +95,10 @@ void subject_base(struct view field, struct buf *out, bool *ret_reply)
 	struct view v;
 
 	words_decode(field, out);
-	if (buf_status(out) != ST_OK)
+	if (buf_status(out) != ST_OK || out->n == from) {
+		*ret_reply = false;
 		return;
+	}
 	collapse(out, from);
 	v = view_make(out->p + from, out->n - from);
 	for (;;) {

@@ -1,0 +1,110 @@
+/* Any letter: its tree is a tree, rendering and every section succeed, and
+ * searching finds what stands there. */
+#include "msg/render.h"
+#include "msg/search.h"
+#include "msg/section.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define MUST(x) do { if (!(x)) abort(); } while (0)
+
+static void check_tree(const struct mime *m)
+{
+	for (uint32_t i = 0; i < m->n; i++) {
+		const struct mime_part *p = &m->parts[i];
+
+		MUST(p->header <= p->header_end && p->header_end <= p->body && p->body <= p->end);
+		MUST(p->end <= m->letter.n && p->depth <= MIME_DEPTH_MAX);
+		MUST(p->lines <= p->end - p->body);
+		MUST((p->kind == MIME_LEAF) == (p->child == MIME_NONE));
+		if (i > 0) {
+			const struct mime_part *parent = &m->parts[p->parent];
+
+			MUST(p->parent < i && p->depth == parent->depth + 1);
+			/* The line end before a delimiter may be the header's last. */
+			MUST(p->header >= parent->body && p->body <= parent->end + 2);
+			MUST(p->end <= parent->end || p->end == p->body);
+		}
+	}
+}
+
+/* Each part by the path that leads to it; a letter inside of a part is the
+ * part's own number. */
+static void check_sections(const struct mime *m, uint32_t at, uint32_t *path, uint32_t depth, struct arena *a)
+{
+	uint32_t n = 0;
+
+	for (uint32_t c = m->parts[at].child; c != MIME_NONE && depth < 8; c = m->parts[c].next) {
+		struct buf out = BUF(1 << 22);
+		uint64_t octets = 0;
+		uint32_t found;
+		enum status st;
+
+		if (m->parts[at].kind == MIME_MESSAGE) {
+			check_sections(m, c, path, depth, a);
+			continue;
+		}
+		path[depth] = ++n;
+		MUST(section_part(m, path, depth + 1, &found) == ST_OK && found == c);
+		st = section_binary_size(m->letter, path, depth + 1, a, &octets);
+		MUST(st == ST_OK || st == ST_SYNTAX);
+		MUST(section_binary(m->letter, path, depth + 1, a, &out) == st);
+		MUST(st != ST_OK || out.n == octets);
+		buf_free(&out);
+		if (n < 8)
+			check_sections(m, c, path, depth + 1, a);
+	}
+}
+
+static void check_whole(struct view letter, struct arena *a)
+{
+	static const char *const names[] = { "HEADER", "TEXT", "HEADER.FIELDS (Subject To)", "1.MIME", "1.1.TEXT" };
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		struct buf out = BUF(1 << 22);
+		struct section s;
+		struct view v;
+		enum status st;
+
+		MUST(section_parse(view_cstr(names[i]), a, &s) == ST_OK);
+		st = section_of(letter, &s, a, &out, &v);
+		MUST(st == ST_OK || st == ST_MISSING);
+		buf_free(&out);
+	}
+}
+
+static void check_search(struct view letter, struct arena *a)
+{
+	static const char *const texts[] = { "needle", "\xc3\xa4", "a b" };
+	bool found;
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct needle n;
+
+		MUST(needle_make(view_cstr(texts[i]), a, &n) == ST_OK);
+		MUST(search_text(letter, &n, &found) == ST_OK);
+		MUST(search_field(letter, VIEW("subject"), &n, &found) == ST_OK);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct view letter = view_make((const char *)data, size);
+	struct arena a = ARENA(MIME_ARENA_MAX);
+	uint32_t path[SECTION_DEPTH];
+	struct msg_rendered r;
+	struct mime m;
+
+	MUST(mime_parse(letter, &a, &m) == ST_OK);
+	check_tree(&m);
+	MUST(msg_render(letter, &r) == ST_OK);
+	msg_rendered_free(&r);
+	if (m.n < 32)
+		check_sections(&m, 0, path, 0, &a);
+	check_whole(letter, &a);
+	check_search(letter, &a);
+	arena_free(&a);
+	return 0;
+}
