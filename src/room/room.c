@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { DOORS_MAX = 64 };
+enum { DOORS_MAX = 64, HOUSE_AFTER_MS = 200, HOUSE_PAUSE_MS = 2 };
 
 struct room {
 	struct role_process proc;
@@ -18,6 +18,7 @@ struct room {
 	struct channel doors[DOORS_MAX];
 	struct turn_hook turn;
 	struct timer idle;
+	struct timer house;	/* when nothing came for a moment: what may wait */
 	bool leaving;
 	unsigned lefts;		/* answers that are missing before we may go */
 	struct buf out;
@@ -75,8 +76,24 @@ static void idle_due(struct timer *t)
 	leave((struct room *)((char *)t - offsetof(struct room, idle)));
 }
 
+static void house_at(struct room *r, uint64_t ms)
+{
+	if (loop_timer(r->proc.loop, &r->house, clock_steady() + ms) != ST_OK)
+		log_event(LOG_WARN_, "timer", "%s", "");
+}
+
+/* One small step, then whoever has come meanwhile. */
+static void house_due(struct timer *t)
+{
+	struct room *r = (struct room *)((char *)t - offsetof(struct room, house));
+
+	if (!r->leaving && store_housekeeping(r->store))
+		house_at(r, HOUSE_PAUSE_MS);
+}
+
 static void busy(struct room *r)
 {
+	house_at(r, HOUSE_AFTER_MS);
 	if (loop_timer(r->proc.loop, &r->idle,
 		       clock_steady() + (steady_ms)r->proc.conf.linger + 1) != ST_OK)
 		log_event(LOG_WARN_, "timer", "%s", "");
@@ -217,6 +234,7 @@ int room_main(void)
 		r->doors[i].watch.fd = -1;
 	r->out = BUF(RECORD_MAX);
 	r->idle.fire = idle_due;
+	r->house.fire = house_due;
 	r->turn.turn = end_turn;
 	role_begin(&r->proc, ROLE_ROOM);
 	r->proc.receive = parent_says;
