@@ -183,6 +183,7 @@ void change_state_put(struct buf *b, const struct change_state *c)
 	put_u64(b, c->mailbox);
 	put_u32(b, c->uidnext);
 	put_u64(b, c->modseq);
+	put_u64(b, c->floor);
 }
 
 bool change_state_take(struct view meta, struct change_state *ret)
@@ -192,6 +193,7 @@ bool change_state_take(struct view meta, struct change_state *ret)
 	ret->mailbox = take_u64(&c);
 	ret->uidnext = take_u32(&c);
 	ret->modseq = take_u64(&c);
+	ret->floor = take_u64(&c);
 	return cursor_end(&c);
 }
 

@@ -14,7 +14,7 @@
  *     delete      mailbox u64, time u64
  *     subscribe   on u8, name
  *     keyword     mailbox u64, bit u8, name
- *     state       mailbox u64, uidnext u32, modseq u64
+ *     state       mailbox u64, uidnext u32, modseq u64, floor u64
  *     purge       time u64
  *     undelete    to u64, first u32, returns
  *
@@ -24,8 +24,8 @@
  * same (compaction may have left it out).  The mod-sequence of a change is its record's seq, but for a message whose record was written
  * again by compaction: it then bears the flags of that time and their modseq,
  * and flags records up to it change it no more.  state stands where
- * compaction left records out: the mailbox's uidnext and modseq are at least
- * these.
+ * compaction left records out: the mailbox's uidnext and modseq, and the
+ * floor of queue ids, are at least these.
  *
  * put never fails but through the buf; take is false where the bytes are no
  * such record.  Views point into the bytes taken from.
@@ -110,7 +110,7 @@ struct change_keyword {
 };
 
 struct change_state {
-	uint64_t mailbox, modseq;
+	uint64_t mailbox, modseq, floor;
 	uint32_t uidnext;
 };
 

@@ -15,21 +15,18 @@
  *
  * "INTEGER" is 64 bits wide (sql.h).
  */
-#include "ms/internal.h"
-
-#include "msg/render.h"
+#include "ms/index_sql.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SCHEMA_VERSION = 2, MESSAGE_SIZE = 56, GONE_SIZE = 16, DELIVERED_SIZE = 16 };
 
 static const char schema[] =
 	"BEGIN;"
 	"CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value BIGINT NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS list (name TEXT PRIMARY KEY, data BLOB NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS segment (number INTEGER PRIMARY KEY, generation BIGINT NOT NULL,"
-	" first_seq BIGINT NOT NULL, last_seq BIGINT NOT NULL, place BIGINT NOT NULL, dead BIGINT NOT NULL);"
+	" first_seq BIGINT NOT NULL, last_seq BIGINT NOT NULL, place BIGINT NOT NULL, live BIGINT NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS mailbox (id INTEGER PRIMARY KEY, name BLOB NOT NULL, special BIGINT NOT NULL,"
 	" uidvalidity BIGINT NOT NULL, uidnext BIGINT NOT NULL, modseq BIGINT NOT NULL,"
 	" messages BIGINT NOT NULL, unseen BIGINT NOT NULL, deleted BIGINT NOT NULL, size BIGINT NOT NULL,"
@@ -43,11 +40,6 @@ static const char schema[] =
 	" time BIGINT NOT NULL, data BLOB NOT NULL);"
 	"COMMIT";
 
-enum query { Q_STATE, Q_SET_STATE, Q_LIST, Q_SET_LIST, Q_SEGMENTS, Q_SET_SEGMENT, Q_MAILBOXES, Q_SET_MAILBOX,
-	     Q_GONE, Q_SET_GONE, Q_PAGES, Q_SET_PAGE, Q_DROP_PAGE, Q_DROP_MAILBOX, Q_DROP_PAGES, Q_DROP_GONE,
-	     Q_SET_LETTER, Q_LETTER, Q_LETTERS, Q_DROP_LETTER, Q_LETTER_BODIES, Q_REMOVED, Q_SET_REMOVED,
-	     Q_DROP_REMOVED, Q_PURGE_REMOVED, Q_COUNT };
-
 static const char *const texts[Q_COUNT] = {
 	[Q_STATE] = "SELECT value FROM state WHERE name = $1",
 	[Q_SET_STATE] = "INSERT INTO state (name, value) VALUES ($1, $2)"
@@ -55,11 +47,11 @@ static const char *const texts[Q_COUNT] = {
 	[Q_LIST] = "SELECT data FROM list WHERE name = $1",
 	[Q_SET_LIST] = "INSERT INTO list (name, data) VALUES ($1, $2)"
 		       " ON CONFLICT (name) DO UPDATE SET data = excluded.data",
-	[Q_SEGMENTS] = "SELECT number, generation, first_seq, last_seq, place, dead FROM segment ORDER BY number",
-	[Q_SET_SEGMENT] = "INSERT INTO segment (number, generation, first_seq, last_seq, place, dead)"
+	[Q_SEGMENTS] = "SELECT number, generation, first_seq, last_seq, place, live FROM segment ORDER BY number",
+	[Q_SET_SEGMENT] = "INSERT INTO segment (number, generation, first_seq, last_seq, place, live)"
 			  " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (number) DO UPDATE SET"
 			  " generation = excluded.generation, first_seq = excluded.first_seq,"
-			  " last_seq = excluded.last_seq, place = excluded.place, dead = excluded.dead",
+			  " last_seq = excluded.last_seq, place = excluded.place, live = excluded.live",
 	[Q_MAILBOXES] = "SELECT id, name, special, uidvalidity, uidnext, modseq, messages, unseen, deleted, size,"
 			" deleted_size, gone_floor, keywords FROM mailbox ORDER BY id",
 	[Q_SET_MAILBOX] = "INSERT INTO mailbox (id, name, special, uidvalidity, uidnext, modseq, messages, unseen,"
@@ -108,13 +100,6 @@ static enum status state_get(struct store *s, struct view name, uint64_t *ret)
 		*ret = (uint64_t)sql_col_int(q, 0);
 	sql_reset(q);
 	return st;
-}
-
-static enum status state_set(struct store *s, struct view name, uint64_t value)
-{
-	sql_bind_text(s->q[Q_SET_STATE], 1, name);
-	sql_bind_int(s->q[Q_SET_STATE], 2, (int64_t)value);
-	return sql_run(s->q[Q_SET_STATE]);
 }
 
 static enum status prepare_all(struct store *s)
@@ -200,7 +185,7 @@ enum status index_facts(struct store *s, struct segment_facts **ret, size_t *ret
 		facts[n++] = (struct segment_facts){
 			.number = (uint32_t)sql_col_int(q, 0), .generation = (uint64_t)sql_col_int(q, 1),
 			.first_seq = (uint64_t)sql_col_int(q, 2), .last_seq = (uint64_t)sql_col_int(q, 3),
-			.end = (uint64_t)sql_col_int(q, 4), .dead = (uint64_t)sql_col_int(q, 5),
+			.end = (uint64_t)sql_col_int(q, 4), .live = (uint64_t)sql_col_int(q, 5),
 		};
 	}
 	sql_reset(q);
@@ -344,19 +329,6 @@ enum status index_load(struct store *s)
 	return st;
 }
 
-static void message_put(struct buf *b, const struct message *m)
-{
-	put_u32(b, m->uid);
-	put_u32(b, m->size);
-	put_u64(b, m->modseq);
-	put_u64(b, m->flags);
-	put_u64(b, (uint64_t)m->date);
-	put_u64(b, m->body);
-	put_u32(b, m->at.segment);
-	put_u32(b, m->at.meta_n);
-	put_u64(b, m->at.offset);
-}
-
 static void message_take(struct cursor *c, struct message *m)
 {
 	m->uid = take_u32(c);
@@ -497,357 +469,4 @@ enum status index_load_removed(struct store *s)
 	s->removed = list;
 	s->removed_loaded = true;
 	return ST_OK;
-}
-
-/* ---- writing ---- */
-
-static enum status stage_letter(void *arg, const struct journal_record *rec)
-{
-	struct store *s = arg;
-	struct sql_stmt *q = s->q[Q_SET_LETTER];
-	struct msg_rendered r;
-	enum status st = ST_OK;
-
-	if (rec->type != CHANGE_MESSAGE)
-		goto done;
-	st = msg_render(rec->body, &r);
-	if (st == ST_NOMEM)
-		return st;
-	sql_bind_int(q, 1, (int64_t)rec->seq);
-	sql_bind_blob(q, 2, buf_view(&r.envelope));
-	sql_bind_blob(q, 3, buf_view(&r.body));
-	sql_bind_blob(q, 4, buf_view(&r.bodystructure));
-	sql_bind_blob(q, 5, buf_view(&r.subject_base));
-	sql_bind_blob(q, 6, buf_view(&r.message_id));
-	sql_bind_blob(q, 7, buf_view(&r.references));
-	if (r.has_sent)
-		sql_bind_int(q, 8, r.sent);
-	else
-		sql_bind_null(q, 8);
-	st = sql_run(q);
-	msg_rendered_free(&r);
-done:
-	if (st == ST_OK)
-		s->staged = rec->seq;
-	return st;
-}
-
-static enum status stage_row(struct store *s, struct box *b)
-{
-	struct sql_stmt *q = s->q[Q_SET_MAILBOX];
-	struct buf keywords = BUF(KEYWORDS_MAX * 1024);
-	const int64_t values[] = {
-		(int64_t)b->m.use, b->m.uidvalidity, b->m.uidnext, (int64_t)b->m.modseq, b->count, b->unseen,
-		b->deleted, (int64_t)b->size, (int64_t)b->deleted_size, (int64_t)b->gone_floor,
-	};
-	enum status st;
-
-	for (uint32_t k = 0; k < b->m.n_keywords; k++)
-		put_view(&keywords, b->m.keywords[k]);
-	sql_bind_int(q, 1, (int64_t)b->m.id);
-	sql_bind_blob(q, 2, b->m.name);
-	for (int i = 0; i < 10; i++)
-		sql_bind_int(q, 3 + i, values[i]);
-	sql_bind_blob(q, 13, buf_view(&keywords));
-	st = buf_status(&keywords);
-	if (st == ST_OK)
-		st = sql_run(q);
-	buf_free(&keywords);
-	return st;
-}
-
-static enum status stage_gone(struct store *s, struct box *b, struct buf *scratch)
-{
-	buf_clear(scratch);
-	for (uint32_t i = 0; i < b->n_gone; i++) {
-		put_u32(scratch, b->gone[i].first);
-		put_u32(scratch, b->gone[i].last);
-		put_u64(scratch, b->gone[i].modseq);
-	}
-	sql_bind_int(s->q[Q_SET_GONE], 1, (int64_t)b->m.id);
-	sql_bind_blob(s->q[Q_SET_GONE], 2, buf_view(scratch));
-	return buf_status(scratch) == ST_OK ? sql_run(s->q[Q_SET_GONE]) : buf_status(scratch);
-}
-
-static enum status stage_page(struct store *s, struct box *b, uint32_t page, struct buf *scratch)
-{
-	uint32_t i = mailbox_find(&b->m, page * PAGE_UIDS, true);
-	struct sql_stmt *q;
-
-	buf_clear(scratch);
-	for (; i < b->m.n && b->m.messages[i].uid / PAGE_UIDS == page; i++)
-		message_put(scratch, &b->m.messages[i]);
-	q = s->q[scratch->n ? Q_SET_PAGE : Q_DROP_PAGE];
-	sql_bind_int(q, 1, (int64_t)b->m.id);
-	sql_bind_int(q, 2, page);
-	if (scratch->n)
-		sql_bind_blob(q, 3, buf_view(scratch));
-	return buf_status(scratch) == ST_OK ? sql_run(q) : buf_status(scratch);
-}
-
-static enum status stage_box(struct store *s, struct box *b, struct buf *scratch)
-{
-	enum status st = b->row_dirty ? stage_row(s, b) : ST_OK;
-
-	if (st == ST_OK && b->gone_dirty)
-		st = stage_gone(s, b, scratch);
-	for (size_t i = 0; i < b->dirty_n && st == ST_OK; i++)
-		for (unsigned k = 0; k < 8 && st == ST_OK && b->dirty[i] >> k; k++)
-			if (b->dirty[i] >> k & 1)
-				st = stage_page(s, b, (uint32_t)(i * 8 + k), scratch);
-	return st;
-}
-
-static enum status stage_deleted_boxes(struct store *s)
-{
-	static const enum query drops[] = { Q_DROP_MAILBOX, Q_DROP_PAGES, Q_DROP_GONE };
-	enum status st = ST_OK;
-
-	for (uint32_t i = 0; i < s->n_deleted_boxes; i++)
-		for (int k = 0; k < 3 && st == ST_OK; k++) {
-			sql_bind_int(s->q[drops[k]], 1, (int64_t)s->deleted_boxes[i]);
-			st = sql_run(s->q[drops[k]]);
-		}
-	return st;
-}
-
-static enum status stage_removed(struct store *s, struct buf *scratch)
-{
-	enum status st = ST_OK;
-
-	if (s->purged_dirty) {
-		sql_bind_int(s->q[Q_PURGE_REMOVED], 1, s->purged);
-		st = sql_run(s->q[Q_PURGE_REMOVED]);
-	}
-	for (struct batch *k = s->removed; k && st == ST_OK; k = k->next) {
-		struct sql_stmt *q = s->q[k->n ? Q_SET_REMOVED : Q_DROP_REMOVED];
-
-		if (!k->dirty)
-			continue;
-		buf_clear(scratch);
-		for (uint32_t i = 0; i < k->n; i++)
-			message_put(scratch, &k->messages[i]);
-		sql_bind_int(q, 1, (int64_t)k->seq);
-		if (k->n) {
-			sql_bind_int(q, 2, (int64_t)k->mailbox);
-			sql_bind_int(q, 3, k->time);
-			sql_bind_blob(q, 4, buf_view(scratch));
-		}
-		st = buf_status(scratch) == ST_OK ? sql_run(q) : buf_status(scratch);
-	}
-	return st;
-}
-
-static enum status stage_list(struct store *s, struct view name, struct buf *scratch)
-{
-	sql_bind_text(s->q[Q_SET_LIST], 1, name);
-	sql_bind_blob(s->q[Q_SET_LIST], 2, buf_view(scratch));
-	return buf_status(scratch) == ST_OK ? sql_run(s->q[Q_SET_LIST]) : buf_status(scratch);
-}
-
-static enum status stage_lists(struct store *s, struct buf *scratch)
-{
-	enum status st = ST_OK;
-
-	if (s->delivered_dirty) {
-		buf_clear(scratch);
-		for (uint32_t i = 0; i < s->n_delivered; i++) {
-			put_u64(scratch, s->delivered[i].queue_id);
-			put_u32(scratch, s->delivered[i].recipient);
-			put_u32(scratch, s->delivered[i].uid);
-		}
-		st = stage_list(s, VIEW("delivered"), scratch);
-	}
-	if (st == ST_OK && s->subscribed_dirty) {
-		buf_clear(scratch);
-		for (uint32_t i = 0; i < s->n_subscribed; i++)
-			put_view(scratch, s->subscribed[i]);
-		st = stage_list(s, VIEW("subscribed"), scratch);
-	}
-	return st;
-}
-
-static enum status stage_segments(struct store *s)
-{
-	struct segment_facts f;
-	enum status st = ST_OK;
-
-	for (size_t i = 0; st == ST_OK && journal_facts(s->journal, i, &f); i++) {
-		struct sql_stmt *q = s->q[Q_SET_SEGMENT];
-
-		sql_bind_int(q, 1, f.number);
-		sql_bind_int(q, 2, (int64_t)f.generation);
-		sql_bind_int(q, 3, (int64_t)f.first_seq);
-		sql_bind_int(q, 4, (int64_t)f.last_seq);
-		sql_bind_int(q, 5, (int64_t)f.end);
-		sql_bind_int(q, 6, (int64_t)f.dead);
-		st = sql_run(q);
-	}
-	return st;
-}
-
-static enum status stage_state(struct store *s)
-{
-	const struct {
-		struct view name;
-		uint64_t value;
-	} rows[] = {
-		{ VIEW("version"), SCHEMA_VERSION }, { VIEW("applied"), s->applied },
-		{ VIEW("last_mailbox"), s->last_mailbox }, { VIEW("last_uidvalidity"), s->last_uidvalidity },
-		{ VIEW("floor"), s->floor }, { VIEW("purged"), (uint64_t)s->purged },
-		{ VIEW("sweep"), s->sweep_due },
-	};
-	enum status st = ST_OK;
-
-	for (size_t i = 0; i < sizeof rows / sizeof *rows && st == ST_OK; i++)
-		st = state_set(s, rows[i].name, rows[i].value);
-	return st;
-}
-
-/* The transaction is lost; all that it held is still marked in memory. */
-static void roll_back(struct store *s)
-{
-	if (s->in_txn)
-		(void)!sql_exec(s->db, "ROLLBACK");
-	s->in_txn = false;
-	s->staged = s->committed;
-}
-
-static enum status stage_letters(struct store *s)
-{
-	if (s->staged == s->applied)
-		return ST_OK;
-	return journal_scan(s->journal, s->staged + 1, stage_letter, s);
-}
-
-static enum status begin(struct store *s)
-{
-	enum status st = s->db == NULL ? ST_CORRUPT : s->in_txn ? ST_OK : sql_exec(s->db, "BEGIN");
-
-	if (st == ST_OK)
-		s->in_txn = true;
-	return st;
-}
-
-enum status index_stage(struct store *s)
-{
-	struct buf scratch = BUF(CHANGE_MAX);
-	enum status st = begin(s);
-
-	if (st == ST_OK)
-		st = stage_letters(s);
-	for (uint32_t i = 0; i < s->n_boxes && st == ST_OK; i++)
-		st = stage_box(s, s->boxes[i], &scratch);
-	if (st == ST_OK)
-		st = stage_deleted_boxes(s);
-	if (st == ST_OK)
-		st = stage_removed(s, &scratch);
-	if (st == ST_OK)
-		st = stage_lists(s, &scratch);
-	buf_free(&scratch);
-	if (st != ST_OK)
-		roll_back(s);
-	return st;
-}
-
-static void all_clean(struct store *s)
-{
-	for (uint32_t i = 0; i < s->n_boxes; i++) {
-		struct box *b = s->boxes[i];
-
-		b->row_dirty = b->gone_dirty = false;
-		if (b->dirty_n)
-			memset(b->dirty, 0, b->dirty_n);
-	}
-	for (struct batch *k = s->removed; k; k = k->next)
-		k->dirty = false;
-	s->n_deleted_boxes = 0;
-	s->delivered_dirty = s->subscribed_dirty = s->purged_dirty = false;
-	s->committed = s->staged = s->applied;
-}
-
-enum status index_commit(struct store *s)
-{
-	enum status st;
-
-	st = index_stage(s);
-	if (st == ST_OK)
-		st = stage_segments(s);
-	if (st == ST_OK)
-		st = stage_state(s);
-	if (st == ST_OK)
-		st = sql_exec(s->db, "COMMIT");
-	if (st != ST_OK) {
-		roll_back(s);
-		return st;
-	}
-	s->in_txn = false;
-	all_clean(s);
-	return ST_OK;
-}
-
-/* ---- what was rendered ---- */
-
-/* A run of bodies that grow is one walk through the table; others are looked
- * up one by one. */
-static enum status rendered_one(struct store *s, const struct message *m, rendered_visit *visit, void *arg)
-{
-	struct sql_stmt *q = s->q[Q_LETTER];
-	bool row;
-	enum status st;
-
-	sql_bind_int(q, 1, (int64_t)m->body);
-	st = sql_step(q, &row);
-	if (st == ST_OK && row)
-		st = visit(arg, m->uid, sql_col_view(q, 0), sql_col_view(q, 1), sql_col_view(q, 2));
-	sql_reset(q);
-	return st;
-}
-
-static enum status rendered_run(struct store *s, const struct message *m, uint32_t n, rendered_visit *visit,
-				void *arg)
-{
-	struct sql_stmt *q = s->q[Q_LETTERS];
-	uint32_t i = 0;
-	bool row;
-	enum status st;
-
-	sql_bind_int(q, 1, (int64_t)m[0].body);
-	sql_bind_int(q, 2, (int64_t)m[n - 1].body);
-	while ((st = sql_step(q, &row)) == ST_OK && row) {
-		uint64_t body = (uint64_t)sql_col_int(q, 0);
-
-		while (i < n && m[i].body < body)
-			i++;
-		if (i == n)
-			break;
-		if (m[i].body != body)
-			continue;
-		st = visit(arg, m[i].uid, sql_col_view(q, 1), sql_col_view(q, 2), sql_col_view(q, 3));
-		if (st != ST_OK)
-			break;
-	}
-	sql_reset(q);
-	return st;
-}
-
-enum status index_rendered(struct store *s, const struct message *messages, uint32_t n, rendered_visit *visit,
-			   void *arg)
-{
-	enum status st = begin(s);
-
-	if (st == ST_OK)
-		st = stage_letters(s);
-	for (uint32_t i = 0; i < n && st == ST_OK;) {
-		uint32_t k = i + 1;
-
-		/* Not more than a few foreign rows for each of ours. */
-		while (k < n && messages[k].body > messages[k - 1].body &&
-		       messages[k].body - messages[k - 1].body <= 8)
-			k++;
-		st = k - i > 2 ? rendered_run(s, messages + i, k - i, visit, arg)
-			       : rendered_one(s, messages + i, visit, arg);
-		i = k - i > 2 ? k : i + 1;
-	}
-	return st;
 }

@@ -1,8 +1,9 @@
 /* internal.h - what the files of the store share; nobody else includes it.
  *
- *     store.c    opening, turns, deliveries      apply.c    records -> memory
- *     mailbox.c  names                           index.c    memory -> SQL and back
- *     message.c  flags, copies, bodies           compact.c  purge, compaction
+ *     store.c    opening, turns              apply.c        records -> memory
+ *     mailbox.c  names                       box.c          mailboxes in memory
+ *     message.c  flags, copies, bodies       index.c        the index, read
+ *     compact.c  purge, compaction           index_stage.c  and written
  */
 #ifndef WAXWING_MS_INTERNAL_H
 #define WAXWING_MS_INTERNAL_H
@@ -18,7 +19,11 @@ enum {
 	COMMIT_RECORDS = 512,	/* a turn commits when that many are behind */
 	BEHIND_MAX = 8192,	/* and flushes for it when that many are */
 	INBOX_ID = 1,
+	COMPACT_STEP = 1024 * 1024,	/* bytes of a segment written again in one step */
+	COMPACT_LEAST = 1024 * 1024,	/* a segment shorter than this is left */
 };
+
+#define SEQ_MAX ((uint64_t)1 << 62)	/* no honest journal comes near */
 
 struct gone {
 	uint32_t first, last;
@@ -56,6 +61,7 @@ struct delivered {
 };
 
 struct fulltext;
+struct compacting;
 
 struct store {
 	int dir;
@@ -99,6 +105,9 @@ struct store {
 	uint64_t committed;	/* last record in the index */
 	struct store_watcher *watchers;
 	struct fulltext *fulltext;
+	bool choose_due;	/* some segment may be mostly dead */
+	struct compacting *compacting;	/* NULL: no segment is being written again */
+	steady_ms next_look;	/* when to look again for what is due */
 	bool replaying;
 	uint64_t retry;		/* commit again from that record on */
 };
@@ -119,14 +128,20 @@ enum status apply(struct store *s, const struct journal_record *rec) MUST_USE;
 enum status change(struct store *s, enum change_type type, struct buf *meta, const struct view *body,
 		   size_t n_parts) MUST_USE;
 
+/* ---- box.c ---- */
+
+int view_order(struct view a, struct view b);
 struct box *box_by_id(struct store *s, uint64_t id);
 struct box *box_by_name(struct store *s, struct view name);
 enum status box_new(struct store *s, uint64_t id, struct view name, struct box **ret) MUST_USE;
+void box_take_out(struct store *s, struct box *b);	/* of the list */
 void box_free(struct box *b);
 void box_forget(struct box *b);		/* messages, gone, dirt; keeps the struct */
 void box_mark(struct box *b, uint32_t uid);	/* its page is to be written */
 enum status box_reserve(struct box *b, uint32_t more) MUST_USE;
 enum status view_own(struct view v, struct view *ret) MUST_USE;
+/* Where it stands in s->delivered, or would. */
+uint32_t delivered_place(const struct store *s, uint64_t queue_id, uint32_t recipient);
 struct delivered *delivered_find(struct store *s, uint64_t queue_id, uint32_t recipient);
 uint64_t store_bytes(const struct store *s);
 
@@ -143,6 +158,8 @@ enum status index_load_box(struct store *s, struct box *b) MUST_USE;
 enum status index_load_removed(struct store *s) MUST_USE;
 /* Writes what changed into the open transaction; reads then see it. */
 enum status index_stage(struct store *s) MUST_USE;
+/* Removes the rows of letters that are not among the n bodies (sorted). */
+enum status index_keep_letters(struct store *s, const uint64_t *bodies, size_t n) MUST_USE;
 /* Stages and commits; the journal must be flushed. */
 enum status index_commit(struct store *s) MUST_USE;
 /* For each of the n messages what was rendered of it, in their order. */
@@ -158,5 +175,14 @@ enum status rebuild(struct store *s) MUST_USE;
 /* Records were written again elsewhere (journal_moved, compaction). */
 void relocate(struct store *s, bool (*where)(void *arg, struct place *at), void *arg);
 enum status store_load_all(struct store *s) MUST_USE;
+enum status store_commit(struct store *s) MUST_USE;
+
+/* ---- compact.c ---- */
+
+/* Drops what was rendered of letters that are gone for good, and counts what
+ * each segment still needs. */
+enum status store_sweep(struct store *s) MUST_USE;
+/* Gives up what is half done. */
+void housekeeping_end(struct store *s);
 
 #endif

@@ -8,27 +8,12 @@
 
 enum { COPY_STEP = 1024 * 1024 };
 
-struct journal {
-	int dir;
-	uint64_t segment_size;
-	uint64_t next_seq;
-	uint64_t damaged;
-	struct segment *segments;
-	size_t n_segments;
-	bool dirty;
-	struct journal_moved moved;	/* from 0: nothing */
-	struct {			/* no record before this place has a seq from here on */
-		uint64_t seq, offset;
-		uint32_t segment;
-	} mark;
-};
-
 static struct segment *current(struct journal *j)
 {
 	return &j->segments[j->n_segments - 1];
 }
 
-static struct segment *segment_of(struct journal *j, uint32_t number)
+struct segment *segment_of(struct journal *j, uint32_t number)
 {
 	/* Nearly always one of the last. */
 	for (size_t i = j->n_segments; i-- > 0;)
@@ -178,6 +163,7 @@ static enum status begin_segment(struct journal *j, struct segment *s, const str
 	if (st != ST_OK)
 		return st;
 	s->f.end = SEGMENT_HEAD;
+	s->f.live = UINT64_MAX;
 	if (known && known->generation == s->f.generation && known->end <= length) {
 		s->f = *known;
 		s->last_seq = known->last_seq;
@@ -320,12 +306,24 @@ bool journal_facts(const struct journal *j, size_t i, struct segment_facts *ret)
 	return true;
 }
 
-void journal_dead(struct journal *j, uint32_t segment, uint64_t bytes)
+void journal_set_live(struct journal *j, uint32_t segment, uint64_t bytes)
 {
 	struct segment *s = segment_of(j, segment);
 
 	if (s)
-		s->f.dead += bytes;
+		s->f.live = bytes;
+}
+
+uint64_t journal_size(const struct journal *j, uint32_t segment)
+{
+	const struct segment *s = segment_of((struct journal *)j, segment);
+
+	return s ? s->size - SEGMENT_HEAD : 0;
+}
+
+uint32_t journal_current(const struct journal *j)
+{
+	return j->segments[j->n_segments - 1].f.number;
 }
 
 /* ---- reading ---- */
@@ -550,68 +548,4 @@ bool journal_moved(struct journal *j, struct journal_moved *ret)
 	*ret = j->moved;
 	j->moved.from = 0;
 	return true;
-}
-
-/* ---- compaction ---- */
-
-struct sifting {
-	struct segment *to;
-	journal_sift *sift;
-	void *arg;
-	struct buf meta;
-};
-
-static enum status sift_one(void *arg, const struct journal_record *rec)
-{
-	struct sifting *w = arg;
-	struct sifted how = { .type = rec->type, .meta = &w->meta };
-	enum status st;
-
-	buf_clear(&w->meta);
-	if (!w->sift(w->arg, rec, &how))
-		return ST_OK;
-	st = buf_status(&w->meta);
-	if (st == ST_OK)
-		st = segment_append(w->to, how.type, rec->seq, w->meta.n ? buf_view(&w->meta) : rec->meta,
-				    &rec->body, how.drop_body ? 0 : 1, NULL);
-	if (st == ST_OK && w->to->f.first_seq == 0)
-		w->to->f.first_seq = rec->seq;
-	return st;
-}
-
-enum status journal_compact(struct journal *j, uint32_t number, journal_sift *sift, void *arg)
-{
-	struct segment *old = segment_of(j, number), to;
-	char fresh[SEGMENT_NAME], name[SEGMENT_NAME];
-	struct sifting w = { &to, sift, arg, BUF(64 * 1024 * 1024) };
-	enum status st;
-
-	if (old == NULL || old == current(j))
-		return ST_MISSING;
-	segment_name(number, "new", fresh);
-	segment_name(number, "seg", name);
-	st = segment_make(j->dir, fresh, number, &to);
-	if (st != ST_OK)
-		return st;
-	st = journal_scan_segment(j, number, sift_one, &w);
-	if (st == ST_OK)
-		st = disk_flush_all(to.fd);
-	if (st == ST_OK)
-		st = disk_rename(j->dir, fresh, name);
-	buf_free(&w.meta);
-	if (st != ST_OK) {
-		segment_close(&to);
-		(void)!disk_unlink(j->dir, fresh);
-		return st;
-	}
-	/* Before the folder is flushed either file may be there after a power
-	 * loss, and both are right. */
-	st = disk_flush_all(j->dir);
-	to.f.end = to.size;
-	to.f.last_seq = to.last_seq;
-	segment_close(old);
-	*old = to;
-	if (j->mark.segment == number)
-		j->mark.segment = 0;
-	return st;
 }

@@ -64,7 +64,8 @@ struct segment_facts {
 	uint64_t generation;
 	uint64_t first_seq, last_seq;	/* of what lies before end; 0: no record */
 	uint64_t end;			/* all before it was checked and is on disk */
-	uint64_t dead;			/* bytes that nothing needs any more */
+	uint64_t live;			/* bytes of letters that were needed when it was last
+					 * looked at; UINT64_MAX: never was */
 };
 
 /* For each record from seq on, in order.  What it returns ends the scan when
@@ -87,8 +88,12 @@ void journal_raise_seq(struct journal *j, uint64_t next);
 /* Facts of the i-th segment; false past the last.  Those of the last one end
  * at the last flush. */
 bool journal_facts(const struct journal *j, size_t i, struct segment_facts *ret);
-/* That many bytes of the segment are needed no more. */
-void journal_dead(struct journal *j, uint32_t segment, uint64_t bytes);
+/* Remember how much of the segment is needed. */
+void journal_set_live(struct journal *j, uint32_t segment, uint64_t bytes);
+/* Bytes of records in the segment, flushed or not. */
+uint64_t journal_size(const struct journal *j, uint32_t segment);
+/* The segment that is appended to. */
+uint32_t journal_current(const struct journal *j);
 
 enum status journal_scan(struct journal *j, uint64_t from_seq, journal_visit *visit, void *arg) MUST_USE;
 enum status journal_scan_segment(struct journal *j, uint32_t number, journal_visit *visit, void *arg) MUST_USE;
@@ -125,9 +130,9 @@ enum status journal_meta(struct journal *j, const struct place *at, struct view 
 /* End the current segment, so that it can be compacted. */
 enum status journal_roll(struct journal *j) MUST_USE;
 
-/* What becomes of one record: false: it is left out.  It may change type and
- * meta (the buf is empty: what is put there replaces the meta), and drop the
- * body. */
+/* What becomes of one record: false: it is left out.  type and meta may be
+ * changed (the buf is empty: what is put there replaces the meta), and the
+ * body dropped. */
 struct sifted {
 	uint8_t type;
 	bool drop_body;
@@ -135,8 +140,20 @@ struct sifted {
 };
 typedef bool journal_sift(void *arg, const struct journal_record *rec, struct sifted *how);
 
+struct compaction;
+
 /* Writes segment `number` (not the current one) again as sift says, under a
- * new generation.  Afterwards all places in it are other ones. */
-enum status journal_compact(struct journal *j, uint32_t number, journal_sift *sift, void *arg) MUST_USE;
+ * new generation, some bytes at a time; the journal may grow meanwhile. */
+enum status compaction_begin(struct journal *j, uint32_t number, journal_sift *sift, void *arg,
+			     struct compaction **ret) MUST_USE;
+/* ret_done: all is copied. */
+enum status compaction_step(struct compaction *c, uint64_t bytes, bool *ret_done) MUST_USE;
+/* Puts the new file in the old one's place.  Then the places of its records
+ * are other ones (compaction_place); c lives on until compaction_free. */
+enum status compaction_finish(struct compaction *c) MUST_USE;
+/* Where the record that lay at *at lies now; false where it is none of them. */
+bool compaction_place(const struct compaction *c, struct place *at);
+/* Not finished: the old file stays. */
+void compaction_free(struct compaction *c);
 
 #endif

@@ -25,7 +25,8 @@ void segment_name(uint32_t number, const char *suffix, char out[SEGMENT_NAME])
 enum status segment_make(int dir, const char *name, uint32_t number, struct segment *ret)
 {
 	struct buf b = BUF(SEGMENT_HEAD);
-	struct segment s = { .f = { .number = number, .end = SEGMENT_HEAD }, .size = SEGMENT_HEAD };
+	struct segment s = { .f = { .number = number, .end = SEGMENT_HEAD, .live = UINT64_MAX },
+			     .size = SEGMENT_HEAD };
 	struct iovec iov;
 	enum status st;
 

@@ -1,5 +1,5 @@
 /* segment.h - one file of a journal: its head, mapping and records.  Used by
- * journal.c and compaction only. */
+ * journal.c and journal_compact.c only. */
 #ifndef WAXWING_MS_SEGMENT_H
 #define WAXWING_MS_SEGMENT_H
 
@@ -20,6 +20,21 @@ struct segment {
 	uint64_t ahead;		/* the kernel was asked to read up to there */
 	uint64_t last_read;	/* where the last body ended */
 	bool suspect;		/* a flush failed */
+};
+
+struct journal {
+	int dir;
+	uint64_t segment_size;
+	uint64_t next_seq;
+	uint64_t damaged;
+	struct segment *segments;
+	size_t n_segments;
+	bool dirty;
+	struct journal_moved moved;	/* from 0: nothing */
+	struct {			/* no record before this place has a seq from here on */
+		uint64_t seq, offset;
+		uint32_t segment;
+	} mark;
 };
 
 struct record_head {
@@ -55,5 +70,8 @@ enum status segment_append(struct segment *s, uint8_t type, uint64_t seq, struct
 /* Tell the kernel that [at, at + n) is read now, so that it reads ahead where
  * the reading goes in order. */
 void segment_reads(struct segment *s, uint64_t at, uint64_t n);
+
+/* NULL: there is no such segment. */
+struct segment *segment_of(struct journal *j, uint32_t number);
 
 #endif

@@ -97,7 +97,8 @@ static enum status raise_one(struct store *s, const struct reached *r)
 
 	if (b == NULL || (b->m.uidnext >= r->uidnext && b->m.modseq >= r->modseq))
 		return ST_OK;
-	change_state_put(&meta, &(struct change_state){ r->mailbox, r->modseq, r->uidnext });
+	change_state_put(&meta, &(struct change_state){ .mailbox = r->mailbox, .modseq = r->modseq,
+						      .uidnext = r->uidnext });
 	st = change(s, CHANGE_STATE, &meta, NULL, 0);
 	buf_free(&meta);
 	return st;
@@ -159,6 +160,7 @@ enum status rebuild(struct store *s)
 	if (st != ST_OK)
 		return st;
 	s->findings.rebuilt = true;
+	housekeeping_end(s);	/* its places are about to be read anew */
 	set_aside(s);
 	st = index_renew(s);
 	if (st == ST_OK)
@@ -170,6 +172,8 @@ enum status rebuild(struct store *s)
 	free(had);
 	if (st == ST_OK)
 		st = store_flush(s);
+	if (st == ST_OK && s->sweep_due)
+		st = store_sweep(s);
 	return st == ST_OK ? index_commit(s) : st;
 }
 
@@ -231,16 +235,14 @@ static enum status open_parts(struct store *s)
 		st = ST_OK;
 	}
 	if (st == ST_OK && !anew)
-		anew = strange_segments(s, facts, n) || s->applied >= journal_next_seq(s->journal);
+		anew = strange_segments(s, facts, n) || s->applied >= journal_next_seq(s->journal) ||
+		       (s->applied == 0 && journal_next_seq(s->journal) > 1);
 	free(facts);
 	if (st == ST_OK && !anew) {
-		bool empty = s->applied == 0;
-
 		st = replay(s);
 		anew = st == ST_CORRUPT;
-		s->findings.rebuilt = empty && s->findings.replayed;
 	}
-	if (anew && (st == ST_OK || st == ST_CORRUPT))
+	if (anew && s->journal && (st == ST_OK || st == ST_CORRUPT))
 		st = rebuild(s);
 	return st;
 }
@@ -280,6 +282,7 @@ void store_close(struct store *s)
 	/* What is not in the index is replayed at the next opening. */
 	if (s->journal && s->db && !journal_dirty(s->journal) && s->committed != s->applied)
 		(void)!index_commit(s);
+	housekeeping_end(s);
 	index_close(s);
 	journal_close(s->journal);
 	forget_lists(s);
@@ -303,7 +306,7 @@ static void tell(struct store *s, struct box *b)
 	}
 }
 
-static enum status commit(struct store *s)
+enum status store_commit(struct store *s)
 {
 	enum status st = index_commit(s);
 
@@ -329,7 +332,7 @@ enum status store_turn(struct store *s)
 		return ST_OK;
 	/* A full disk is not asked again at each turn. */
 	s->retry = s->applied + COMMIT_RECORDS;
-	return commit(s);
+	return store_commit(s);
 }
 
 
@@ -403,13 +406,4 @@ enum status store_rebuild(struct store *s)
 	enum status st = store_flush(s);
 
 	return st == ST_OK ? rebuild(s) : st;
-}
-
-bool store_housekeeping(struct store *s)
-{
-	if (journal_dirty(s->journal) || s->committed == s->applied || s->applied < s->retry)
-		return false;
-	s->retry = s->applied + COMMIT_RECORDS;
-	(void)!commit(s);
-	return false;
 }
