@@ -5,8 +5,10 @@ import pty
 import re
 import shutil
 import smtplib
+import socket
 import sqlite3
 import subprocess
+import tempfile
 
 import pytest
 
@@ -105,10 +107,15 @@ def test_every_command_is_in_the_manual_and_the_completion():
 # ---- setup ----
 
 @pytest.fixture
-def folder(tmp_path):
-    d = str(tmp_path / "w")
-    assert waxwing("setup", "foo.com", "--dir", d).returncode == 0
-    return d
+def folder():
+    # Not pytest's own: those are closed to the processes' user ids.
+    top = tempfile.mkdtemp(prefix="waxwing-test-")
+    os.chmod(top, 0o711)
+    d = os.path.join(top, "w")
+    p = waxwing("setup", "foo.com", "--dir", d)
+    assert p.returncode == 0, p.stderr
+    yield d
+    shutil.rmtree(top)
 
 
 def test_setup_again_keeps_what_is_there(folder):
@@ -119,6 +126,80 @@ def test_setup_again_keeps_what_is_there(folder):
     assert p.returncode == 0
     assert "made" not in p.stdout and p.stdout.count("kept") >= 4
     assert open(conf).read().endswith("# mine\n")
+
+
+def test_setup_names_the_host(folder):
+    conf = open(os.path.join(folder, "waxwing.conf")).read()
+    name = socket.gethostname() if "." in socket.gethostname() else "mail.foo.com"
+    assert f'\n\tname = "{name}";\n' in conf
+
+
+@pytest.mark.parametrize("domain", ["foo..com", "no good", ""])
+def test_setup_wants_a_domain(tmp_path, domain):
+    p = waxwing("setup", domain, "--dir", str(tmp_path / "w"))
+    assert p.returncode == 1 and "is not the name of a domain" in p.stderr
+
+
+def test_setup_wants_the_folder_above(tmp_path):
+    p = waxwing("setup", "foo.com", "--dir", str(tmp_path / "a/b"))
+    assert p.returncode == 1 and "the folder above it does not exist" in p.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="user ids of their own are for root")
+def test_closed_folder_above_is_said(tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    d = str(closed / "w")
+    for command in (["setup", "foo.com"], ["serve"]):
+        p = waxwing(*command, "--dir", d)
+        # pytest's own folders are closed as well, and come first on the way.
+        assert p.returncode == 1 and re.search(r"/\S+ is closed \(mode 0700\).*`chmod o\+x /", p.stderr), p.stderr
+
+
+# ---- the configuration ----
+
+@pytest.mark.parametrize("text, line, said", [
+    ("smtp = {\n  recipients = many;\n};", 2, "syntax error; a setting reads NAME = VALUE;"),
+    ("smtp = {\n  recipients = \"many\";\n};", 2,
+     'smtp.recipients is "many", but should be a whole number (default 1000)'),
+    ("smtp = {\n\n  recipients = 5;\n};", 3, "smtp.recipients is 5, but should be between 100 and 10000"),
+    ("smtp = {\n  recipents = 500;\n};", 2, "unknown setting smtp.recipents; the nearest known one is smtp.recipients"),
+    ("smtp = {\n  literal = \"1m\";\n};", 2, "the nearest known one is imap.literal"),
+    ("recipients = 500;", 1, "stands outside of a section"),
+    ("smtp = { timeout = \"soon\"; };", 1, "should be a time, as 500ms, 30s, 5min, 2h or 7d"),
+    ("smtp = { message_size = \"big\"; };", 1, "should be a number of bytes, as 4096, 64k, 50m or 1g"),
+    ("log = { debug = \"maybe\"; };", 1, "should be yes or no"),
+    ("smtp = { line = 1.5; };", 1, "smtp.line cannot have such a value"),
+    ("listen = {\n smtp = \"localhost:25\";\n};", 2, "listen.smtp has \"localhost:25\", but should have addresses with ports"),
+    ("listen = { smtp = \"127.0.0.1\"; };", 1, "should have addresses with ports"),
+    ("listen = { smtp = \"127.0.0.1:99999\"; };", 1, "should have addresses with ports"),
+    ("listen = { smtp = \"[::1]\"; };", 1, "should have addresses with ports"),
+    ("listen = { imap = \"192.0.2.1:143\"; };\nlogin = { clear_text = true; };", 2,
+     "login.clear_text is yes, but listen."),
+], ids=lambda v: str(v)[:20].split("\n")[0])
+def test_wrong_setting_is_answered_with_the_right_one(folder, text, line, said):
+    conf = os.path.join(folder, "waxwing.conf")
+    open(conf, "w").write(text + "\n")
+    for command in (["serve", "--check"], ["serve"]):
+        p = waxwing(*command, "--dir", folder)
+        assert p.returncode in (1, 2) and f"{conf}:{line}: " in p.stderr and said in p.stderr, p.stderr
+
+
+def test_clear_text_logins_on_loopback_are_allowed(folder):
+    with open(os.path.join(folder, "waxwing.conf"), "w") as f:
+        f.write('listen = { submission = "127.0.0.1:1587, [::1]:1587"; imap = "127.0.0.1:1143"; pop3 = ""; };\n'
+                "login = { clear_text = true; };\n")
+    assert waxwing("serve", "--check", "--dir", folder).returncode == 0
+
+
+def test_the_example_is_right_and_names_every_setting(folder):
+    p = waxwing("serve", "--check", "--dir", folder)
+    assert p.returncode == 0 and "is right" in p.stdout
+    conf = os.path.join(folder, "waxwing.conf")
+    text = open(conf).read()
+    open(conf, "w").write(re.sub(r"^\t#(\w+ = )", r"\t\1", text, flags=re.M))
+    p = waxwing("serve", "--check", "--dir", folder)
+    assert p.returncode == 0, p.stderr
 
 
 # ---- accounts, domains ----
@@ -139,7 +220,7 @@ def test_account_add_and_list(folder):
     ("Jones", "x\n", "is not an address of the form NAME@DOMAIN"),
     ("Jones@foo.com", "\n", "the password is empty"),
     ("Jones@foo.com", "", "the password is empty"),
-    ("Jones@foo.com", "x" * 1025 + "\n", "the password is too long"),
+    pytest.param("Jones@foo.com", "x" * 1025 + "\n", "the password is too long", id="long"),
 ])
 def test_account_add_refuses(folder, address, stdin, said):
     p = waxwing("account", "add", address, "--password-stdin", "--dir", folder, stdin=stdin)
@@ -260,7 +341,7 @@ def test_account_import(folder, tmp_path):
     ("Green@bar.com {PLAIN}x", "its domain is not one of ours"),
     ("jones@foo.com {PLAIN}x", "there is such an account already"),
     ("green {PLAIN}x", "not an address"),
-    ("Green@foo.com " + "x" * 5000, "the line is too long"),
+    pytest.param("Green@foo.com " + "x" * 5000, "the line is too long", id="long"),
 ])
 def test_account_import_is_all_or_nothing(folder, line, said):
     p = waxwing("account", "import", "-", "--dir", folder, stdin=f"Jones@foo.com {{PLAIN}}x\n{line}\n")
@@ -268,7 +349,8 @@ def test_account_import_is_all_or_nothing(folder, line, said):
     assert verifiers(os.path.join(folder, "directory/directory.db")) == []
 
 
-@pytest.mark.parametrize("domain", ["", ".", "foo..com", "-foo.com", "foo-.com", "foo_bar.com", "a b.com", "x" * 300])
+@pytest.mark.parametrize("domain", ["", ".", "foo..com", "-foo.com", "foo-.com", "foo_bar.com", "a b.com",
+                                    pytest.param("x" * 300, id="long")])
 def test_domain_must_be_one(folder, domain):
     p = waxwing("domain", "add", "--dir", folder, "--", domain)
     assert p.returncode == 1 and "is not the name of a domain" in p.stderr

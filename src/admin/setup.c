@@ -3,6 +3,7 @@
 #include "admin/tell.h"
 
 #include "base/disk.h"
+#include "parent/parent.h"
 #include "warden/keys.h"
 
 #include <errno.h>
@@ -24,12 +25,27 @@ static void report(enum status st, const char *what, const char *name)
 static enum status step_folder(struct invocation *in, struct buf *ret_name)
 {
 	buf_puts(ret_name, in->dir);
-	return mkdir(in->dir, 0711) == 0 ? ST_OK : status_of_errno(errno);
+	if (mkdir(in->dir, 0711) != 0)
+		return status_of_errno(errno);
+	/* Whatever the umask: the processes' user ids pass through it. */
+	return chmod(in->dir, 0711) == 0 ? ST_OK : status_of_errno(errno);
+}
+
+/* This host's own name if it is a full one, else mail.DOMAIN. */
+static void guess_host(struct invocation *in, struct buf *ret)
+{
+	char name[256] = "";
+
+	if (gethostname(name, sizeof name - 1) == 0 && strchr(name, '.'))
+		buf_puts(ret, name);
+	else
+		buf_putf(ret, "mail.%s", in->args[0]);
+	buf_putc(ret, '\0');
 }
 
 static enum status step_conf(struct invocation *in, struct buf *ret_name)
 {
-	struct buf text = BUF(1024 * 1024);
+	struct buf text = BUF(1024 * 1024), host = BUF(512);
 	struct iovec iov;
 	char path[PATH_SIZE];
 	int fd;
@@ -40,7 +56,9 @@ static enum status step_conf(struct invocation *in, struct buf *ret_name)
 	st = disk_open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644, &fd);
 	if (st != ST_OK)
 		return st;
-	conf_example(&text);
+	guess_host(in, &host);
+	conf_example(&text, host.p ? host.p : "localhost");
+	buf_free(&host);
 	iov = (struct iovec){ text.p, text.n };
 	st = buf_status(&text);
 	if (st == ST_OK)
@@ -117,6 +135,25 @@ static const struct reason why_not[] = {
 	{ ST_OK, NULL },
 };
 
+/* Could a server run here?  Says what to do where not. */
+static int check_place(struct invocation *in)
+{
+	struct buf why = BUF(PATH_SIZE * 2);
+	struct conf c = { 0 };
+	enum status st = instance_conf(in, &c);
+
+	if (st != ST_OK)
+		return FAILED;
+	st = parent_reachable(&c, &why);
+	if (st != ST_OK)
+		tell("made, but it cannot be served yet: %.*s", VIEW_ARG(buf_view(&why)));
+	else
+		printf("\nThis host calls itself %s (host.name in waxwing.conf).\n", c.host_name);
+	conf_free(&c);
+	buf_free(&why);
+	return st == ST_OK ? DONE : FAILED;
+}
+
 int cmd_setup(struct invocation *in)
 {
 	struct buf name = BUF(PATH_SIZE);
@@ -135,6 +172,8 @@ int cmd_setup(struct invocation *in)
 		report(st, steps[i].what, name.p);
 	}
 	buf_free(&name);
+	if (check_place(in) != DONE)
+		return FAILED;
 	printf("\nNext:\n  waxwing account add NAME@%s --dir %s\n  waxwing serve --dir %s\n", in->args[0],
 	       in->dir, in->dir);
 	return DONE;

@@ -1,5 +1,7 @@
 #include "conf/conf.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -41,7 +43,12 @@ static const char *nearest(struct view key)
 	size_t least = SIZE_MAX;
 
 	for (size_t i = 0; i < TABLE_N; i++) {
-		size_t d = view_distance(key, view_cstr(table[i].key));
+		struct view k = view_cstr(table[i].key);
+		size_t d = view_distance(key, k);
+
+		/* The right name in the wrong section is near, too. */
+		if (view_eq(view_skip(key, view_find(key, '.')), view_skip(k, view_find(k, '.'))))
+			d = 1;
 
 		if (d < least) {
 			least = d;
@@ -141,6 +148,84 @@ static enum status set_number(struct conf *c, const struct setting *s, struct vi
 	return ST_OK;
 }
 
+/* "127.0.0.1:25" or "[::1]:25"; ret_loopback: nobody else can reach it. */
+static bool parse_address(struct view v, bool *ret_loopback)
+{
+	unsigned char bytes[16];
+	char host[64];
+	size_t colon = v.n;
+	uint64_t port;
+	bool v6 = v.n && v.p[0] == '[';
+
+	while (colon && v.p[colon - 1] != ':')
+		colon--;
+	if (colon == 0 || !view_u64(view_skip(v, colon), &port) || port > 65535)
+		return false;
+	v = view_head(v, colon - 1);
+	if (v6 && v.p[v.n - 1] == ']')
+		v = view_make(v.p + 1, v.n - 2);
+	if (v.n == 0 || v.n >= sizeof host)
+		return false;
+	memcpy(host, v.p, v.n);
+	host[v.n] = '\0';
+	if (inet_pton(v6 ? AF_INET6 : AF_INET, host, bytes) != 1)
+		return false;
+	*ret_loopback = v6 ? IN6_IS_ADDR_LOOPBACK((struct in6_addr *)(void *)bytes) : bytes[0] == 127;
+	return true;
+}
+
+/* Takes one address of a list; empty at its end. */
+static struct view take_address(struct view *list)
+{
+	size_t n = 0;
+	struct view one;
+
+	while (list->n && strchr(", \t", list->p[0]))
+		*list = view_skip(*list, 1);
+	while (n < list->n && !strchr(", \t", list->p[n]))
+		n++;
+	one = view_head(*list, n);
+	*list = view_skip(*list, n);
+	return one;
+}
+
+static enum status check_list(const struct setting *s, struct view list, struct buf *why)
+{
+	struct view one;
+	bool loopback;
+
+	while ((one = take_address(&list)).n) {
+		if (parse_address(one, &loopback))
+			continue;
+		buf_putf(why, "%s has \"%.*s\", but should have addresses with ports, as \"0.0.0.0:25, [::]:25\"",
+			 s->key, VIEW_ARG(view_head(one, 80)));
+		return ST_SYNTAX;
+	}
+	return ST_OK;
+}
+
+enum status conf_check(const struct conf *c, struct buf *why)
+{
+	for (int service = 0; service < SERVICE_COUNT && c->login_clear_text; service++) {
+		struct view list = view_cstr(c->listen[service]), one;
+		bool loopback = true;
+
+		/* Port 25 takes no logins; with TLS from the first byte nothing is clear. */
+		if (service == SERVICE_SMTP || service_implicit_tls((enum service)service))
+			continue;
+		while (loopback && (one = take_address(&list)).n)
+			if (!parse_address(one, &loopback) || !loopback)
+				break;
+		if (loopback)
+			continue;
+		buf_putf(why, "login.clear_text is yes, but listen.%s has %.*s, which others can reach: anybody on the "
+			 "way would read the passwords. Make login.clear_text no, or listen on 127.0.0.1 only",
+			 service_name((enum service)service), VIEW_ARG(one));
+		return ST_DENIED;
+	}
+	return ST_OK;
+}
+
 enum status conf_set(struct conf *c, struct view key, struct view value, struct buf *why)
 {
 	const struct setting *s = lookup(key);
@@ -157,6 +242,8 @@ enum status conf_set(struct conf *c, struct view key, struct view value, struct 
 			 (long long)s->most);
 		return ST_LIMIT;
 	}
+	if (s->type == SETTING_LIST && check_list(s, value, why) != ST_OK)
+		return ST_SYNTAX;
 	return set_text(c, s, value);
 }
 

@@ -56,7 +56,10 @@ void conf_free(struct conf *c);
  * ST_SYNTAX, ST_LIMIT, ST_NOMEM. */
 enum status conf_set(struct conf *c, struct view key, struct view value, struct buf *why) MUST_USE;
 
-/* Defaults, then DIR/waxwing.conf.  why: "FILE:LINE: ...".  As conf_set,
+/* Do the settings fit each other?  ST_DENIED: what they ask for is not safe. */
+enum status conf_check(const struct conf *c, struct buf *why) MUST_USE;
+
+/* Defaults, then DIR/waxwing.conf, and conf_check.  why: "FILE:LINE: ...".  As conf_set,
  * ST_IO. */
 enum status conf_load(const char *dir, struct conf *ret_conf, struct buf *why) MUST_USE;
 
@@ -64,7 +67,7 @@ enum status conf_load(const char *dir, struct conf *ret_conf, struct buf *why) M
 void conf_text(const struct conf *c, struct buf *out);
 enum status conf_take(struct view text, struct conf *ret_conf) MUST_USE;
 
-/* The commented file with every setting at its default. */
-void conf_example(struct buf *out);
+/* The commented file with every setting at its default, but for host.name. */
+void conf_example(struct buf *out, const char *host_name);
 
 #endif

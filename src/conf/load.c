@@ -88,6 +88,20 @@ static enum status take_section(struct conf *c, const char *file, const config_s
 	return st;
 }
 
+/* about: the setting that is to blame, if something is. */
+static enum status check(const struct conf *c, const char *file, const config_setting_t *about, struct buf *why)
+{
+	struct buf said = BUF(VALUE_MAX);
+	enum status st = conf_check(c, &said);
+
+	if (st != ST_OK && about)
+		wrong(file, about, why, &said, st);
+	else if (st != ST_OK)
+		buf_put(why, buf_view(&said));
+	buf_free(&said);
+	return st;
+}
+
 static enum status take_file(struct conf *c, const char *file, FILE *f, struct buf *why)
 {
 	config_t cfg;
@@ -103,6 +117,8 @@ static enum status take_file(struct conf *c, const char *file, FILE *f, struct b
 	root = config_root_setting(&cfg);
 	for (int i = 0; st == ST_OK && i < config_setting_length(root); i++)
 		st = take_section(c, file, config_setting_get_elem(root, (unsigned)i), why);
+	if (st == ST_OK)
+		st = check(c, file, config_lookup(&cfg, "login.clear_text"), why);
 	config_destroy(&cfg);
 	return st;
 }
@@ -134,7 +150,7 @@ enum status conf_load(const char *dir, struct conf *ret_conf, struct buf *why)
 	return ST_OK;
 }
 
-void conf_example(struct buf *out)
+void conf_example(struct buf *out, const char *host_name)
 {
 	size_t n;
 	const struct setting *s = settings(&n);
@@ -151,7 +167,10 @@ void conf_example(struct buf *out)
 			section = head;
 		}
 		buf_putf(out, "\t# %s\n", s[i].doc);
-		buf_putf(out, "\t#%.*s = \"%s\";\n", VIEW_ARG(view_skip(key, head.n + 1)), s[i].fallback);
+		if (view_eq(key, VIEW("host.name")))
+			buf_putf(out, "\tname = \"%s\";\n", host_name);
+		else
+			buf_putf(out, "\t#%.*s = \"%s\";\n", VIEW_ARG(view_skip(key, head.n + 1)), s[i].fallback);
 	}
 	buf_puts(out, "};\n");
 }

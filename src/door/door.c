@@ -23,6 +23,7 @@ struct listener {
 	struct watch watch;
 	struct door *door;
 	enum service service;
+	char address[256];	/* as the setting has it */
 };
 
 struct door {
@@ -98,22 +99,46 @@ static void listener_ready(struct watch *w, uint32_t events)
 
 static void open_listener(struct door *d, struct listener *l)
 {
-	if (loop_watch(d->proc.loop, &l->watch, EPOLLIN | EPOLLEXCLUSIVE) != ST_OK)
+	if (l->watch.fd >= 0 && loop_watch(d->proc.loop, &l->watch, EPOLLIN | EPOLLEXCLUSIVE) != ST_OK)
 		log_event(LOG_ERROR_, "not-listening", "service=%s", service_name(l->service));
 }
 
-static void add_listener(struct door *d, enum service service, int fd)
+/* A free place, or NULL; places do not move while they are watched. */
+static struct listener *listener_place(struct door *d)
 {
-	struct listener *l = &d->listeners[d->n_listeners];
+	for (size_t i = 0; i < d->n_listeners; i++)
+		if (d->listeners[i].watch.fd < 0)
+			return &d->listeners[i];
+	return d->n_listeners < LISTENERS_MAX ? &d->listeners[d->n_listeners++] : NULL;
+}
 
-	if (d->n_listeners == LISTENERS_MAX) {
+static void add_listener(struct door *d, const struct rec_listener *in, int fd)
+{
+	struct listener *l = listener_place(d);
+
+	if (l == NULL) {
 		close(fd);
 		return;
 	}
-	*l = (struct listener){ { .fd = fd, .ready = listener_ready }, d, service };
-	d->n_listeners++;
+	*l = (struct listener){ { .fd = fd, .ready = listener_ready }, d, (enum service)in->service, "" };
+	memcpy(l->address, in->address.p ? in->address.p : "",
+	       view_head(in->address, sizeof l->address - 1).n);
 	if (d->open)
 		open_listener(d, l);
+}
+
+static void close_listener(struct door *d, const struct rec_listener_close *in)
+{
+	for (size_t i = 0; i < d->n_listeners; i++) {
+		struct listener *l = &d->listeners[i];
+		int fd = l->watch.fd;
+
+		if (fd < 0 || l->service != in->service || !view_eq(view_cstr(l->address), in->address))
+			continue;
+		loop_unwatch(d->proc.loop, &l->watch);
+		close(fd);
+		l->watch.fd = -1;
+	}
 }
 
 /* Before the first answer, who comes for TLS would find none. */
@@ -162,11 +187,14 @@ static void parent_says(struct role_process *p, struct record *rec)
 	struct door *d = (struct door *)((char *)p - offsetof(struct door, proc));
 	struct rec_channel_to to;
 	struct rec_listener l;
+	struct rec_listener_close gone;
 
 	if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to))
 		add_channel(d, &to, rec->fd);
 	else if (rec->type == REC_listener && rec_take_listener(rec->body, &l) && l.service < SERVICE_COUNT)
-		add_listener(d, (enum service)l.service, rec->fd);
+		add_listener(d, &l, rec->fd);
+	else if (rec->type == REC_listener_close && rec_take_listener_close(rec->body, &gone))
+		close_listener(d, &gone);
 	else if (rec->fd >= 0)
 		close(rec->fd);
 }

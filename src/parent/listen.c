@@ -31,67 +31,153 @@ static int bound_socket(const struct addrinfo *ai)
 	return -1;
 }
 
-static enum status listen_at(struct parent *p, enum service service, char *address)
+/* "0.0.0.0:25" or "[::]:25". */
+static enum status resolve(const char *address, struct addrinfo **ret)
 {
-	char *colon = strrchr(address, ':'), *host = address;
 	struct addrinfo hints = {
 		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
 		.ai_socktype = SOCK_STREAM,
-	}, *ai = NULL;
-	char shown[256];
-	int fd;
+	};
+	struct view text = view_cstr(address);
+	char host[256];
+	size_t colon = text.n;
 
-	snprintf(shown, sizeof shown, "%s", address);
-	if (colon == NULL || p->n_listeners >= LISTENERS_MAX)
+	while (colon && address[colon] != ':')
+		colon--;
+	if (colon == 0 || colon >= sizeof host)
 		return ST_SYNTAX;
-	*colon = '\0';
-	if (host[0] == '[' && colon[-1] == ']') {
-		colon[-1] = '\0';
-		host++;
+	text = view_head(text, colon);
+	if (text.n > 2 && text.p[0] == '[' && text.p[text.n - 1] == ']')
+		text = view_make(text.p + 1, text.n - 2);
+	memcpy(host, text.p, text.n);
+	host[text.n] = '\0';
+	return getaddrinfo(host, address + colon + 1, &hints, ret) == 0 ? ST_OK : ST_SYNTAX;
+}
+
+static enum status listen_at(struct parent *p, enum service service, const char *address, struct buf *why)
+{
+	struct addrinfo *ai;
+	enum status st = resolve(address, &ai);
+	int fd, err;
+
+	if (st != ST_OK) {
+		buf_putf(why, "listen.%s: \"%s\" is not ADDRESS:PORT", service_name(service), address);
+		return st;
 	}
-	if (getaddrinfo(host, colon + 1, &hints, &ai) != 0)
-		return ST_SYNTAX;
+	if (p->n_listeners == LISTENERS_MAX) {
+		freeaddrinfo(ai);
+		buf_putf(why, "listen: more than %d addresses", LISTENERS_MAX);
+		return ST_LIMIT;
+	}
 	fd = bound_socket(ai);
+	err = errno;
 	freeaddrinfo(ai);
+	/* A machine without IPv6 is no reason to refuse to start. */
+	if (fd < 0 && address[0] == '[' && err == EAFNOSUPPORT)
+		return ST_OK;
 	if (fd < 0) {
-		int err = errno;
-
-		fprintf(stderr, "waxwing: cannot listen on %s (%s): %s\n", shown,
-			service_name(service), strerror(err));
+		buf_putf(why, "cannot listen on %s (%s): %s%s", address, service_name(service), strerror(err),
+			 err == EACCES ? "; ports below 1024 need root or CAP_NET_BIND_SERVICE" : "");
 		return status_of_errno(err);
 	}
-	p->listeners[p->n_listeners++] = (struct listener){ fd, service, strdup(shown) };
+	p->listeners[p->n_listeners++] = (struct listener){ fd, service, strdup(address) };
 	return ST_OK;
 }
 
-enum status parent_listen(struct parent *p)
+/* The next address of a list; false at the end. */
+static bool next_address(struct view *list, char out[256])
 {
-	for (int s = 0; s < SERVICE_COUNT; s++) {
-		char *list = strdup(p->conf.listen[s]), *save = NULL, *one;
-		enum status st = list ? ST_OK : ST_NOMEM;
-
-		for (one = list ? strtok_r(list, ", \t", &save) : NULL; one && st == ST_OK;
-		     one = strtok_r(NULL, ", \t", &save)) {
-			st = listen_at(p, (enum service)s, one);
-			/* A machine without IPv6 is no reason to refuse to start. */
-			if (st != ST_OK && one[0] == '[' && errno == EAFNOSUPPORT)
-				st = ST_OK;
-			if (st == ST_SYNTAX)
-				fprintf(stderr, "waxwing: listen.%s: \"%s\" is not ADDRESS:PORT\n",
-					service_name((enum service)s), one);
+	while (list->n && strchr(", \t", list->p[0]))
+		*list = view_skip(*list, 1);
+	for (size_t n = 0; n < 255; n++) {
+		if (n == list->n || strchr(", \t", list->p[n])) {
+			memcpy(out, list->n ? list->p : "", n);
+			out[n] = '\0';
+			*list = view_skip(*list, n);
+			return n > 0;
 		}
-		free(list);
-		if (st != ST_OK)
-			return st;
 	}
-	return ST_OK;
+	return false;
 }
 
-void parent_give_listeners(struct parent *p, struct child *door)
+static bool is_bound(const struct parent *p, enum service service, const char *address)
+{
+	for (size_t i = 0; i < p->n_listeners; i++)
+		if (p->listeners[i].service == service && strcmp(p->listeners[i].address, address) == 0)
+			return true;
+	return false;
+}
+
+static bool is_wanted(const struct conf *c, const struct listener *l)
+{
+	struct view list = view_cstr(c->listen[l->service]);
+	char address[256];
+
+	while (next_address(&list, address))
+		if (strcmp(address, l->address) == 0)
+			return true;
+	return false;
+}
+
+static void forget(struct listener *l)
+{
+	close(l->fd);
+	free(l->address);
+}
+
+enum status parent_listen(struct parent *p, const struct conf *wanted, struct buf *why)
+{
+	size_t before = p->n_listeners;
+	enum status st = ST_OK;
+
+	for (int s = 0; s < SERVICE_COUNT && st == ST_OK; s++) {
+		struct view list = view_cstr(wanted->listen[s]);
+		char address[256];
+
+		while (st == ST_OK && next_address(&list, address))
+			if (!is_bound(p, (enum service)s, address))
+				st = listen_at(p, (enum service)s, address, why);
+	}
+	while (st != ST_OK && p->n_listeners > before)
+		forget(&p->listeners[--p->n_listeners]);
+	return st;
+}
+
+static void say_closed(struct parent *p, const struct listener *l)
 {
 	struct buf b = BUF(1024);
 
+	rec_put_listener_close(&b, 0, 0,
+			       &(struct rec_listener_close){ (uint8_t)l->service, view_cstr(l->address) });
+	for (uint32_t i = 0; i < p->n_doors; i++)
+		if (channel_is_open(&p->doors[i].ch))
+			(void)!role_send(&p->doors[i].ch, &b, -1);
+	buf_free(&b);
+}
+
+void parent_unlisten(struct parent *p, const struct conf *wanted)
+{
+	size_t kept = 0;
+
 	for (size_t i = 0; i < p->n_listeners; i++) {
+		struct listener l = p->listeners[i];
+
+		if (is_wanted(wanted, &l)) {
+			p->listeners[kept++] = l;
+			continue;
+		}
+		log_event(LOG_INFO_, "unlisten", "service=%s address=%s", service_name(l.service), l.address);
+		say_closed(p, &l);
+		forget(&l);
+	}
+	p->n_listeners = kept;
+}
+
+void parent_give_listeners(struct parent *p, struct child *door, size_t first)
+{
+	struct buf b = BUF(1024);
+
+	for (size_t i = first; i < p->n_listeners; i++) {
 		struct listener *l = &p->listeners[i];
 
 		rec_put_listener(&b, 0, 0,

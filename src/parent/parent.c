@@ -43,7 +43,7 @@ static void join_all(struct child *c)
 	if (c->role == ROLE_DOOR) {
 		child_join(c, &p->warden);
 		child_join(c, &p->queue);
-		parent_give_listeners(p, c);
+		parent_give_listeners(p, c, 0);
 		return;
 	}
 	for (uint32_t i = 0; i < p->n_doors; i++)
@@ -205,7 +205,7 @@ static void reap(struct parent *p)
 
 /* ---- stop and reload ---- */
 
-static void each_child(struct parent *p, void (*fn)(struct child *, uint8_t), uint8_t arg)
+void parent_each(struct parent *p, void (*fn)(struct child *c, uint8_t arg), uint8_t arg)
 {
 	struct child *c;
 	size_t at = 0;
@@ -230,7 +230,7 @@ static void stop_is_late(struct timer *t)
 	struct parent *p = (struct parent *)((char *)t - offsetof(struct parent, last_wait));
 
 	log_event(LOG_WARN_, "stop-late", "%s", "");
-	each_child(p, kill_child, 0);
+	parent_each(p, kill_child, 0);
 }
 
 static void stop_all(struct parent *p)
@@ -242,10 +242,10 @@ static void stop_all(struct parent *p)
 	log_event(LOG_INFO_, "stopping", "%s", "");
 	for (size_t i = 0; i < p->n_listeners; i++)
 		close(p->listeners[i].fd);
-	each_child(p, child_stop, 0);
+	parent_each(p, child_stop, 0);
 	p->last_wait.fire = stop_is_late;
 	if (loop_timer(p->loop, &p->last_wait, clock_steady() + STOP_MS) != ST_OK)
-		each_child(p, kill_child, 0);
+		parent_each(p, kill_child, 0);
 	if (!any_alive(p))
 		loop_stop(p->loop);
 }
@@ -263,24 +263,52 @@ static void resend_settings(struct child *c, uint8_t arg)
 	buf_free(&b);
 }
 
+/* All or nothing: what cannot be bound refuses the whole. */
+static enum status take_over(struct parent *p, struct buf *why)
+{
+	size_t before = p->n_listeners;
+	struct conf fresh;
+	enum status st = conf_load(p->conf.dir, &fresh, why);
+
+	if (st != ST_OK)
+		return st;
+	st = parent_listen(p, &fresh, why);
+	if (st != ST_OK) {
+		conf_free(&fresh);
+		return st;
+	}
+	for (uint32_t i = 0; i < p->n_doors; i++)
+		if (channel_is_open(&p->doors[i].ch))
+			parent_give_listeners(p, &p->doors[i], before);
+	parent_unlisten(p, &fresh);
+	conf_free(&p->conf);
+	p->conf = fresh;
+	parent_each(p, resend_settings, 0);
+	parent_give_keys(p);
+	return ST_OK;
+}
+
 static void reload(struct parent *p)
 {
-	struct conf fresh;
-	struct buf why = BUF(4096);
-	enum status st = conf_load(p->conf.dir, &fresh, &why);
+	struct buf why = BUF(4096), state = BUF(8192);
+	enum status st;
 
-	if (st == ST_OK) {
-		conf_free(&p->conf);
-		p->conf = fresh;
-		each_child(p, resend_settings, 0);
-		parent_give_keys(p);
-		log_event(LOG_INFO_, "reloaded", "%s", "");
-	} else {
-		log_begin(LOG_ERROR_, "reload-refused");
+	buf_putf(&state, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_steady() * 1000);
+	buf_putc(&state, '\0');
+	notify_manager(state.p);
+	st = take_over(p, &why);
+	parent_log_reopen(p);
+	log_begin(st == ST_OK ? LOG_INFO_ : LOG_ERROR_, st == ST_OK ? "reloaded" : "reload-refused");
+	if (st != ST_OK)
 		log_view("why", buf_view(&why));
-		log_end();
-	}
+	log_end();
+	buf_clear(&state);
+	buf_putf(&state, "READY=1\nSTATUS=%s%.*s", st == ST_OK ? "reloaded" : "reload refused: ",
+		 VIEW_ARG(buf_view(&why)));
+	buf_putc(&state, '\0');
+	notify_manager(state.p);
 	buf_free(&why);
+	buf_free(&state);
 }
 
 static void signal_ready(struct watch *w, uint32_t events)
@@ -362,25 +390,6 @@ static void own_directory(const struct conf *c)
 	}
 }
 
-static enum status open_log(const struct conf *c)
-{
-	char path[4096];
-	int fd;
-
-	if (strcmp(c->log_file, "stderr") == 0)
-		return ST_OK;
-	if (c->log_file[0])
-		snprintf(path, sizeof path, "%s", c->log_file);
-	else
-		snprintf(path, sizeof path, "%s/log/waxwing.log", c->dir);
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return status_of_errno(errno);
-	dup2(fd, 2);
-	close(fd);
-	return ST_OK;
-}
-
 /* Standard descriptors are open, and nothing lies on the one that a child
  * reads its settings from. */
 static void tidy_descriptors(void)
@@ -435,7 +444,7 @@ static enum status start_children(struct parent *p)
 }
 
 /* Two servers on one directory would destroy it. */
-static enum status lock_directory(const struct conf *c)
+static enum status lock_directory(const struct conf *c, struct buf *why)
 {
 	char path[4096];
 	int fd;
@@ -445,7 +454,7 @@ static enum status lock_directory(const struct conf *c)
 	if (fd < 0)
 		return status_of_errno(errno);
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		fprintf(stderr, "waxwing: another waxwing serves %s already\n", c->dir);
+		buf_putf(why, "another waxwing serves %s already", c->dir);
 		return ST_EXISTS;
 	}
 	return ST_OK;	/* held until we end */
@@ -457,30 +466,46 @@ static void flush_log(struct turn_hook *h)
 	log_flush();
 }
 
-static int serve(struct parent *p)
+/* What must be so before the first process starts. */
+static enum status prepare(struct parent *p, struct buf *why)
 {
-	enum status st = make_folders(&p->conf);
+	enum status st = parent_reachable(&p->conf, why);
 
 	if (st == ST_OK)
-		st = lock_directory(&p->conf);
+		st = make_folders(&p->conf);
+	if (st == ST_OK)
+		st = lock_directory(&p->conf, why);
 	if (st == ST_OK)
 		st = loop_new(&p->loop);
 	if (st == ST_OK)
 		st = watch_signals(p);
 	if (st == ST_OK)
-		st = parent_listen(p);
+		st = parent_listen(p, &p->conf, why);
 	if (st == ST_OK)
 		st = parent_control_open(p);
 	if (st == ST_OK)
-		st = open_log(&p->conf);
+		st = parent_log_open(p);
+	return st;
+}
+
+static int serve(struct parent *p)
+{
+	struct buf why = BUF(4096);
+	enum status st = prepare(p, &why);
+
 	if (st != ST_OK) {
-		fprintf(stderr, "waxwing: cannot start in %s: %s\n", p->conf.dir, status_name(st));
+		if (why.n == 0)
+			buf_putf(&why, "cannot start in %s: %s", p->conf.dir, status_name(st));
+		fprintf(stderr, "waxwing: %.*s\n", VIEW_ARG(buf_view(&why)));
+		buf_free(&why);
 		return 1;
 	}
+	buf_free(&why);
 	log_start("parent", 2, p->conf.log_debug ? LOG_DEBUG_ : LOG_INFO_);
 	own_directory(&p->conf);
 	p->logs.turn = flush_log;
 	loop_at_turn(p->loop, &p->logs);
+	parent_log_watch(p);
 	st = start_children(p);
 	if (st != ST_OK) {
 		log_event(LOG_ERROR_, "start", "why=\"%s\"", status_name(st));
@@ -502,6 +527,8 @@ int parent_serve(const char *dir)
 		return 1;
 	p->started = clock_steady();
 	p->control.fd = -1;
+	/* Whatever the operator's: folders that others pass stay passable. */
+	umask(066);
 	tidy_descriptors();
 	more_descriptors();
 	parent_find_room_program(p);

@@ -54,7 +54,7 @@ struct parent {
 	size_t n_listeners;
 	struct watch signals, control;
 	struct turn_hook logs;
-	struct timer last_wait;
+	struct timer last_wait, log_look;
 	bool stopping, announced;
 	steady_ms started;
 };
@@ -77,9 +77,26 @@ void parent_open_room(struct parent *p, uint64_t account, enum role role, uint32
 /* The process of a room has ended. */
 void parent_room_ended(struct child *c);
 
-/* listen.c */
-enum status parent_listen(struct parent *p) MUST_USE;
-void parent_give_listeners(struct parent *p, struct child *door);
+/* For all that could run, with their rooms. */
+void parent_each(struct parent *p, void (*fn)(struct child *c, uint8_t arg), uint8_t arg);
+
+/* listen.c: bind what conf wants and is not bound yet.  On failure nothing
+ * has changed, and why says what.  ST_SYNTAX, ST_LIMIT, ST_DENIED, ST_IO. */
+enum status parent_listen(struct parent *p, const struct conf *wanted, struct buf *why) MUST_USE;
+/* Close what conf does not want any more, and tell the doors. */
+void parent_unlisten(struct parent *p, const struct conf *wanted);
+/* To one door: all listeners from the first-th on. */
+void parent_give_listeners(struct parent *p, struct child *door, size_t first);
+
+/* logfile.c: standard error becomes the log; again, for all processes; and a
+ * look at its size from time to time. */
+enum status parent_log_open(struct parent *p) MUST_USE;
+void parent_log_reopen(struct parent *p);
+void parent_log_watch(struct parent *p);
+
+/* reach.c: can the user ids of the processes pass every folder on the way to
+ * the instance?  ST_DENIED, and why names the folder and what to do. */
+enum status parent_reachable(const struct conf *c, struct buf *why) MUST_USE;
 
 /* keys.c: the files of tls.certificate and tls.key, for warden. */
 void parent_give_keys(struct parent *p);

@@ -180,6 +180,10 @@ static void from_parent(struct channel *ch, struct record *rec)
 	} else if (rec->type == REC_settings) {
 		if (take_settings(p, rec->body) && p->reloaded)
 			p->reloaded(p);
+	} else if (rec->type == REC_log_to) {
+		log_flush();
+		dup3(rec->fd, STDERR_FILENO, 0);
+		close(rec->fd);
 	} else if (is_operator(rec)) {
 		operator_comes(p, rec->fd);
 	} else {
