@@ -44,6 +44,27 @@ def test_wrong_use_is_answered_with_what_would_be_right(args, said):
     assert said in p.stderr, p.stderr
 
 
+def test_help_fits_the_terminal():
+    for args in (["help"], *(["help", n[len("waxwing-"):]] for n, _ in pages() if n.startswith("waxwing-"))):
+        for line in waxwing(*args).stdout.split("\n"):
+            assert len(line) <= 80 or line.startswith("waxwing "), line
+
+
+@pytest.mark.parametrize("words, has", [
+    (["waxwing", ""], {"account", "serve", "help"}),
+    (["waxwing", "acc"], {"account"}),
+    (["waxwing", "account", "p"], {"passwd"}),
+    (["waxwing", "account", "--q"], {"--quota"}),
+])
+def test_completion(words, has):
+    script = (f"{waxwing('--completion').stdout}\nCOMP_WORDS=({' '.join(repr(w) for w in words)}); "
+              f"COMP_CWORD={len(words) - 1}; _waxwing; echo ${{COMPREPLY[@]}}")
+    p = subprocess.run(["bash", "-c", script], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    got = set(p.stdout.split())
+    assert has <= got and p.stderr == "", p
+    assert all(g.startswith(words[-1]) for g in got)
+
+
 def test_help_lists_every_command_and_each_group_has_help():
     text = waxwing("help").stdout
     assert "account add ADDRESS" in text and "serve" in text
@@ -409,6 +430,28 @@ def test_status_names_every_process(instance):
         rows = json.loads(w.run("status", "--json").stdout)
         assert sum(r.get("connections", 0) for r in rows) == 1
     assert "PROCESS" in w.run("status").stdout
+
+
+def test_changes_are_seen_by_the_running_server(instance):
+    w = instance()
+
+    def rcpt(address):
+        with smtplib.SMTP("127.0.0.1", w.ports["smtp"]) as c:
+            c.ehlo()
+            c.mail("Smith@bar.com")
+            return c.rcpt(address)[0]
+
+    assert rcpt("Green@foo.com") == 550
+    w.account("Green@foo.com")
+    assert rcpt("Green@foo.com") == 250
+    w.run("alias", "add", "info@foo.com", "Green@foo.com")
+    assert rcpt("info@foo.com") == 250
+    w.run("account", "remove", "Green@foo.com", "--yes")
+    assert rcpt("Green@foo.com") == 550 and rcpt("info@foo.com") == 550
+    assert rcpt("Green@example.net") == 550
+    w.run("domain", "add", "example.net")
+    w.account("Green@example.net")
+    assert rcpt("Green@example.net") == 250
 
 
 def test_trace_tells_the_story_of_one_letter(instance):

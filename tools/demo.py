@@ -72,17 +72,13 @@ class Dialog:
         print(paint("32", "C: " + (shown or line)), flush=True)
         self.sock.sendall(line.encode() + b"\r\n")
 
-    def hear(self, show=True):
+    def hear(self):
         line = self.lines.readline()
         if not line:
             raise Trouble("the server closed the connection")
         line = line.decode(errors="replace").rstrip("\r\n")
-        if show:
-            print(paint("36", "S: " + line), flush=True)
+        print(paint("36", "S: " + line), flush=True)
         return line
-
-    def skip(self, what):
-        print(paint("2", f"   ({what})"))
 
 
 class Smtp(Dialog):
@@ -108,14 +104,14 @@ class Smtp(Dialog):
 class Imap(Dialog):
     tags = 0
 
-    def ask(self, command, shown=None, show=lambda line: True):
+    def ask(self, command, shown=None):
         """The untagged answers; NO and BAD are trouble."""
         self.tags += 1
         tag = f"a{self.tags}"
         self.say(f"{tag} {command}", f"{tag} {shown}" if shown else None)
         answers = []
         while True:
-            line = self.hear(show("") if answers else True)
+            line = self.hear()
             if line.startswith(tag + " "):
                 if not line.startswith(tag + " OK"):
                     raise Trouble(f"IMAP: {shown or command}: {line}")

@@ -270,7 +270,7 @@ static void put_bounds(struct buf *out, const struct setting *s)
 	if (s->type == SETTING_INT || s->type == SETTING_SIZE)
 		buf_putf(out, " from %lld to %lld", (long long)s->least, (long long)s->most);
 	if (s->type == SETTING_TIME)
-		buf_putf(out, " from %llds to %llds", (long long)s->least / 1000, (long long)s->most / 1000);
+		buf_putf(out, " from %lldms to %llds", (long long)s->least, (long long)s->most / 1000);
 	if (s->fallback[0])
 		buf_putf(out, "; the default is %s.\n", s->fallback);
 	else

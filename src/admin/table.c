@@ -81,17 +81,35 @@ void usage_line(const struct command *c, struct buf *out)
 	}
 }
 
+/* Text in a column of its own, broken at blanks. */
+static void put_column(struct buf *out, struct view text)
+{
+	enum { WIDE = 78 - HELP_COLUMN };
+
+	while (text.n > WIDE) {
+		size_t n = WIDE;
+
+		while (n && text.p[n] != ' ')
+			n--;
+		if (n == 0)
+			n = WIDE;
+		buf_putf(out, "%.*s\n  %*s", (int)n, text.p, HELP_COLUMN, "");
+		text = view_trim(view_skip(text, n));
+	}
+	buf_putf(out, "%.*s\n", VIEW_ARG(text));
+}
+
 static void padded(struct buf *out, const char *left, const char *right)
 {
 	size_t n = strlen(left);
 
 	buf_putf(out, "  %s", left);
 	if (n + 1 > HELP_COLUMN) {
-		buf_putc(out, '\n');
+		buf_puts(out, "\n  ");
 		n = 0;
-		buf_puts(out, "  ");
 	}
-	buf_putf(out, "%*s%s\n", (int)(HELP_COLUMN - n), "", right);
+	buf_putf(out, "%*s", (int)(HELP_COLUMN - n), "");
+	put_column(out, view_cstr(right));
 }
 
 void help_all(struct buf *out)

@@ -212,6 +212,13 @@ static enum verdict command(struct role_process *p, struct channel *ch, const st
 	return VERDICT_OK;
 }
 
+static void reloaded(struct role_process *p)
+{
+	struct door *d = (struct door *)((char *)p - offsetof(struct door, proc));
+
+	d->budget.most = (uint64_t)p->conf.memory_letters;
+}
+
 static void stop(struct role_process *p)
 {
 	loop_stop(p->loop);
@@ -235,6 +242,7 @@ int door_main(void)
 	d->proc.receive = parent_says;
 	d->proc.stop = stop;
 	d->proc.command = command;
+	d->proc.reloaded = reloaded;
 	d->next_sid = first_sid(d->proc.index);
 	d->budget.most = (uint64_t)d->proc.conf.memory_letters;
 	d->smtp = (struct smtp_host){
