@@ -1,5 +1,6 @@
 """The harness: throw-away instances of waxwing on free loopback ports."""
 import os
+import random
 import re
 import shutil
 import signal
@@ -16,9 +17,16 @@ SERVICES = ("smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s
 
 
 def free_ports(n):
-    socks = [socket.socket() for _ in range(n)]
-    for s in socks:
-        s.bind(("127.0.0.1", 0))
+    """Below those that the kernel gives to outgoing connections, which could
+    take one between now and when the server binds it."""
+    socks = []
+    while len(socks) < n:
+        s = socket.socket()
+        try:
+            s.bind(("127.0.0.1", random.randrange(10000, 32000)))
+            socks.append(s)
+        except OSError:
+            s.close()
     ports = [s.getsockname()[1] for s in socks]
     for s in socks:
         s.close()
