@@ -78,6 +78,9 @@ static inline enum status MUST_USE sql_exec(struct sql *db, const char *text)
 	return db->driver->exec(db, text);
 }
 
+/* The text must last as long as the statement; a driver may look at it only
+ * when the statement is first used (a table that does not fit it is then
+ * ST_CORRUPT). */
 static inline enum status MUST_USE sql_prepare(struct sql *db, const char *text, struct sql_stmt **ret)
 {
 	return db->driver->prepare(db, text, ret);

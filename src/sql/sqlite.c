@@ -16,6 +16,8 @@ struct lite_stmt {
 	struct sql_stmt base;
 	sqlite3_stmt *st;
 	sqlite3 *db;
+	const char *text;
+	enum status failed;	/* why it could not be compiled */
 	bool bad_bind;
 };
 
@@ -112,27 +114,38 @@ static char *numbered(const char *text)
 	return copy;
 }
 
+/* The text is compiled when the statement is first used: a store has dozens of
+ * them and most of its openings use a few. */
 static enum status lite_prepare(struct sql *db, const char *text, struct sql_stmt **ret)
 {
 	struct lite_stmt *s = calloc(1, sizeof *s);
-	char *mine = numbered(text);
-	int rc;
 
-	if (s == NULL || mine == NULL) {
-		free(s);
-		free(mine);
+	if (s == NULL)
 		return ST_NOMEM;
-	}
 	s->base.driver = &sql_sqlite;
 	s->db = ((struct lite *)db)->db;
-	rc = sqlite3_prepare_v3(s->db, mine, -1, SQLITE_PREPARE_PERSISTENT, &s->st, NULL);
-	free(mine);
-	if (rc != SQLITE_OK) {
-		free(s);
-		return status_of(rc);
-	}
+	s->text = text;
 	*ret = &s->base;
 	return ST_OK;
+}
+
+/* The compiled statement, or NULL; then step says why.  Our statements are
+ * right, so one that does not compile has met a table that does not fit it. */
+static sqlite3_stmt *compiled(struct sql_stmt *s)
+{
+	struct lite_stmt *ls = (struct lite_stmt *)s;
+	char *mine;
+	int rc;
+
+	if (ls->st || ls->failed)
+		return ls->st;
+	mine = numbered(ls->text);
+	rc = mine ? sqlite3_prepare_v3(ls->db, mine, -1, SQLITE_PREPARE_PERSISTENT, &ls->st, NULL)
+		  : SQLITE_NOMEM;
+	free(mine);
+	if (rc != SQLITE_OK)
+		ls->failed = rc == SQLITE_ERROR ? ST_CORRUPT : status_of(rc);
+	return ls->st;
 }
 
 static void lite_finish(struct sql_stmt *s)
@@ -149,23 +162,23 @@ static void note(struct sql_stmt *s, int rc)
 
 static void lite_bind_int(struct sql_stmt *s, int i, int64_t v)
 {
-	note(s, sqlite3_bind_int64(((struct lite_stmt *)s)->st, i, v));
+	note(s, sqlite3_bind_int64(compiled(s), i, v));
 }
 
 static void lite_bind_text(struct sql_stmt *s, int i, struct view v)
 {
-	note(s, sqlite3_bind_text64(((struct lite_stmt *)s)->st, i, v.p ? v.p : "", v.n, SQLITE_STATIC,
+	note(s, sqlite3_bind_text64(compiled(s), i, v.p ? v.p : "", v.n, SQLITE_STATIC,
 				    SQLITE_UTF8));
 }
 
 static void lite_bind_blob(struct sql_stmt *s, int i, struct view v)
 {
-	note(s, sqlite3_bind_blob64(((struct lite_stmt *)s)->st, i, v.p ? v.p : "", v.n, SQLITE_STATIC));
+	note(s, sqlite3_bind_blob64(compiled(s), i, v.p ? v.p : "", v.n, SQLITE_STATIC));
 }
 
 static void lite_bind_null(struct sql_stmt *s, int i)
 {
-	note(s, sqlite3_bind_null(((struct lite_stmt *)s)->st, i));
+	note(s, sqlite3_bind_null(compiled(s), i));
 }
 
 static enum status lite_step(struct sql_stmt *s, bool *ret_row)
@@ -173,6 +186,8 @@ static enum status lite_step(struct sql_stmt *s, bool *ret_row)
 	struct lite_stmt *ls = (struct lite_stmt *)s;
 	int rc;
 
+	if (compiled(s) == NULL)
+		return ls->failed;
 	if (ls->bad_bind)
 		return ST_NOMEM;
 	rc = sqlite3_step(ls->st);
@@ -186,6 +201,7 @@ static void lite_reset(struct sql_stmt *s)
 
 	sqlite3_reset(ls->st);
 	ls->bad_bind = false;
+	ls->failed = ST_OK;	/* it may do better next time */
 }
 
 static int64_t lite_col_int(struct sql_stmt *s, int i)
