@@ -1,6 +1,7 @@
 #include "door/door.h"
 
 #include "door/certificates.h"
+#include "door/crowd.h"
 
 #include "base/log.h"
 #include "base/map.h"
@@ -34,6 +35,7 @@ struct door {
 	struct smtp_host smtp;
 	struct sink_budget budget;
 	struct certificates certificates;
+	struct crowd crowd;
 	bool open;		/* certificates were asked for: strangers may come */
 	uint64_t next_sid;
 	uint32_t connections;
@@ -43,7 +45,7 @@ static void smtp_ended(void *arg, struct smtp_session *s)
 {
 	struct door *d = arg;
 
-	(void)s;
+	crowd_leave(&d->crowd, s->sid);
 	d->connections--;
 	if (d->proc.stopping && d->connections == 0)
 		loop_stop(d->proc.loop);
@@ -61,21 +63,48 @@ static void address_text(const struct sockaddr_storage *sa, char out[64])
 		inet_ntop(AF_INET, &((const struct sockaddr_in *)sa)->sin_addr, out, 64);
 }
 
+static bool may_come(struct door *d, const struct sockaddr_storage *sa, uint64_t sid)
+{
+	const struct conf *conf = &d->proc.conf;
+	struct crowd_limits limits = { (uint64_t)conf->per_address, (uint64_t)conf->per_network,
+				       conf->count_loopback };
+
+	return crowd_enter(&d->crowd, &limits, sid, sa);
+}
+
+/* A word in the protocol's own manner, where it goes out in clear. */
+static void turn_away(enum service service, int fd)
+{
+	static const char *const words[SERVICE_COUNT] = {
+		[SERVICE_SMTP] = "421 4.7.0 Too many connections from your network\r\n",
+		[SERVICE_SUBMISSION] = "421 4.7.0 Too many connections from your network\r\n",
+		[SERVICE_IMAP] = "* BYE [UNAVAILABLE] Too many connections from your network\r\n",
+		[SERVICE_POP3] = "-ERR [SYS/TEMP] Too many connections from your network\r\n",
+	};
+	const char *w = words[service];
+
+	if (w && send(fd, w, strlen(w), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_event(LOG_DEBUG_, "turned-away", "%s", "");
+	close(fd);
+}
+
 static void welcome(struct door *d, enum service service, int fd, const struct sockaddr_storage *sa)
 {
 	char peer[64];
 	int on = 1;
+	uint64_t sid = d->next_sid++;
 	enum status st;
 
-	if (d->connections >= d->proc.conf.connections) {
-		close(fd);
+	if (d->connections >= d->proc.conf.connections || !may_come(d, sa, sid)) {
+		turn_away(service, fd);
 		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	address_text(sa, peer);
 	d->connections++;
-	st = smtp_session_open(&d->smtp, service, fd, peer, d->next_sid++);
+	st = smtp_session_open(&d->smtp, service, fd, peer, crowd_is_loopback(sa), sid);
 	if (st != ST_OK) {
+		crowd_leave(&d->crowd, sid);
 		d->connections--;
 		log_event(LOG_WARN_, "not-opened", "why=\"%s\"", status_name(st));
 	}

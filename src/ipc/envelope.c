@@ -1,6 +1,6 @@
 #include "ipc/envelope.h"
 
-enum { FORM = 1, RECIPIENT_LEAST = 21 };	/* of one recipient's bytes */
+enum { FORM = 1, LEAST = 44, RECIPIENT_LEAST = 21 };	/* bytes, where all views are empty */
 
 void envelope_put(struct buf *b, const struct envelope *e)
 {
@@ -24,6 +24,16 @@ void envelope_put(struct buf *b, const struct envelope *e)
 		put_u64(b, r->account);
 		put_u8(b, r->notify);
 	}
+}
+
+size_t envelope_size(const struct envelope *e)
+{
+	return LEAST + e->id.n + e->sender.n + e->envid.n;
+}
+
+size_t recipient_size(const struct recipient *r)
+{
+	return RECIPIENT_LEAST + r->address.n + r->original.n + r->orcpt.n;
 }
 
 enum status envelope_take(struct view bytes, struct arena *a, struct envelope *ret)

@@ -22,7 +22,7 @@ enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 
 
 struct recipient {
 	struct view address;	/* where it goes, after aliases */
-	struct view original;	/* as given in RCPT TO */
+	struct view original;	/* as given in RCPT TO; empty: the same */
 	struct view orcpt;	/* RFC 3461 ORCPT, or empty */
 	uint64_t account;	/* 0: not local */
 	uint8_t notify;
@@ -43,6 +43,10 @@ struct envelope {
 };
 
 void envelope_put(struct buf *b, const struct envelope *e);
+
+/* Bytes that envelope_put makes of it: of all but the recipients, and of one. */
+size_t envelope_size(const struct envelope *e);
+size_t recipient_size(const struct recipient *r);
 
 /* ST_SYNTAX, ST_LIMIT, ST_NOMEM */
 enum status envelope_take(struct view bytes, struct arena *a, struct envelope *ret) MUST_USE;

@@ -1,5 +1,7 @@
 #include "wire/smtp.h"
 
+#include "ipc/envelope.h"
+
 struct smtp_command smtp_split(struct view line)
 {
 	size_t blank = view_find(line, ' ');
@@ -258,6 +260,89 @@ enum status smtp_take_path(struct view rest, struct view prefix, struct smtp_pat
 	return st;
 }
 
+static bool is_xchar(char c)
+{
+	return c > 32 && c < 127 && c != '+' && c != '=';
+}
+
+static bool is_upper_hex(char c)
+{
+	return ascii_digit(c) || (c >= 'A' && c <= 'F');
+}
+
+static bool take_xtext(struct cursor *c)
+{
+	do {
+		take_while(c, is_xchar);
+		if (!take_char(c, '+'))
+			return true;
+		for (int i = 0; i < 2; i++) {
+			if (cursor_left(c) == 0 || !is_upper_hex(*c->p))
+				return false;
+			c->p++;
+		}
+	} while (cursor_left(c));
+	return true;
+}
+
+bool smtp_is_xtext(struct view text)
+{
+	struct cursor c = cursor_over(text);
+
+	return text.n && take_xtext(&c) && cursor_end(&c);
+}
+
+bool smtp_is_orcpt(struct view text)
+{
+	struct cursor c = cursor_over(text);
+
+	/* RFC 6533 has "utf-8" as a type: its address is more than xtext. */
+	return take_while(&c, is_keyword_char).n && take_char(&c, ';') && cursor_left(&c) && take_xtext(&c) &&
+	       cursor_end(&c);
+}
+
+enum status smtp_take_notify(struct view text, uint8_t *ret_set)
+{
+	static const struct {
+		const char *word;
+		uint8_t bit;
+	} words[] = { { "NEVER", NOTIFY_NEVER }, { "SUCCESS", NOTIFY_SUCCESS },
+		      { "FAILURE", NOTIFY_FAILURE }, { "DELAY", NOTIFY_DELAY } };
+	uint8_t set = 0;
+
+	for (;;) {
+		struct view word = view_head(text, view_find(text, ','));
+		uint8_t bit = 0;
+
+		for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+			if (view_eq_i(word, view_cstr(words[i].word)))
+				bit = words[i].bit;
+		if (bit == 0 || (set & bit))
+			return ST_SYNTAX;
+		set |= bit;
+		if (word.n == text.n)
+			break;
+		text = view_skip(text, word.n + 1);
+	}
+	if ((set & NOTIFY_NEVER) && set != NOTIFY_NEVER)
+		return ST_SYNTAX;
+	*ret_set = set;
+	return ST_OK;
+}
+
+enum status smtp_take_chunk(struct view text, uint64_t *ret_size, bool *ret_last)
+{
+	size_t blank = view_find(text, ' ');
+	struct view end = view_trim(view_skip(text, blank));
+
+	if (end.n && !view_eq_i(end, VIEW("LAST")))
+		return ST_SYNTAX;
+	if (!view_u64(view_head(text, blank), ret_size))
+		return ST_SYNTAX;
+	*ret_last = end.n > 0;
+	return ST_OK;
+}
+
 /* ---- the text of DATA ---- */
 
 enum { AT_LINE, IN_LINE, AFTER_CR, AFTER_DOT, AFTER_DOT_CR };
@@ -379,4 +464,66 @@ enum smtp_text_result smtp_text_take(struct smtp_text *t, struct view bytes,
 	}
 	*ret_used = i;
 	return TEXT_MORE;
+}
+
+/* ---- the chunks of BDAT ---- */
+
+/* A byte that is CR, LF or NUL, or stands behind a CR. */
+static void chunk_step(struct smtp_text *t, const char *p, void (*put)(void *, struct view), void *arg)
+{
+	struct view one = { p, 1 };
+
+	if (t->state == AFTER_CR) {
+		t->state = IN_LINE;
+		if (*p == '\n') {
+			put(arg, crlf);
+			return;
+		}
+		lone(t, cr, put, arg);
+	}
+	if (*p == '\r') {
+		t->state = AFTER_CR;
+		return;
+	}
+	t->bare |= *p == '\0';
+	if (*p == '\n')
+		lone(t, one, put, arg);
+	else
+		put(arg, one);
+}
+
+/* From p, as far as lines end in CRLF. */
+static size_t chunk_run(const char *p, size_t n)
+{
+	size_t at = 0;
+
+	while (at < n) {
+		at += plain_run(p + at, n - at);
+		if (n - at < 2 || p[at] != '\r' || p[at + 1] != '\n')
+			return at;
+		at += 2;
+	}
+	return at;
+}
+
+void smtp_chunk_take(struct smtp_text *t, struct view bytes, void (*put)(void *arg, struct view run), void *arg)
+{
+	size_t i = 0;
+
+	while (i < bytes.n) {
+		size_t run = t->state == AFTER_CR ? 0 : chunk_run(bytes.p + i, bytes.n - i);
+
+		if (run)
+			put(arg, view_make(bytes.p + i, run));
+		i += run;
+		if (run == 0)
+			chunk_step(t, bytes.p + i++, put, arg);
+	}
+}
+
+void smtp_chunk_end(struct smtp_text *t, void (*put)(void *arg, struct view run), void *arg)
+{
+	if (t->state == AFTER_CR)
+		lone(t, cr, put, arg);
+	t->state = AT_LINE;
 }

@@ -46,6 +46,19 @@ enum status smtp_take_path(struct view rest, struct view prefix, struct smtp_pat
 /* An address without <>: Mailbox of 4.1.2.  ST_SYNTAX, ST_LIMIT. */
 enum status smtp_take_mailbox(struct view text, struct smtp_path *ret) MUST_USE;
 
+/* xtext of RFC 3461 4: printable, with +HH for the rest, well-formed. */
+bool smtp_is_xtext(struct view text);
+
+/* NOTIFY of RFC 3461 4.1: NEVER alone, or a list of the others; the set of
+ * enum notify of ipc/envelope.h.  ST_SYNTAX. */
+enum status smtp_take_notify(struct view text, uint8_t *ret_set) MUST_USE;
+
+/* ORCPT of RFC 3461 4.2: an address type, ";", xtext. */
+bool smtp_is_orcpt(struct view text);
+
+/* "SIZE" or "SIZE LAST", as BDAT takes (RFC 3030 2).  ST_SYNTAX. */
+enum status smtp_take_chunk(struct view text, uint64_t *ret_size, bool *ret_last) MUST_USE;
+
 /* Domain or address literal, as HELO and EHLO take (4.1.1.1). */
 bool smtp_is_domain(struct view text);
 
@@ -57,6 +70,11 @@ struct smtp_text {
 	bool mend;		/* make a CR or LF that stands alone a CRLF */
 	bool bare;		/* such a one was seen and not mended, or a NUL */
 };
+
+/* The same check for the chunks of BDAT, in which dots mean nothing and the
+ * count ends the text; smtp_chunk_end says that the last byte has come. */
+void smtp_chunk_take(struct smtp_text *t, struct view bytes, void (*put)(void *arg, struct view run), void *arg);
+void smtp_chunk_end(struct smtp_text *t, void (*put)(void *arg, struct view run), void *arg);
 
 enum smtp_text_result { TEXT_MORE, TEXT_END };
 

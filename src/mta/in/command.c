@@ -1,208 +1,78 @@
-/* command.c - the commands of the SMTP server, one function each. */
+/* command.c - the commands of the SMTP server that need few words, and the
+ * table of all. */
 #include "mta/in/internal.h"
 
-#include "base/log.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-
-enum { ASK_MS = 30000, RECIPIENTS_FIRST = 4 };
+enum { LINES_MAX = 4096 };
 
 /* ---- HELO, EHLO (4.1.1.1) ---- */
 
+static bool is_ascii(struct view v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if ((unsigned char)v.p[i] >= 0x80)
+			return false;
+	return true;
+}
+
 static enum reply hello(struct smtp_session *s, struct view name)
 {
-	if (!smtp_is_domain(name))
+	/* An internationalised name is given as A-labels (RFC 6531 3.7.1). */
+	if (!smtp_is_domain(name) || !is_ascii(name))
 		return SAY_BAD_HELO;
 	smtp_forget(s);
-	arena_free(&s->life);
-	s->helo = arena_copy(&s->life, name);
-	return s->helo.p ? SAY_OK : SAY_TRY_AGAIN;
+	buf_clear(&s->helo);
+	buf_put(&s->helo, name);
+	return buf_status(&s->helo) == ST_OK ? SAY_NOTHING : SAY_TRY_AGAIN;
 }
 
 static enum reply cmd_helo(struct smtp_session *s, struct view rest)
 {
 	enum reply r = hello(s, rest);
 
-	if (r != SAY_OK)
+	if (r != SAY_NOTHING)
 		return r;
 	s->extended = false;
-	buf_putf(conn_out(&s->conn), "250 %s\r\n", s->host->conf->host_name);
-	return SAY_COUNT;
+	buf_putf(conn_out(&s->conn), "250 %s OK\r\n", s->host->conf->host_name);
+	return SAY_NOTHING;
+}
+
+/* What is offered to this client now. */
+static void put_keywords(const struct smtp_session *s, struct buf *b)
+{
+	const struct conf *conf = s->host->conf;
+
+	buf_puts(b, "\nPIPELINING");
+	if (!conn_has_tls(&s->conn) && tls_ready(s->host->tls))
+		buf_puts(b, "\nSTARTTLS");
+	if (smtp_is_submission(s) && smtp_auth_safe(s) && s->account == 0) {
+		buf_puts(b, "\nAUTH");
+		sasl_list(b, " ", true);
+	}
+	buf_putf(b, "\nSIZE %lld", (long long)conf->message_size);
+	buf_putf(b, "\nLIMITS MAILMAX=%lld RCPTMAX=%lld", (long long)conf->smtp_letters,
+		 (long long)conf->recipients);
+	if (s->host->dsn)
+		buf_puts(b, "\nDSN");
+	buf_puts(b, "\n8BITMIME\nBINARYMIME\nCHUNKING\nSMTPUTF8\nENHANCEDSTATUSCODES\nHELP");
 }
 
 static enum reply cmd_ehlo(struct smtp_session *s, struct view rest)
 {
-	struct buf *out = conn_out(&s->conn);
+	struct buf b = BUF(LINES_MAX);
 	enum reply r = hello(s, rest);
 
-	if (r != SAY_OK)
+	if (r != SAY_NOTHING)
 		return r;
 	s->extended = true;
-	buf_putf(out, "250-%s greets %.*s\r\n", s->host->conf->host_name, VIEW_ARG(s->helo));
-	buf_puts(out, "250-PIPELINING\r\n");
-	if (!conn_has_tls(&s->conn) && tls_ready(s->host->tls))
-		buf_puts(out, "250-STARTTLS\r\n");
-	buf_putf(out, "250-SIZE %lld\r\n", (long long)s->host->conf->message_size);
-	buf_puts(out, "250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250 HELP\r\n");
-	return SAY_COUNT;
-}
-
-/* ---- MAIL (4.1.1.2) ---- */
-
-static enum reply mail_parameter(struct smtp_session *s, const struct smtp_parameter *p)
-{
-	uint64_t size;
-
-	if (view_eq_i(p->key, VIEW("SIZE"))) {		/* RFC 1870 */
-		if (!view_u64(p->value, &size))
-			return SAY_BAD_ARGUMENT;
-		return size > (uint64_t)s->host->conf->message_size ? SAY_TOO_LARGE : SAY_OK;
-	}
-	if (view_eq_i(p->key, VIEW("BODY"))) {		/* RFC 6152 */
-		if (view_eq_i(p->value, VIEW("8BITMIME")))
-			s->env.body = BODY_8BIT;
-		else if (!view_eq_i(p->value, VIEW("7BIT")))
-			return SAY_BAD_ARGUMENT;
-		return SAY_OK;
-	}
-	if (view_eq_i(p->key, VIEW("SMTPUTF8")) && !p->has_value) {	/* RFC 6531 */
-		s->env.smtputf8 = 1;
-		return SAY_OK;
-	}
-	return SAY_PARAMETER_UNKNOWN;
-}
-
-static enum reply cmd_mail(struct smtp_session *s, struct view rest)
-{
-	struct smtp_path_command pc;
-
-	if (s->has_sender)
-		return SAY_BAD_SEQUENCE;
-	if (smtp_take_path(rest, VIEW("FROM:"), &pc) != ST_OK)
-		return SAY_BAD_SENDER;
-	for (size_t i = 0; i < pc.n_parameters; i++) {
-		enum reply r = s->extended ? mail_parameter(s, &pc.parameters[i]) : SAY_PARAMETER_UNKNOWN;
-
-		if (r != SAY_OK) {
-			s->env = (struct envelope){ 0 };
-			return r;
-		}
-	}
-	if (pc.path.utf8 && !s->env.smtputf8)
-		return SAY_NEEDS_UTF8;
-	s->env.sender = arena_copy(&s->tx, pc.path.address);
-	s->env.sid = s->sid;
-	if (arena_status(&s->tx) != ST_OK)
-		return SAY_TRY_AGAIN;
-	s->has_sender = true;
-	return SAY_SENDER_OK;
-}
-
-/* ---- RCPT (4.1.1.3) ---- */
-
-static enum status add_recipient(struct smtp_session *s, const struct target *t, struct view original)
-{
-	struct envelope *e = &s->env;
-
-	if (e->n_recipients == s->recipients_cap) {
-		uint32_t cap = s->recipients_cap ? s->recipients_cap * 4 : RECIPIENTS_FIRST;
-		struct recipient *more = arena_array(&s->tx, cap, sizeof *more);
-
-		if (more == NULL)
-			return arena_status(&s->tx);
-		if (e->n_recipients)
-			memcpy(more, e->recipients, e->n_recipients * sizeof *more);
-		e->recipients = more;
-		s->recipients_cap = cap;
-	}
-	e->recipients[e->n_recipients++] = (struct recipient){
-		.address = arena_copy(&s->tx, t->address),
-		.original = original,
-		.account = t->account,
-	};
-	return arena_status(&s->tx);
-}
-
-static enum reply add_targets(struct smtp_session *s, struct view targets, struct view address)
-{
-	struct view original = arena_copy(&s->tx, address);
-	struct cursor c = cursor_over(targets);
-	struct target t;
-
-	while (target_take(&c, &t))
-		if (add_recipient(s, &t, original) != ST_OK)
-			return SAY_TRY_AGAIN;
-	return SAY_RECIPIENT_OK;
-}
-
-static enum reply ask_warden(struct smtp_session *s, struct view address)
-{
-	struct buf b = BUF(RECORD_MAX), answer = BUF(RECORD_MAX);
-	struct rec_rcpt_answer a;
-	uint16_t type;
-	enum reply r = SAY_DIRECTORY_DOWN;
-
-	rec_put_rcpt_ask(&b, 0, s->sid, &(struct rec_rcpt_ask){ address });
-	if (channel_ask(s->host->warden, &b, -1, ASK_MS, &answer, &type, NULL) == ST_OK &&
-	    type == REC_rcpt_answer && rec_take_rcpt_answer(buf_view(&answer), &a)) {
-		if (a.verdict == VERDICT_OK)
-			r = add_targets(s, a.targets, address);
-		else if (a.verdict == VERDICT_NO)
-			r = SAY_NO_SUCH_USER;
-		else if (a.verdict == VERDICT_RELAY)
-			r = SAY_NOT_A_RELAY;
-	}
+	buf_putf(&b, "%s greets %.*s", s->host->conf->host_name, VIEW_ARG(buf_view(&s->helo)));
+	put_keywords(s, &b);
+	/* Without an enhanced code: the lines are keywords (RFC 2034 3). */
+	if (buf_status(&b) == ST_OK)
+		smtp_say(s, 250, "", buf_view(&b));
+	else
+		r = SAY_TRY_AGAIN;
 	buf_free(&b);
-	buf_free(&answer);
 	return r;
-}
-
-static void log_rcpt(const struct smtp_session *s, struct view address, enum reply r)
-{
-	log_begin(LOG_INFO_, "rcpt");
-	log_hex("sid", s->sid);
-	log_view("from", s->env.sender);
-	log_view("to", address);
-	log_str("result", r == SAY_RECIPIENT_OK ? "ok" : "refused");
-	log_end();
-}
-
-static enum reply cmd_rcpt(struct smtp_session *s, struct view rest)
-{
-	struct smtp_path_command pc;
-	struct view address;
-	enum reply r;
-
-	if (!s->has_sender)
-		return SAY_NEED_MAIL;
-	if (smtp_take_path(rest, VIEW("TO:"), &pc) != ST_OK)
-		return SAY_BAD_RECIPIENT;
-	if (pc.n_parameters)
-		return SAY_PARAMETER_UNKNOWN;
-	if (pc.path.utf8 && !s->env.smtputf8)
-		return SAY_NEEDS_UTF8;
-	if (s->env.n_recipients >= (uint32_t)s->host->conf->recipients)
-		return SAY_TOO_MANY_RCPT;
-	/* The line lies in the connection's buffer, which may move while we wait. */
-	address = arena_copy(&s->tx, pc.path.address);
-	r = address.p ? ask_warden(s, address) : SAY_TRY_AGAIN;
-	log_rcpt(s, address, r);
-	return r;
-}
-
-/* ---- DATA (4.1.1.4) ---- */
-
-static enum reply cmd_data(struct smtp_session *s, struct view rest)
-{
-	if (rest.n)
-		return SAY_BAD_ARGUMENT;
-	if (!s->has_sender)
-		return SAY_NEED_MAIL;
-	if (s->env.n_recipients == 0)
-		return SAY_NEED_RCPT;
-	smtp_text_begin(s);
-	return SAY_GO_AHEAD;
 }
 
 /* ---- STARTTLS (RFC 3207) ---- */
@@ -250,14 +120,24 @@ static enum reply cmd_vrfy(struct smtp_session *s, struct view rest)
 	return rest.n ? SAY_MAYBE : SAY_BAD_ARGUMENT;
 }
 
+static enum reply cmd_not_here(struct smtp_session *s, struct view rest)
+{
+	(void)s;
+	(void)rest;
+	return SAY_NOT_IMPLEMENTED;
+}
+
 static enum reply cmd_quit(struct smtp_session *s, struct view rest)
 {
+	struct buf b = BUF(LINES_MAX);
+
 	if (rest.n)
 		return SAY_BAD_ARGUMENT;
-	buf_putf(conn_out(&s->conn), "221 2.0.0 %s Service closing transmission channel\r\n",
-		 s->host->conf->host_name);
+	buf_putf(&b, "%s %s", s->host->conf->host_name, smtp_reply_text(SAY_CLOSING));
+	smtp_say(s, 221, "2.0.0", buf_view(&b));
+	buf_free(&b);
 	conn_close(&s->conn);
-	return SAY_COUNT;
+	return SAY_NOTHING;
 }
 
 static enum reply cmd_help(struct smtp_session *s, struct view rest);
@@ -266,6 +146,8 @@ static enum reply cmd_help(struct smtp_session *s, struct view rest);
 
 enum {
 	NEEDS_HELO = 1,
+	NEEDS_LOGIN = 2,	/* on the ports of submission (RFC 6409 4.3) */
+	IDLE = 4,		/* does nothing for a letter: not for ever */
 };
 
 static const struct command {
@@ -273,30 +155,44 @@ static const struct command {
 	enum reply (*run)(struct smtp_session *s, struct view rest);
 	unsigned flags;
 } commands[] = {
-	{ "EHLO", cmd_ehlo, 0 },
-	{ "HELO", cmd_helo, 0 },
-	{ "MAIL", cmd_mail, NEEDS_HELO },
-	{ "RCPT", cmd_rcpt, NEEDS_HELO },
-	{ "DATA", cmd_data, NEEDS_HELO },
-	{ "STARTTLS", cmd_starttls, NEEDS_HELO },
-	{ "RSET", cmd_rset, 0 },
-	{ "NOOP", cmd_noop, 0 },
-	{ "VRFY", cmd_vrfy, 0 },
-	{ "HELP", cmd_help, 0 },
+	{ "EHLO", cmd_ehlo, IDLE },
+	{ "HELO", cmd_helo, IDLE },
+	{ "MAIL", cmd_mail, NEEDS_HELO | NEEDS_LOGIN },
+	{ "RCPT", cmd_rcpt, NEEDS_HELO | NEEDS_LOGIN },
+	{ "DATA", cmd_data, NEEDS_HELO | NEEDS_LOGIN },
+	{ "BDAT", cmd_bdat, 0 },
+	{ "STARTTLS", cmd_starttls, NEEDS_HELO | IDLE },
+	{ "AUTH", cmd_auth, NEEDS_HELO | IDLE },
+	{ "RSET", cmd_rset, IDLE },
+	{ "NOOP", cmd_noop, IDLE },
+	{ "VRFY", cmd_vrfy, IDLE },
+	{ "EXPN", cmd_not_here, IDLE },
+	{ "HELP", cmd_help, IDLE },
 	{ "QUIT", cmd_quit, 0 },
 };
 enum { COMMANDS_N = sizeof commands / sizeof *commands };
 
 static enum reply cmd_help(struct smtp_session *s, struct view rest)
 {
-	struct buf *out = conn_out(&s->conn);
+	struct buf b = BUF(LINES_MAX);
 
 	(void)rest;
-	buf_puts(out, "214 2.0.0");
+	buf_puts(&b, "Commands here (RFC 5321):\n");
 	for (size_t i = 0; i < COMMANDS_N; i++)
-		buf_putf(out, " %s", commands[i].verb);
-	buf_puts(out, "\r\n");
-	return SAY_COUNT;
+		buf_putf(&b, "%s%s", i ? " " : "", commands[i].verb);
+	smtp_say(s, 214, "2.0.0", buf_view(&b));
+	buf_free(&b);
+	return SAY_NOTHING;
+}
+
+static enum reply run(struct smtp_session *s, const struct command *c, struct view rest)
+{
+	if ((c->flags & NEEDS_HELO) && s->helo.n == 0)
+		return SAY_NEED_HELO;
+	if ((c->flags & NEEDS_LOGIN) && smtp_is_submission(s) && s->account == 0)
+		return conn_has_tls(&s->conn) || smtp_auth_safe(s) ? SAY_NEED_LOGIN : SAY_NEED_TLS;
+	s->idle += (c->flags & IDLE) != 0;
+	return c->run(s, rest);
 }
 
 void smtp_command(struct smtp_session *s, struct view line)
@@ -304,15 +200,11 @@ void smtp_command(struct smtp_session *s, struct view line)
 	struct smtp_command cmd = smtp_split(line);
 	enum reply r = SAY_UNKNOWN_COMMAND;
 
-	for (size_t i = 0; i < COMMANDS_N; i++) {
-		if (!view_eq_i(cmd.verb, view_cstr(commands[i].verb)))
-			continue;
-		if ((commands[i].flags & NEEDS_HELO) && s->helo.n == 0)
-			r = SAY_NEED_HELO;
-		else
-			r = commands[i].run(s, cmd.rest);
-		break;
-	}
-	if (r != SAY_COUNT)
+	for (size_t i = 0; i < COMMANDS_N; i++)
+		if (view_eq_i(cmd.verb, view_cstr(commands[i].verb))) {
+			r = run(s, &commands[i], cmd.rest);
+			break;
+		}
+	if (r != SAY_NOTHING)
 		smtp_reply(s, r);
 }

@@ -6,14 +6,26 @@
 
 #define REPLY(name, code, enhanced, text) SAY_##name,
 enum reply {
+	SAY_NOTHING = 0,	/* the command has answered itself, or will later */
 #include "mta/in/replies.def"
 	SAY_COUNT,
 };
 #undef REPLY
 
+enum { ASK_MS = 30000 };
+
+/* ---- session.c ---- */
+
 /* Put a reply into the connection's output.  Replies of 400 and more count
  * as errors of the client. */
 void smtp_reply(struct smtp_session *s, enum reply r);
+
+/* The same with a text of our own; '\n' parts it into the lines of a reply of
+ * several (RFC 5321 4.2.1).  Enhanced codes go only to who said EHLO. */
+void smtp_say(struct smtp_session *s, int code, const char *enhanced, struct view text);
+
+/* The text of a row, for replies that say more. */
+const char *smtp_reply_text(enum reply r);
 
 /* RSET: the transaction is as if it had never been. */
 void smtp_forget(struct smtp_session *s);
@@ -21,11 +33,31 @@ void smtp_forget(struct smtp_session *s);
 /* RFC 3207 4.2: after the handshake nothing is known of what was said before. */
 void smtp_forget_client(struct smtp_session *s);
 
-/* command.c: one line of the client. */
+static inline bool smtp_is_submission(const struct smtp_session *s)
+{
+	return s->service != SERVICE_SMTP;
+}
+
+/* ---- command.c: one line of the client ---- */
 void smtp_command(struct smtp_session *s, struct view line);
 
-/* letter.c: DATA has ended; hand the letter to the queue and reply. */
-void smtp_text_begin(struct smtp_session *s);
-void smtp_letter_finish(struct smtp_session *s);
+/* ---- envelope.c ---- */
+enum reply cmd_mail(struct smtp_session *s, struct view rest);
+enum reply cmd_rcpt(struct smtp_session *s, struct view rest);
+
+/* ---- auth.c ---- */
+enum reply cmd_auth(struct smtp_session *s, struct view rest);
+/* The client's line in MODE_AUTH. */
+void smtp_auth_line(struct smtp_session *s, struct view line);
+void smtp_auth_forget(struct smtp_session *s);
+/* May a password come over this connection? */
+bool smtp_auth_safe(const struct smtp_session *s);
+
+/* ---- letter.c ---- */
+enum reply cmd_data(struct smtp_session *s, struct view rest);
+enum reply cmd_bdat(struct smtp_session *s, struct view rest);
+/* Bytes in MODE_TEXT and MODE_CHUNK.  False when more must come first. */
+bool smtp_take_text(struct smtp_session *s);
+bool smtp_take_chunk_bytes(struct smtp_session *s);
 
 #endif

@@ -1,60 +1,113 @@
-/* letter.c - from the end of DATA to the 250: trace field, loop check, and
- * the queue's word that it is on disk. */
+/* letter.c - DATA and BDAT, and from the end of the text to the 250: trace
+ * field, loop check, and the queue's word that it is on disk. */
 #include "mta/in/internal.h"
 
 #include "base/log.h"
 
 #include <stdio.h>
 
-enum { KEEP_MS = 120000, TRACE_MAX = 2048 };
+enum { KEEP_MS = 120000, TRACE_MAX = 2048, CHUNK_MOST = 16 };
 
-/* Received: of RFC 5321 4.4, before everything else. */
-static void put_trace(struct smtp_session *s, struct view id)
+/* ---- the head that we put before it ---- */
+
+/* What RFC 3848 and RFC 6531 4.3 call it. */
+static const char *protocol(const struct smtp_session *s)
 {
+	static const char *const names[2][4] = {
+		{ "ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA" },
+		{ "UTF8SMTP", "UTF8SMTPA", "UTF8SMTPS", "UTF8SMTPSA" },
+	};
+	unsigned which = (conn_has_tls(&s->conn) ? 2u : 0u) + (s->account ? 1u : 0u);
+
+	return s->extended ? names[s->env.smtputf8][which] : "SMTP";
+}
+
+/* Received: of RFC 5321 4.4, before everything else; `tls` of RFC 8314 4.3. */
+static void put_trace(struct smtp_session *s)
+{
+	const struct envelope *e = &s->env;
 	struct buf b = BUF(TRACE_MAX);
 	char date[RFC5322_DATE_SIZE];
 	bool v6 = strchr(s->peer, ':') != NULL;
 
-	buf_putf(&b, "Received: from %.*s ([%s%s])\r\n\tby %s with %sSMTP id %.*s", VIEW_ARG(s->helo),
-		 v6 ? "IPv6:" : "", s->peer, s->host->conf->host_name,
-		 s->env.smtputf8 ? "UTF8" : s->extended ? "E" : "", VIEW_ARG(id));
-	buf_putf(&b, ";\r\n\t%s\r\n", clock_rfc5322(s->env.received, date));
+	buf_putf(&b, "Received: from %.*s ([%s%s])\r\n\tby %s with %s id %.*s", VIEW_ARG(buf_view(&s->helo)),
+		 v6 ? "IPv6:" : "", s->peer, s->host->conf->host_name, protocol(s), VIEW_ARG(e->id));
+	if (conn_has_tls(&s->conn))
+		buf_putf(&b, "\r\n\ttls %s (%s)", conn_tls_cipher(&s->conn), conn_tls_version(&s->conn));
+	/* Of several, none is to know of the others (7.2). */
+	if (e->n_recipients == 1) {
+		const struct recipient *r = &e->recipients[0];
+		struct view to = r->original.n ? r->original : r->address;
+
+		buf_putf(&b, "\r\n\tfor <%.*s>", VIEW_ARG(to));
+	}
+	buf_putf(&b, ";\r\n\t%s\r\n", clock_rfc5322(e->received, date));
 	sink_put(&s->sink, buf_view(&b));
 	buf_free(&b);
 }
 
-void smtp_text_begin(struct smtp_session *s)
+static void text_begin(struct smtp_session *s)
 {
+	const struct conf *conf = s->host->conf;
 	char id[40];
 
-	s->mode = MODE_TEXT;
-	s->text = (struct smtp_text){ .mend = s->host->conf->mend_line_ends };
+	s->text_begun = true;
+	s->text = (struct smtp_text){ .mend = conf->mend_line_ends };
+	s->hops = (struct hop_count){ 0 };
 	snprintf(id, sizeof id, "%llx.%u", (unsigned long long)s->sid, s->letters + 1);
 	s->env.id = arena_copy(&s->tx, view_cstr(id));
 	s->env.received = clock_wall();
-	sink_begin(&s->sink, (uint64_t)s->host->conf->message_size + TRACE_MAX, s->host->budget);
-	put_trace(s, s->env.id);
+	sink_begin(&s->sink, (uint64_t)conf->message_size + TRACE_MAX, s->host->budget);
+	put_trace(s);
+	s->conn.patience = (uint64_t)conf->smtp_data_timeout;
+	conn_limit(&s->conn, (uint64_t)conf->smtp_data_total);
 }
 
-/* How many Received: fields stand at the head of what is in memory (6.3). */
-static unsigned count_hops(struct view text)
+/* ---- loop detection (6.3) ---- */
+
+enum { NO_MATCH = 0xff };
+
+static void count_hops(struct hop_count *h, struct view run)
 {
-	unsigned hops = 0;
+	static const char name[] = "received:";
+	size_t i = 0;
 
-	while (text.n) {
-		struct view line = view_head(text, view_find(text, '\n'));
+	while (i < run.n && !h->body) {
+		char c = ascii_lower(run.p[i]);
 
-		if (line.n <= 1)
-			return hops;
-		hops += view_starts_i(line, VIEW("Received:"));
-		text = view_skip(text, line.n + 1);
+		if (h->matched == NO_MATCH) {
+			i += view_find(view_skip(run, i), '\n');
+			h->matched = i < run.n ? 0 : NO_MATCH;
+		} else if (c == '\n') {
+			h->body = h->matched == 0;
+			h->matched = 0;
+		} else if (c == name[h->matched]) {
+			h->matched++;
+		} else if (c != '\r' || h->matched) {
+			h->matched = NO_MATCH;
+		}
+		if (h->matched == sizeof name - 1) {
+			h->n++;
+			h->matched = NO_MATCH;
+		}
+		i++;
 	}
-	return hops;
 }
+
+static void put_text(void *arg, struct view run)
+{
+	struct smtp_session *s = arg;
+
+	if (!s->hops.body)
+		count_hops(&s->hops, run);
+	sink_put(&s->sink, run);
+}
+
+/* ---- to the queue ---- */
 
 static enum reply refusal(struct smtp_session *s)
 {
-	if (s->text.bare)
+	if (s->text.bare && s->env.body != BODY_BINARY)
 		return SAY_BARE_TEXT;
 	switch (sink_seal(&s->sink)) {
 	case ST_OK:
@@ -64,9 +117,7 @@ static enum reply refusal(struct smtp_session *s)
 	default:
 		return SAY_NO_SPACE;
 	}
-	if (count_hops(buf_view(&s->sink.head)) > (unsigned)s->host->conf->hops)
-		return SAY_LOOP;
-	return SAY_OK;
+	return s->hops.n > (unsigned)s->host->conf->hops ? SAY_LOOP : SAY_OK;
 }
 
 static enum reply ask_queue(struct smtp_session *s, uint64_t *ret_queue_id)
@@ -99,10 +150,29 @@ static void log_letter(const struct smtp_session *s, enum reply r, uint64_t queu
 	log_u64("size", s->sink.size);
 	if (r == SAY_OK)
 		log_hex("queue", queue_id);
+	else
+		log_str("why", smtp_reply_text(r));
 	log_end();
 }
 
-void smtp_letter_finish(struct smtp_session *s)
+static void say_kept(struct smtp_session *s)
+{
+	struct buf b = BUF(128);
+
+	buf_putf(&b, "OK id=%.*s", VIEW_ARG(s->env.id));
+	smtp_say(s, 250, "2.0.0", buf_view(&b));
+	buf_free(&b);
+}
+
+/* The transaction is over, and with it its clocks. */
+static void text_end(struct smtp_session *s)
+{
+	s->conn.patience = (uint64_t)s->host->conf->smtp_timeout;
+	conn_limit(&s->conn, 0);
+	smtp_forget(s);
+}
+
+static void finish(struct smtp_session *s)
 {
 	uint64_t queue_id = 0;
 	enum reply r = refusal(s);
@@ -111,13 +181,131 @@ void smtp_letter_finish(struct smtp_session *s)
 		r = ask_queue(s, &queue_id);
 	log_letter(s, r, queue_id);
 	s->letters++;
+	s->idle = 0;
 	if (r == SAY_OK)
-		buf_putf(conn_out(&s->conn), "250 2.0.0 OK id=%.*s\r\n", VIEW_ARG(s->env.id));
+		say_kept(s);
 	else
 		smtp_reply(s, r);
-	smtp_forget(s);
+	text_end(s);
 	if (s->letters >= (uint32_t)s->host->conf->smtp_letters) {
 		smtp_reply(s, SAY_TOO_MANY_LETTERS);
 		conn_close(&s->conn);
 	}
+}
+
+/* ---- DATA (RFC 5321 4.1.1.4) ---- */
+
+enum reply cmd_data(struct smtp_session *s, struct view rest)
+{
+	if (rest.n)
+		return SAY_BAD_ARGUMENT;
+	if (!s->has_sender)
+		return SAY_NEED_MAIL;
+	if (s->env.n_recipients == 0)
+		return SAY_NEED_RCPT;
+	if (s->text_begun)
+		return SAY_NOT_AFTER_BDAT;
+	if (s->env.body == BODY_BINARY)
+		return SAY_BINARY_BY_BDAT;
+	text_begin(s);
+	s->mode = MODE_TEXT;
+	return SAY_GO_AHEAD;
+}
+
+bool smtp_take_text(struct smtp_session *s)
+{
+	struct conn *c = &s->conn;
+	size_t used;
+	enum smtp_text_result r;
+
+	if (conn_view(c).n == 0 && conn_fill(c) != ST_OK)
+		return false;
+	r = smtp_text_take(&s->text, conn_view(c), put_text, s, &used);
+	conn_take(c, used);
+	if (r == TEXT_MORE)
+		return true;
+	s->mode = MODE_COMMANDS;
+	finish(s);
+	return true;
+}
+
+/* ---- BDAT (RFC 3030 2) ---- */
+
+/* Whatever is wrong, the chunk itself is on its way and must be swallowed. */
+static enum reply chunk_refusal(const struct smtp_session *s)
+{
+	if (s->helo.n == 0)
+		return SAY_NEED_HELO;
+	if (smtp_is_submission(s) && s->account == 0)
+		return SAY_NEED_LOGIN;
+	if (!s->has_sender)
+		return SAY_NEED_MAIL;
+	if (s->env.n_recipients == 0)
+		return SAY_NEED_RCPT;
+	return s->chunk > (uint64_t)s->host->conf->message_size ? SAY_TOO_LARGE : SAY_NOTHING;
+}
+
+enum reply cmd_bdat(struct smtp_session *s, struct view rest)
+{
+	/* Without a count nobody knows where the commands go on. */
+	if (smtp_take_chunk(rest, &s->chunk, &s->last) != ST_OK) {
+		conn_close(&s->conn);
+		return SAY_BAD_CHUNK;
+	}
+	if (s->chunk / CHUNK_MOST > (uint64_t)s->host->conf->message_size) {
+		conn_close(&s->conn);
+		return SAY_TOO_LARGE;
+	}
+	s->chunk_left = s->chunk;
+	s->chunk_refusal = (uint8_t)chunk_refusal(s);
+	if (s->chunk_refusal == SAY_NOTHING && !s->text_begun)
+		text_begin(s);
+	s->mode = MODE_CHUNK;
+	return SAY_NOTHING;
+}
+
+static void chunk_end(struct smtp_session *s)
+{
+	struct buf b = BUF(64);
+	enum reply r = s->chunk_refusal;
+
+	s->mode = MODE_COMMANDS;
+	if (r == SAY_NOTHING && sink_status(&s->sink) != ST_OK)
+		r = sink_status(&s->sink) == ST_LIMIT ? SAY_TOO_LARGE : SAY_NO_SPACE;
+	if (r != SAY_NOTHING) {
+		/* What came of it is worth nothing; so chunks pipelined behind this
+		 * one are refused too (there is no MAIL any more). */
+		smtp_reply(s, r);
+		text_end(s);
+		return;
+	}
+	if (s->last) {
+		smtp_chunk_end(&s->text, put_text, s);
+		finish(s);
+		return;
+	}
+	buf_putf(&b, "%llu octets received", (unsigned long long)s->chunk);
+	smtp_say(s, 250, "2.0.0", buf_view(&b));
+	buf_free(&b);
+}
+
+bool smtp_take_chunk_bytes(struct smtp_session *s)
+{
+	struct conn *c = &s->conn;
+	struct view v;
+
+	if (s->chunk_left == 0) {
+		chunk_end(s);
+		return true;
+	}
+	if (conn_view(c).n == 0 && conn_fill(c) != ST_OK)
+		return false;
+	v = view_head(conn_view(c), s->chunk_left);
+	if (s->chunk_refusal == SAY_NOTHING && s->env.body == BODY_BINARY)
+		put_text(s, v);
+	else if (s->chunk_refusal == SAY_NOTHING)
+		smtp_chunk_take(&s->text, v, put_text, s);
+	conn_take(c, v.n);
+	s->chunk_left -= v.n;
+	return true;
 }

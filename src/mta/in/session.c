@@ -1,4 +1,4 @@
-/* session.c - the life of a session: greeting, lines, text, goodbye. */
+/* session.c - the life of a session: greeting, lines, goodbye. */
 #include "mta/in/internal.h"
 
 #include "base/log.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LIFE_MAX = 16 * 1024, TX_MAX = 16 * 1024 * 1024 };
+enum { TX_MAX = 16 * 1024 * 1024, LOGIN_MAX = 512 };
 
 static const struct {
 	short code;
@@ -18,14 +18,37 @@ static const struct {
 #undef REPLY
 };
 
+void smtp_say(struct smtp_session *s, int code, const char *enhanced, struct view text)
+{
+	struct buf *out = conn_out(&s->conn);
+
+	for (;;) {
+		struct view line = view_head(text, view_find(text, '\n'));
+		bool last = line.n == text.n;
+
+		buf_putu(out, (uint64_t)code);
+		buf_putc(out, last ? ' ' : '-');
+		if (s->extended && enhanced[0]) {
+			buf_puts(out, enhanced);
+			buf_putc(out, ' ');
+		}
+		buf_put(out, line);
+		buf_puts(out, "\r\n");
+		if (last)
+			break;
+		text = view_skip(text, line.n + 1);
+	}
+	s->errors += code >= 400;
+}
+
 void smtp_reply(struct smtp_session *s, enum reply r)
 {
-	const char *enhanced = replies[r].enhanced;
+	smtp_say(s, replies[r].code, replies[r].enhanced, view_cstr(replies[r].text));
+}
 
-	if (replies[r].code >= 400)
-		s->errors++;
-	buf_putf(conn_out(&s->conn), "%d %s%s%s\r\n", replies[r].code, enhanced, enhanced[0] ? " " : "",
-		 replies[r].text);
+const char *smtp_reply_text(enum reply r)
+{
+	return replies[r].text;
 }
 
 void smtp_forget(struct smtp_session *s)
@@ -33,73 +56,78 @@ void smtp_forget(struct smtp_session *s)
 	sink_free(&s->sink);
 	arena_free(&s->tx);
 	s->env = (struct envelope){ 0 };
+	s->env_size = 0;
 	s->recipients_cap = 0;
-	s->has_sender = false;
+	s->has_sender = s->text_begun = s->last = false;
+	s->chunk_refusal = 0;
 }
 
 void smtp_forget_client(struct smtp_session *s)
 {
 	smtp_forget(s);
-	arena_free(&s->life);
-	s->helo = VIEW_NONE;
+	smtp_auth_forget(s);
+	buf_free(&s->helo);
+	buf_free(&s->login);
+	s->account = 0;
 	s->extended = false;
 }
 
 static void greet(struct smtp_session *s)
 {
 	s->greeted = true;
-	buf_putf(conn_out(&s->conn), "220 %s ESMTP waxwing\r\n", s->host->conf->host_name);
+	buf_putf(conn_out(&s->conn), "220 %s Simple Mail Transfer Service Ready\r\n",
+		 s->host->conf->host_name);
 }
 
-static void put_text(void *arg, struct view run)
-{
-	struct smtp_session *s = arg;
+/* ---- lines ---- */
 
-	sink_put(&s->sink, run);
+static void refuse_and_close(struct smtp_session *s, enum reply r)
+{
+	smtp_reply(s, r);
+	conn_close(&s->conn);
 }
 
-/* Bytes of DATA.  False when more must come first. */
-static bool take_text(struct smtp_session *s)
+static void patience_is_over(struct smtp_session *s)
 {
-	struct conn *c = &s->conn;
-	size_t used;
-	enum smtp_text_result r;
+	const struct conf *conf = s->host->conf;
 
-	if (conn_view(c).n == 0 && conn_fill(c) != ST_OK)
-		return false;
-	r = smtp_text_take(&s->text, conn_view(c), put_text, s, &used);
-	conn_take(c, used);
-	if (r == TEXT_MORE)
-		return true;
-	s->mode = MODE_COMMANDS;
-	smtp_letter_finish(s);
-	return true;
+	if (s->conn.closing)
+		return;
+	if (s->errors > (uint32_t)conf->smtp_errors)
+		refuse_and_close(s, SAY_TOO_MANY_ERRORS);
+	else if (s->idle > (uint32_t)conf->smtp_idle)
+		refuse_and_close(s, SAY_TOO_MANY_IDLE);
 }
 
 /* One command line.  False when more must come first. */
 static bool take_line(struct smtp_session *s)
 {
+	size_t most = s->mode == MODE_AUTH ? SASL_LINE_MAX : (size_t)s->host->conf->smtp_line;
 	struct view line;
 
-	switch (conn_line(&s->conn, (size_t)s->host->conf->smtp_line, &line)) {
+	switch (conn_line(&s->conn, most, &line)) {
 	case ST_OK:
-		smtp_command(s, line);
+		if (s->mode == MODE_AUTH)
+			smtp_auth_line(s, line);
+		else
+			smtp_command(s, line);
 		break;
 	case ST_LIMIT:
+		smtp_auth_forget(s);
 		smtp_reply(s, SAY_LINE_TOO_LONG);
 		break;
 	case ST_SYNTAX:
+		smtp_auth_forget(s);
 		smtp_reply(s, SAY_BARE_LINE_END);
 		break;
 	default:
 		return false;
 	}
-	if (s->errors > (uint32_t)s->host->conf->smtp_errors && !s->conn.closing) {
-		smtp_reply(s, SAY_TOO_MANY_ERRORS);
-		conn_close(&s->conn);
-	}
+	patience_is_over(s);
 	return true;
 }
+
+/* ---- TLS ---- */
 
 static void log_tls(const struct smtp_session *s, enum status st)
 {
@@ -136,7 +164,9 @@ static bool step(struct smtp_session *s)
 {
 	switch (s->mode) {
 	case MODE_TEXT:
-		return take_text(s);
+		return smtp_take_text(s);
+	case MODE_CHUNK:
+		return smtp_take_chunk_bytes(s);
 	case MODE_HANDSHAKE:
 		/* Our 220 must be sent first. */
 		return s->conn.out.n == 0 && handshake(s);
@@ -144,6 +174,8 @@ static bool step(struct smtp_session *s)
 		return take_line(s);
 	}
 }
+
+/* ---- the conn's three ---- */
 
 static void serve(struct conn *c)
 {
@@ -177,14 +209,22 @@ static void ended(struct conn *c)
 	log_u64("letters", s->letters);
 	log_u64("errors", s->errors);
 	log_end();
-	smtp_forget(s);
-	arena_free(&s->life);
+	smtp_forget_client(s);
 	s->host->ended(s->host->door, s);
 	free(s);
 }
 
+static void log_connect(const struct smtp_session *s)
+{
+	log_begin(LOG_INFO_, "connect");
+	log_hex("sid", s->sid);
+	log_str("service", service_name(s->service));
+	log_str("peer", s->peer);
+	log_end();
+}
+
 enum status smtp_session_open(const struct smtp_host *host, enum service service, int fd,
-			      const char *peer, uint64_t sid)
+			      const char *peer, bool loopback, uint64_t sid)
 {
 	struct smtp_session *s = calloc(1, sizeof *s);
 	enum status st;
@@ -196,9 +236,11 @@ enum status smtp_session_open(const struct smtp_host *host, enum service service
 	s->host = host;
 	s->service = service;
 	s->sid = sid;
+	s->loopback = loopback;
 	s->sink.fd = -1;
 	s->mode = service_implicit_tls(service) ? MODE_HANDSHAKE : MODE_COMMANDS;
-	s->life = ARENA(LIFE_MAX);
+	s->helo = BUF(DOMAIN_MAX);
+	s->login = BUF(LOGIN_MAX);
 	s->tx = ARENA(TX_MAX);
 	snprintf(s->peer, sizeof s->peer, "%s", peer);
 	s->conn.serve = serve;
@@ -210,11 +252,7 @@ enum status smtp_session_open(const struct smtp_host *host, enum service service
 		free(s);
 		return st;
 	}
-	log_begin(LOG_INFO_, "connect");
-	log_hex("sid", sid);
-	log_str("service", service_name(service));
-	log_str("peer", peer);
-	log_end();
+	log_connect(s);
 	conn_begin(&s->conn);
 	return ST_OK;
 }

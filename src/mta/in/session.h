@@ -1,8 +1,9 @@
-/* session.h - receiving letters by SMTP (RFC 5321).  Runs in door.
+/* session.h - receiving letters by SMTP (RFC 5321) and by submission (RFC
+ * 6409).  Runs in door.
  *
  * A session is a conn with a command table: each command is one function
- * that reads top to bottom and gives one reply.  Memory: an arena for what
- * lasts a session (the client's name), one for what lasts a transaction.
+ * that reads top to bottom and gives one reply.  Memory: a buf for the
+ * client's name, one for who has logged in, an arena for the transaction.
  */
 #ifndef WAXWING_MTA_IN_SESSION_H
 #define WAXWING_MTA_IN_SESSION_H
@@ -10,6 +11,7 @@
 #include "conf/conf.h"
 #include "ipc/envelope.h"
 #include "wire/conn.h"
+#include "wire/sasl.h"
 #include "wire/sink.h"
 #include "wire/smtp.h"
 #include "wire/tls.h"
@@ -24,11 +26,25 @@ struct smtp_host {
 	struct sink_budget *budget;
 	struct tls *tls;
 	const bool *stopping;
+	bool dsn;		/* RFC 3461 is offered: false until something sends reports */
 	void (*ended)(void *door, struct smtp_session *s);
 	void *door;
 };
 
-enum smtp_mode { MODE_COMMANDS, MODE_TEXT, MODE_HANDSHAKE };
+enum smtp_mode {
+	MODE_COMMANDS,
+	MODE_TEXT,		/* the text of DATA */
+	MODE_CHUNK,		/* a chunk of BDAT */
+	MODE_AUTH,		/* the answer to a challenge */
+	MODE_HANDSHAKE,		/* the client's TLS */
+};
+
+/* Received: fields at the head of a letter, counted as it comes. */
+struct hop_count {
+	unsigned n;
+	uint8_t matched;	/* octets of "received:" at the beginning of this line */
+	bool body;
+};
 
 struct smtp_session {
 	struct conn conn;
@@ -36,22 +52,32 @@ struct smtp_session {
 	enum service service;
 	uint64_t sid;
 	char peer[64];		/* address of the client, as Received: shows it */
+	bool loopback;
 	bool greeted, extended;	/* the banner was sent; EHLO, not HELO */
 	uint32_t errors, letters;
-	struct arena life;	/* lasts a session */
-	struct view helo;
+	uint32_t idle;		/* commands since the last letter that did nothing for one */
+	struct buf helo;	/* the client's name */
+	struct buf login;	/* the address that logged in */
+	uint64_t account;	/* its account, 0: nobody */
 	enum smtp_mode mode;
+	struct sasl *sasl;	/* a login on its way */
+	/* ---- the transaction; forgotten by smtp_forget ---- */
 	struct smtp_text text;
 	struct sink sink;
-	/* ---- the transaction; forgotten by smtp_forget ---- */
+	struct hop_count hops;
 	struct arena tx;
 	bool has_sender;
+	bool text_begun;	/* the sink has its head */
+	bool last;		/* this chunk is the last */
+	uint64_t chunk, chunk_left;
+	uint8_t chunk_refusal;	/* enum reply; 0: the chunk is wanted */
 	struct envelope env;
+	size_t env_size;
 	uint32_t recipients_cap;
 };
 
 /* Owns fd from now on.  On failure it is closed.  ST_NOMEM, ST_IO. */
 enum status smtp_session_open(const struct smtp_host *host, enum service service, int fd,
-			      const char *peer, uint64_t sid) MUST_USE;
+			      const char *peer, bool loopback, uint64_t sid) MUST_USE;
 
 #endif

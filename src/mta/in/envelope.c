@@ -1,0 +1,299 @@
+/* envelope.c - MAIL and RCPT. */
+#include "mta/in/internal.h"
+
+#include "base/log.h"
+
+enum { RECIPIENTS_FIRST = 4, ENVID_MAX = 100, ORCPT_MAX = 500 };
+
+/* ---- MAIL (4.1.1.2) ---- */
+
+static enum reply size_parameter(struct smtp_session *s, struct view value)	/* RFC 1870 */
+{
+	uint64_t size;
+
+	if (!view_u64(value, &size))
+		return SAY_BAD_ARGUMENT;
+	return size > (uint64_t)s->host->conf->message_size ? SAY_TOO_LARGE : SAY_NOTHING;
+}
+
+static enum reply body_parameter(struct smtp_session *s, struct view value)	/* RFC 6152, 3030 3 */
+{
+	if (view_eq_i(value, VIEW("8BITMIME")))
+		s->env.body = BODY_8BIT;
+	else if (view_eq_i(value, VIEW("BINARYMIME")))
+		s->env.body = BODY_BINARY;
+	else if (!view_eq_i(value, VIEW("7BIT")))
+		return SAY_BAD_ARGUMENT;
+	return SAY_NOTHING;
+}
+
+static enum reply utf8_parameter(struct smtp_session *s, struct view value)	/* RFC 6531 3.4 */
+{
+	if (value.p)
+		return SAY_BAD_ARGUMENT;
+	s->env.smtputf8 = 1;
+	return SAY_NOTHING;
+}
+
+/* Who is said to have submitted it (RFC 4954 5).  Checked, and not believed:
+ * that is what AUTH=<> would say. */
+static enum reply auth_parameter(struct smtp_session *s, struct view value)
+{
+	(void)s;
+	return view_eq(value, VIEW("<>")) || smtp_is_xtext(value) ? SAY_NOTHING : SAY_BAD_ARGUMENT;
+}
+
+static enum reply ret_parameter(struct smtp_session *s, struct view value)	/* RFC 3461 4.3 */
+{
+	if (view_eq_i(value, VIEW("FULL")))
+		s->env.ret = 'F';
+	else if (view_eq_i(value, VIEW("HDRS")))
+		s->env.ret = 'H';
+	else
+		return SAY_BAD_ARGUMENT;
+	return SAY_NOTHING;
+}
+
+static enum reply envid_parameter(struct smtp_session *s, struct view value)	/* RFC 3461 4.4 */
+{
+	if (value.n > ENVID_MAX || !smtp_is_xtext(value))
+		return SAY_BAD_ARGUMENT;
+	s->env.envid = arena_copy(&s->tx, value);
+	return SAY_NOTHING;
+}
+
+/* The only list. */
+static const struct {
+	const char *key;
+	bool dsn;		/* only where DSN is offered */
+	enum reply (*take)(struct smtp_session *s, struct view value);
+} mail_parameters[] = {
+	{ "SIZE", false, size_parameter },	{ "BODY", false, body_parameter },
+	{ "SMTPUTF8", false, utf8_parameter },	{ "AUTH", false, auth_parameter },
+	{ "RET", true, ret_parameter },		{ "ENVID", true, envid_parameter },
+};
+enum { MAIL_PARAMETERS_N = sizeof mail_parameters / sizeof *mail_parameters };
+
+static enum reply mail_parameter(struct smtp_session *s, const struct smtp_parameter *p, unsigned *seen)
+{
+	for (unsigned i = 0; i < MAIL_PARAMETERS_N; i++) {
+		if (!view_eq_i(p->key, view_cstr(mail_parameters[i].key)))
+			continue;
+		if (mail_parameters[i].dsn && !s->host->dsn)
+			break;
+		if (*seen & (1u << i))
+			return SAY_BAD_ARGUMENT;
+		*seen |= 1u << i;
+		return mail_parameters[i].take(s, p->has_value ? p->value : VIEW_NONE);
+	}
+	return SAY_PARAMETER_UNKNOWN;
+}
+
+static enum reply take_mail_parameters(struct smtp_session *s, const struct smtp_path_command *pc)
+{
+	unsigned seen = 0;
+
+	for (size_t i = 0; i < pc->n_parameters; i++) {
+		enum reply r = s->extended ? mail_parameter(s, &pc->parameters[i], &seen) : SAY_PARAMETER_UNKNOWN;
+
+		if (r != SAY_NOTHING)
+			return r;
+	}
+	return pc->path.utf8 && !s->env.smtputf8 ? SAY_NEEDS_UTF8 : SAY_NOTHING;
+}
+
+/* ---- asking warden ---- */
+
+static enum verdict ask_warden(struct smtp_session *s, struct view address, struct buf *answer,
+			       struct view *ret_targets)
+{
+	struct buf b = BUF(RECORD_MAX);
+	struct rec_rcpt_answer a;
+	uint16_t type;
+	enum verdict v = VERDICT_LATER;
+
+	rec_put_rcpt_ask(&b, 0, s->sid, &(struct rec_rcpt_ask){ address });
+	if (channel_ask(s->host->warden, &b, -1, ASK_MS, answer, &type, NULL) == ST_OK &&
+	    type == REC_rcpt_answer && rec_take_rcpt_answer(buf_view(answer), &a)) {
+		v = (enum verdict)a.verdict;
+		*ret_targets = a.targets;
+	}
+	buf_free(&b);
+	return v;
+}
+
+/* Who has logged in sends as himself: by an address whose letters he gets. */
+static enum reply check_sender(struct smtp_session *s, struct view sender)
+{
+	struct buf answer = BUF(RECORD_MAX);
+	struct view targets = VIEW_NONE;
+	struct target t;
+	enum verdict v = ask_warden(s, sender, &answer, &targets);
+	enum reply r = v == VERDICT_LATER ? SAY_DIRECTORY_DOWN : SAY_NOT_YOURS;
+	struct cursor c = cursor_over(targets);
+
+	while (v == VERDICT_OK && target_take(&c, &t))
+		if (t.account == s->account)
+			r = SAY_NOTHING;
+	buf_free(&answer);
+	return r;
+}
+
+enum reply cmd_mail(struct smtp_session *s, struct view rest)
+{
+	struct smtp_path_command pc;
+	enum reply r;
+
+	if (s->has_sender)
+		return SAY_BAD_SEQUENCE;
+	if (smtp_take_path(rest, VIEW("FROM:"), &pc) != ST_OK)
+		return SAY_BAD_SENDER;
+	s->env = (struct envelope){ .sid = s->sid, .authenticated = s->account };
+	r = take_mail_parameters(s, &pc);
+	/* The line lies in the connection's buffer, which may move while we wait. */
+	if (r == SAY_NOTHING) {
+		s->env.sender = arena_copy(&s->tx, pc.path.address);
+		r = arena_status(&s->tx) == ST_OK ? SAY_NOTHING : SAY_TRY_AGAIN;
+	}
+	if (r == SAY_NOTHING && s->account && s->env.sender.n)
+		r = check_sender(s, s->env.sender);
+	if (r != SAY_NOTHING) {
+		smtp_forget(s);
+		return r;
+	}
+	s->has_sender = true;
+	s->env_size = envelope_size(&s->env);
+	return SAY_SENDER_OK;
+}
+
+/* ---- RCPT (4.1.1.3) ---- */
+
+static enum status add_recipient(struct smtp_session *s, const struct recipient *r)
+{
+	struct envelope *e = &s->env;
+
+	if (e->n_recipients == s->recipients_cap) {
+		uint32_t cap = s->recipients_cap ? s->recipients_cap * 4 : RECIPIENTS_FIRST;
+		struct recipient *more = arena_array(&s->tx, cap, sizeof *more);
+
+		if (more == NULL)
+			return arena_status(&s->tx);
+		if (e->n_recipients)
+			memcpy(more, e->recipients, e->n_recipients * sizeof *more);
+		e->recipients = more;
+		s->recipients_cap = cap;
+	}
+	e->recipients[e->n_recipients++] = *r;
+	s->env_size += recipient_size(r);
+	return arena_status(&s->tx);
+}
+
+/* What the envelope must have room for besides: the letter's id. */
+enum { ENVELOPE_SPARE = 64 };
+
+/* All targets of one RCPT, or none. */
+static enum reply add_targets(struct smtp_session *s, struct view targets, const struct recipient *given)
+{
+	struct cursor c = cursor_over(targets);
+	uint32_t n = s->env.n_recipients;
+	size_t size = s->env_size;
+	enum reply r = SAY_RECIPIENT_OK;
+	struct target t;
+
+	while (r == SAY_RECIPIENT_OK && target_take(&c, &t)) {
+		struct recipient one = *given;
+
+		one.account = t.account;
+		one.address = arena_copy(&s->tx, t.address);
+		if (view_eq(one.address, given->original))
+			one.original = VIEW_NONE;
+		/* Nothing carries letters to other hosts yet: never take charge of
+		 * one that cannot move. */
+		if (t.account == 0)
+			r = SAY_FORWARD_LATER;
+		else if (s->env.n_recipients >= RECIPIENTS_MAX ||
+			 s->env_size + recipient_size(&one) + ENVELOPE_SPARE > ENVELOPE_MAX)
+			r = SAY_TOO_MANY_RCPT;
+		else if (add_recipient(s, &one) != ST_OK)
+			r = SAY_TRY_AGAIN;
+	}
+	if (r != SAY_RECIPIENT_OK) {
+		s->env.n_recipients = n;
+		s->env_size = size;
+	}
+	return r;
+}
+
+static enum reply find_recipient(struct smtp_session *s, const struct recipient *given)
+{
+	struct buf answer = BUF(RECORD_MAX);
+	struct view targets = VIEW_NONE;
+	enum reply r;
+
+	switch (ask_warden(s, given->original, &answer, &targets)) {
+	case VERDICT_OK:
+		r = add_targets(s, targets, given);
+		break;
+	case VERDICT_NO:
+		r = SAY_NO_SUCH_USER;
+		break;
+	case VERDICT_RELAY:
+		r = s->account ? SAY_NO_WAY_OUT : SAY_NOT_A_RELAY;
+		break;
+	default:
+		r = SAY_DIRECTORY_DOWN;
+	}
+	buf_free(&answer);
+	return r;
+}
+
+/* RFC 3461 4.1, 4.2; where DSN is not offered there are none. */
+static enum reply rcpt_parameter(struct smtp_session *s, const struct smtp_parameter *p, struct recipient *r)
+{
+	if (!s->host->dsn || !s->extended)
+		return SAY_PARAMETER_UNKNOWN;
+	if (view_eq_i(p->key, VIEW("NOTIFY")))
+		return r->notify || smtp_take_notify(p->value, &r->notify) != ST_OK ? SAY_BAD_ARGUMENT : SAY_NOTHING;
+	if (!view_eq_i(p->key, VIEW("ORCPT")))
+		return SAY_PARAMETER_UNKNOWN;
+	if (r->orcpt.n || p->value.n > ORCPT_MAX || !smtp_is_orcpt(p->value))
+		return SAY_BAD_ARGUMENT;
+	r->orcpt = arena_copy(&s->tx, p->value);
+	return SAY_NOTHING;
+}
+
+static void log_rcpt(const struct smtp_session *s, struct view address, enum reply r)
+{
+	log_begin(LOG_INFO_, "rcpt");
+	log_hex("sid", s->sid);
+	log_view("from", s->env.sender);
+	log_view("to", address);
+	log_str("result", r == SAY_RECIPIENT_OK ? "ok" : smtp_reply_text(r));
+	log_end();
+}
+
+enum reply cmd_rcpt(struct smtp_session *s, struct view rest)
+{
+	struct smtp_path_command pc;
+	struct recipient given = { 0 };
+	enum reply r = SAY_NOTHING;
+
+	if (!s->has_sender)
+		return SAY_NEED_MAIL;
+	if (s->text_begun)
+		return SAY_BAD_SEQUENCE;
+	if (smtp_take_path(rest, VIEW("TO:"), &pc) != ST_OK)
+		return SAY_BAD_RECIPIENT;
+	for (size_t i = 0; i < pc.n_parameters && r == SAY_NOTHING; i++)
+		r = rcpt_parameter(s, &pc.parameters[i], &given);
+	if (r != SAY_NOTHING)
+		return r;
+	if (pc.path.utf8 && !s->env.smtputf8)
+		return SAY_NEEDS_UTF8;
+	if (s->env.n_recipients >= (uint32_t)s->host->conf->recipients)
+		return SAY_TOO_MANY_RCPT;
+	given.original = arena_copy(&s->tx, pc.path.address);
+	r = arena_status(&s->tx) == ST_OK ? find_recipient(s, &given) : SAY_TRY_AGAIN;
+	log_rcpt(s, given.original, r);
+	return r;
+}
