@@ -18,6 +18,8 @@ enum {
 	Q_ACCOUNT,
 	Q_ACCOUNT_BY_ID,
 	Q_ALIAS,
+	Q_POSTMASTER,
+	Q_FIRST_ACCOUNT,
 	Q_ADD_DOMAIN,
 	Q_REMOVE_DOMAIN,
 	Q_NEXT_ID,
@@ -40,6 +42,9 @@ static const char *const texts[Q_COUNT] = {
 	[Q_ACCOUNT] = "SELECT id, shown, verifier, quota, created FROM account WHERE address = $1",
 	[Q_ACCOUNT_BY_ID] = "SELECT id, shown, verifier, quota, created FROM account WHERE id = $1",
 	[Q_ALIAS] = "SELECT target FROM alias WHERE address = $1 ORDER BY target",
+	[Q_POSTMASTER] = "SELECT address FROM account WHERE address LIKE 'postmaster@%'"
+			 " UNION SELECT address FROM alias WHERE address LIKE 'postmaster@%' ORDER BY 1 LIMIT 1",
+	[Q_FIRST_ACCOUNT] = "SELECT address FROM account ORDER BY id LIMIT 1",
 	[Q_ADD_DOMAIN] = "INSERT INTO domain (name) VALUES ($1)",
 	[Q_REMOVE_DOMAIN] = "DELETE FROM domain WHERE name = $1",
 	[Q_NEXT_ID] = "INSERT INTO counter (name, value) VALUES ('account', 1)"
@@ -227,11 +232,40 @@ static enum verdict resolve(struct resolving *r, struct view address)
 	return ours ? resolve_alias(r, key) : VERDICT_RELAY;
 }
 
+static enum verdict resolve_found(struct resolving *r, int q)
+{
+	struct sql_stmt *stmt = r->d->q[q];
+	struct view found = VIEW_NONE;
+	bool row = false;
+	enum status st = sql_step(stmt, &row);
+
+	if (st == ST_OK && row)
+		found = arena_copy(r->arena, sql_col_view(stmt, 0));
+	sql_reset(stmt);
+	if (st != ST_OK)
+		return VERDICT_LATER;
+	return found.n ? resolve(r, found) : VERDICT_NO;
+}
+
+/* Postmaster is always at home (RFC 5321 4.5.1): with a domain of ours or
+ * without one, as an account, as an alias, or else as the first account. */
+static enum verdict resolve_postmaster(struct resolving *r, bool bare)
+{
+	enum verdict v = bare ? resolve_found(r, Q_POSTMASTER) : VERDICT_NO;
+
+	return v == VERDICT_NO ? resolve_found(r, Q_FIRST_ACCOUNT) : v;
+}
+
 enum verdict directory_resolve(struct directory *d, struct view address, struct buf *out)
 {
+	static const struct view postmaster = { "postmaster@", 11 };
 	struct arena arena = ARENA(1024 * 1024);
 	struct resolving r = { d, &arena, out, 0, 0 };
-	enum verdict v = resolve(&r, address);
+	bool bare = address.n == postmaster.n - 1 && view_eq_i(address, view_head(postmaster, address.n));
+	enum verdict v = bare ? VERDICT_NO : resolve(&r, address);
+
+	if (v == VERDICT_NO && (bare || view_starts_i(address, postmaster)))
+		v = resolve_postmaster(&r, bare);
 
 	arena_free(&arena);
 	return buf_status(out) == ST_OK ? v : VERDICT_LATER;

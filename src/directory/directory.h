@@ -32,7 +32,7 @@ struct account {
 enum status directory_open(const char *path, struct directory **ret) MUST_USE;
 void directory_close(struct directory *d);
 
-/* Who gets letters for this address: local targets put into out one after
+/* Who gets letters for this address ("postmaster" alone is one too): local targets put into out one after
  * another (target_put).  VERDICT_OK, VERDICT_NO (unknown here),
  * VERDICT_RELAY (not our domain), VERDICT_LATER. */
 enum verdict directory_resolve(struct directory *d, struct view address, struct buf *out);

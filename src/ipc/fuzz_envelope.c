@@ -1,0 +1,29 @@
+/* fuzz_envelope.c - an envelope from a door that was taken over, or from a
+ * spool that was damaged.  What is taken, put again, is the same bytes. */
+#include "base/fuzz.h"
+
+#include "ipc/envelope.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	struct view in = view_make((const char *)data, n);
+	struct arena a = ARENA(4 * 1024 * 1024);
+	struct buf b = BUF(n + 64);
+	struct envelope e;
+	struct cursor c = cursor_over(in);
+	struct target t;
+
+	if (envelope_take(in, &a, &e) == ST_OK) {
+		size_t size = envelope_size(&e);
+
+		for (uint32_t i = 0; i < e.n_recipients; i++)
+			size += recipient_size(&e.recipients[i]);
+		envelope_put(&b, &e);
+		FUZZ_CHECK(buf_status(&b) == ST_OK && view_eq(buf_view(&b), in) && size == n);
+	}
+	while (target_take(&c, &t))
+		FUZZ_CHECK(t.address.n <= n);
+	arena_free(&a);
+	buf_free(&b);
+	return 0;
+}
