@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/map.h"
+#include "door/login/people.h"
 #include "mta/in/session.h"
 #include "role/role.h"
 
@@ -18,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LISTENERS_MAX = 64, ACCEPTS_A_TURN = 32 };
+enum { LISTENERS_MAX = 64, ACCEPTS_A_TURN = 32, STOP_MS = 5000 };
 
 struct listener {
 	struct watch watch;
@@ -33,6 +34,8 @@ struct door {
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
 	struct smtp_host smtp;
+	struct people people;
+	struct timer stop_late;
 	struct sink_budget budget;
 	struct certificates certificates;
 	struct crowd crowd;
@@ -48,6 +51,16 @@ static void smtp_ended(void *arg, struct smtp_session *s)
 	crowd_leave(&d->crowd, s->sid);
 	d->connections--;
 	if (d->proc.stopping && d->connections == 0)
+		loop_stop(d->proc.loop);
+}
+
+static void person_ended(void *arg, uint64_t sid)
+{
+	struct door *d = arg;
+
+	crowd_leave(&d->crowd, sid);
+	d->connections--;
+	if (d->proc.stopping && d->people.n == 0)
 		loop_stop(d->proc.loop);
 }
 
@@ -102,7 +115,10 @@ static void welcome(struct door *d, enum service service, int fd, const struct s
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	address_text(sa, peer);
 	d->connections++;
-	st = smtp_session_open(&d->smtp, service, fd, peer, crowd_is_loopback(sa), sid);
+	if (service >= SERVICE_IMAP)
+		st = person_open(&d->people, service, fd, peer, crowd_is_loopback(sa), sid);
+	else
+		st = smtp_session_open(&d->smtp, service, fd, peer, crowd_is_loopback(sa), sid);
 	if (st != ST_OK) {
 		crowd_leave(&d->crowd, sid);
 		d->connections--;
@@ -217,8 +233,13 @@ static void parent_says(struct role_process *p, struct record *rec)
 	struct rec_channel_to to;
 	struct rec_listener l;
 	struct rec_listener_close gone;
+	struct rec_room_failed failed;
 
-	if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to))
+	if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to) && to.role == ROLE_ROOM)
+		people_room_channel(&d->people, to.account, rec->fd);
+	else if (rec->type == REC_room_failed && rec_take_room_failed(rec->body, &failed))
+		people_room_failed(&d->people, failed.account);
+	else if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to))
 		add_channel(d, &to, rec->fd);
 	else if (rec->type == REC_listener && rec_take_listener(rec->body, &l) && l.service < SERVICE_COUNT)
 		add_listener(d, &l, rec->fd);
@@ -248,9 +269,22 @@ static void reloaded(struct role_process *p)
 	d->budget.most = (uint64_t)p->conf.memory_letters;
 }
 
+static void stop_late(struct timer *t)
+{
+	loop_stop(((struct door *)((char *)t - offsetof(struct door, stop_late)))->proc.loop);
+}
+
+/* Those who are in rooms hear BYE there; we carry it to them. */
 static void stop(struct role_process *p)
 {
-	loop_stop(p->loop);
+	struct door *d = (struct door *)((char *)p - offsetof(struct door, proc));
+
+	for (size_t i = 0; i < d->n_listeners; i++)
+		loop_unwatch(p->loop, &d->listeners[i].watch);
+	people_stop(&d->people);
+	d->stop_late.fire = stop_late;
+	if (d->people.n == 0 || loop_timer(p->loop, &d->stop_late, clock_steady() + STOP_MS) != ST_OK)
+		loop_stop(p->loop);
 }
 
 /* Session ids: seconds since the epoch, then a count; so they grow, and one
@@ -282,6 +316,12 @@ int door_main(void)
 	if (certificates_init(&d->certificates, d->proc.loop, &d->warden) != ST_OK)
 		return 1;
 	d->smtp.tls = d->certificates.tls;
+	d->people = (struct people){
+		.loop = d->proc.loop, .conf = &d->proc.conf, .warden = &d->warden,
+		.parent = &d->proc.parent, .tls = d->certificates.tls, .stopping = &d->proc.stopping,
+		.ended = person_ended, .door = d,
+	};
+	people_begin(&d->people);
 	role_lock_in(&d->proc, &(struct sandbox){ .calls = SANDBOX_ACCEPT | SANDBOX_MEMFD });
 	role_run(&d->proc);
 	log_flush();

@@ -138,6 +138,7 @@ enum status child_start(struct child *c)
 	}
 	c->started = clock_steady();
 	c->ready = c->leaving = false;
+	c->joined = 0;
 	log_event(LOG_DEBUG_, "started", "role=%s pid=%d", role_name(c->role), c->pid);
 	return ST_OK;
 }

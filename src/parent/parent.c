@@ -88,6 +88,7 @@ void parent_receive(struct channel *ch, struct record *rec)
 {
 	struct child *c = ch->owner;
 	struct rec_room_open open;
+	struct rec_room_done done;
 
 	switch (rec->type) {
 	case REC_ready:
@@ -99,6 +100,10 @@ void parent_receive(struct channel *ch, struct record *rec)
 	case REC_room_open:
 		if (rec_take_room_open(rec->body, &open))
 			parent_open_room(c->parent, open.account, (enum role)open.role, open.index);
+		break;
+	case REC_room_done:
+		if (rec_take_room_done(rec->body, &done))
+			parent_room_done(c->parent, done.account, c->index);
 		break;
 	default:
 		log_event(LOG_WARN_, "unexpected", "record=%s from=%s", record_name(rec->type),
@@ -150,6 +155,8 @@ static void child_ended(struct child *c, int status)
 	if (p->stopping)
 		return;
 	c->deaths++;
+	if (c->role == ROLE_DOOR)
+		parent_door_ended(p, c->index);
 	c->quick_deaths = now - c->started < QUICK_MS ? c->quick_deaths + 1 : 0;
 	wait = c->quick_deaths > AGAIN_MOST ? AGAIN_MOST : c->quick_deaths;
 	c->again.fire = start_again;

@@ -25,8 +25,17 @@ struct child {
 	steady_ms started;
 	unsigned quick_deaths;	/* in a row */
 	unsigned deaths;	/* in all */
+	steady_ms asked_to_go;	/* a room: when */
+	uint64_t joined;	/* a room: the doors that have a channel to it */
 	struct timer again;
 	struct waiter *waiters;	/* of a room: who wants a channel once it can be given */
+};
+
+/* The doors that hold sessions of an account, live or parked: each room of
+ * it that starts is joined with them, so that they hear what changes. */
+struct holder {
+	uint64_t account;
+	uint64_t doors;		/* set of 1 << index */
 };
 
 /* Somebody who asked for a room that is leaving. */
@@ -50,6 +59,8 @@ struct parent {
 	struct child *doors;
 	uint32_t n_doors;
 	struct map rooms;	/* account -> struct child */
+	size_t n_rooms;
+	struct map holders;	/* account -> struct holder */
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
 	struct watch signals, control;
@@ -74,6 +85,10 @@ void child_join(struct child *a, struct child *b);
 /* room.c: a channel between that process and the room of the account, which
  * is started where it does not run. */
 void parent_open_room(struct parent *p, uint64_t account, enum role role, uint32_t index);
+/* That door holds no session of that account (any more). */
+void parent_room_done(struct parent *p, uint64_t account, uint32_t door);
+/* That door has ended, and all that it held. */
+void parent_door_ended(struct parent *p, uint32_t door);
 /* The process of a room has ended. */
 void parent_room_ended(struct child *c);
 

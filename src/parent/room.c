@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+enum { ASK_AGAIN_MS = 1000 };
+
 static struct child *room_child(struct parent *p, uint64_t account)
 {
 	struct child *c = map_get(&p->rooms, account);
@@ -23,8 +25,104 @@ static struct child *room_child(struct parent *p, uint64_t account)
 		free(c);
 		return NULL;
 	}
+	p->n_rooms++;
 	return c;
 }
+
+/* ---- which doors want to hear of an account ---- */
+
+static enum status hold(struct parent *p, uint64_t account, uint32_t door)
+{
+	struct holder *h = map_get(&p->holders, account);
+
+	if (h == NULL) {
+		h = calloc(1, sizeof *h);
+		if (h == NULL || map_set(&p->holders, account, h) != ST_OK) {
+			free(h);
+			return ST_NOMEM;
+		}
+		h->account = account;
+	}
+	h->doors |= 1ull << door;
+	return ST_OK;
+}
+
+void parent_room_done(struct parent *p, uint64_t account, uint32_t door)
+{
+	struct holder *h = map_get(&p->holders, account);
+
+	if (h == NULL)
+		return;
+	h->doors &= ~(1ull << door);
+	if (h->doors == 0)
+		free(map_remove(&p->holders, account));
+}
+
+void parent_door_ended(struct parent *p, uint32_t door)
+{
+	struct holder *h;
+	struct child *room;
+	size_t at = 0;
+
+	/* Those without doors go when a room of theirs ends. */
+	while ((h = map_next(&p->holders, &at)) != NULL)
+		h->doors &= ~(1ull << door);
+	at = 0;
+	while ((room = map_next(&p->rooms, &at)) != NULL)
+		room->joined &= ~(1ull << door);
+}
+
+/* A fresh room: the doors come first, so that none misses what the delivery
+ * changes for which it was started. */
+static void join_door(struct child *door, struct child *room)
+{
+	/* It has a channel already, or one is on its way: it asked just when a
+	 * letter had the room started. */
+	if (room->joined & 1ull << door->index)
+		return;
+	room->joined |= 1ull << door->index;
+	child_join(door, room);
+}
+
+static void join_holders(struct parent *p, struct child *room)
+{
+	const struct holder *h = map_get(&p->holders, room->account);
+
+	for (uint32_t i = 0; h && i < p->n_doors; i++)
+		if (h->doors & 1ull << i)
+			join_door(&p->doors[i], room);
+}
+
+/* ---- not more rooms than should stay ---- */
+
+static void ask_to_go(struct child *room)
+{
+	struct buf b = BUF(64);
+	steady_ms now = clock_steady();
+
+	if (!room->leaving && room->ready && now - room->asked_to_go > ASK_AGAIN_MS) {
+		room->asked_to_go = now;
+		rec_put_make_place(&b, 0, 0, &(struct rec_make_place){ room->account });
+		if (role_send(&room->ch, &b, -1) != ST_OK)
+			log_event(LOG_WARN_, "make-place", "account=%llu",
+				  (unsigned long long)room->account);
+	}
+	buf_free(&b);
+}
+
+static void make_place(struct parent *p)
+{
+	struct child *c;
+	size_t at = 0;
+
+	if (p->n_rooms < (size_t)p->conf.rooms)
+		return;
+	while ((c = map_next(&p->rooms, &at)) != NULL)
+		if (channel_is_open(&c->ch))
+			ask_to_go(c);
+}
+
+/* ---- opening ---- */
 
 static void say_failed(struct parent *p, uint64_t account, enum role role, uint32_t index)
 {
@@ -48,6 +146,17 @@ static enum status wait_for(struct child *room, enum role role, uint32_t index)
 	return ST_OK;
 }
 
+static enum status start_room(struct parent *p, struct child *room)
+{
+	enum status st;
+
+	make_place(p);
+	st = child_start(room);
+	if (st == ST_OK)
+		join_holders(p, room);
+	return st;
+}
+
 void parent_open_room(struct parent *p, uint64_t account, enum role role, uint32_t index)
 {
 	struct child *asker = parent_child(p, role, index);
@@ -62,14 +171,19 @@ void parent_open_room(struct parent *p, uint64_t account, enum role role, uint32
 			return;
 	}
 	if (st == ST_OK && room->pid == 0)
-		st = child_start(room);
+		st = start_room(p, room);
+	if (st == ST_OK && role == ROLE_DOOR)
+		st = hold(p, account, index);
 	if (st != ST_OK) {
 		log_event(LOG_ERROR_, "room-start", "account=%llu why=\"%s\"",
 			  (unsigned long long)account, status_name(st));
 		say_failed(p, account, role, index);
 		return;
 	}
-	child_join(asker, room);
+	if (role == ROLE_DOOR)
+		join_door(asker, room);
+	else
+		child_join(asker, room);
 }
 
 void parent_room_ended(struct child *c)
@@ -77,10 +191,15 @@ void parent_room_ended(struct child *c)
 	struct parent *p = c->parent;
 	struct waiter *w = c->waiters;
 	uint64_t account = c->account;
+	const struct holder *h;
 
 	c->waiters = NULL;
 	map_remove(&p->rooms, account);
+	p->n_rooms--;
 	free(c);
+	h = map_get(&p->holders, account);
+	if (h && h->doors == 0)
+		free(map_remove(&p->holders, account));
 	while (w) {
 		struct waiter *next = w->next;
 

@@ -2,27 +2,13 @@
 
 #include "base/log.h"
 #include "mda/deliver.h"
-#include "ms/store.h"
-#include "role/role.h"
+#include "room/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { DOORS_MAX = 64, HOUSE_AFTER_MS = 200, HOUSE_PAUSE_MS = 2 };
-
-struct room {
-	struct role_process proc;
-	struct store *store;
-	struct channel queue;
-	struct channel doors[DOORS_MAX];
-	struct turn_hook turn;
-	struct timer idle;
-	struct timer house;	/* when nothing came for a moment: what may wait */
-	bool leaving;
-	unsigned lefts;		/* answers that are missing before we may go */
-	struct buf out;
-};
+enum { HOUSE_AFTER_MS = 200, HOUSE_PAUSE_MS = 2, STOP_MS = 3000, PLACE_MS = 50 };
 
 /* ---- leaving: ask everybody, finish what came before, flush, go ---- */
 
@@ -54,7 +40,7 @@ static void say_leaving(struct room *r, struct channel *ch)
 
 static void leave(struct room *r)
 {
-	if (r->leaving)
+	if (r->leaving || r->sessions.n)
 		return;
 	r->leaving = true;
 	say_leaving(r, &r->proc.parent);
@@ -71,9 +57,16 @@ static void one_left(struct room *r)
 	maybe_go(r);
 }
 
+/* Nothing to do for long enough; or, when stopping, the sessions have had
+ * their time to say goodbye. */
 static void idle_due(struct timer *t)
 {
-	leave((struct room *)((char *)t - offsetof(struct room, idle)));
+	struct room *r = (struct room *)((char *)t - offsetof(struct room, idle));
+
+	if (r->proc.stopping)
+		maybe_go(r);
+	else
+		leave(r);
 }
 
 static void house_at(struct room *r, uint64_t ms)
@@ -91,12 +84,25 @@ static void house_due(struct timer *t)
 		house_at(r, HOUSE_PAUSE_MS);
 }
 
-static void busy(struct room *r)
+static void leave_in(struct room *r, steady_ms ms)
 {
-	house_at(r, HOUSE_AFTER_MS);
-	if (loop_timer(r->proc.loop, &r->idle,
-		       clock_steady() + (steady_ms)r->proc.conf.linger + 1) != ST_OK)
+	if (loop_timer(r->proc.loop, &r->idle, clock_steady() + ms + 1) != ST_OK)
 		log_event(LOG_WARN_, "timer", "%s", "");
+}
+
+void room_busy(struct room *r)
+{
+	if (r->proc.stopping)
+		return;
+	house_at(r, HOUSE_AFTER_MS);
+	leave_in(r, (steady_ms)r->proc.conf.linger);
+}
+
+void room_no_sessions(struct room *r)
+{
+	/* Not from here: the session that ended is on the stack. */
+	if (r->proc.stopping)
+		leave_in(r, 0);
 }
 
 /* ---- the queue ---- */
@@ -134,7 +140,7 @@ static void queue_says(struct channel *ch, struct record *rec)
 {
 	struct room *r = ch->owner;
 
-	busy(r);
+	room_busy(r);
 	if (rec->type == REC_deliver)
 		take_deliver(r, rec);
 	else if (rec->type == REC_flush)
@@ -143,7 +149,20 @@ static void queue_says(struct channel *ch, struct record *rec)
 		one_left(r);
 }
 
-static void queue_gone(struct channel *ch)
+/* ---- doors ---- */
+
+static void door_says(struct channel *ch, struct record *rec)
+{
+	struct room *r = ch->owner;
+
+	if (rec->type == REC_session)
+		sessions_take(r, ch, rec);
+	else if (rec->type == REC_left)
+		one_left(r);
+}
+
+/* Also of a door: it is gone for good, and will say nothing more. */
+static void peer_gone(struct channel *ch)
 {
 	struct room *r = ch->owner;
 
@@ -155,17 +174,24 @@ static void queue_gone(struct channel *ch)
 
 static void take_channel(struct room *r, const struct rec_channel_to *to, int fd)
 {
-	if (to->role != ROLE_QUEUE) {
+	bool queue = to->role == ROLE_QUEUE;
+	struct channel *ch = queue ? &r->queue : &r->doors[to->index % DOORS_MAX];
+
+	if (!queue && to->role != ROLE_DOOR) {
 		close(fd);
 		return;
 	}
-	channel_close(&r->queue);
-	r->queue = (struct channel){
-		.receive = queue_says, .gone = queue_gone, .allowed = record_allowed,
-		.owner = r, .self = ROLE_ROOM, .peer = ROLE_QUEUE,
+	channel_close(ch);
+	*ch = (struct channel){
+		.receive = queue ? queue_says : door_says, .gone = peer_gone,
+		.allowed = record_allowed, .owner = r, .self = ROLE_ROOM, .peer = to->role,
 	};
-	if (channel_open(&r->queue, r->proc.loop, fd) != ST_OK)
+	if (channel_open(ch, r->proc.loop, fd) != ST_OK)
 		log_event(LOG_ERROR_, "channel", "%s", "");
+	else if (r->leaving)
+		/* It asked before the parent heard of our leaving.  The parent has
+		 * not answered that yet, so we are here until this one has. */
+		say_leaving(r, ch);
 }
 
 static void parent_says(struct role_process *p, struct record *rec)
@@ -175,6 +201,10 @@ static void parent_says(struct role_process *p, struct record *rec)
 
 	if (rec->type == REC_left) {
 		one_left(r);
+	} else if (rec->type == REC_make_place) {
+		/* What is being delivered moves this again. */
+		if (r->sessions.n == 0)
+			leave_in(r, PLACE_MS);
 	} else if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to)) {
 		take_channel(r, &to, rec->fd);
 		return;
@@ -189,7 +219,12 @@ static void stop(struct role_process *p)
 
 	r->leaving = true;
 	r->lefts = 0;
-	maybe_go(r);
+	if (r->sessions.n == 0) {
+		maybe_go(r);
+		return;
+	}
+	leave_in(r, STOP_MS);
+	sessions_stop(r);
 }
 
 static void end_turn(struct turn_hook *h)
@@ -241,13 +276,14 @@ int room_main(void)
 	r->proc.stop = stop;
 	snprintf(folder, sizeof folder, "%s/mail/%llu", r->proc.conf.dir,
 		 (unsigned long long)r->proc.account);
-	role_lock_in(&r->proc, &(struct sandbox){ .calls = SANDBOX_FILES, .writable = { folder } });
+	role_lock_in(&r->proc, &(struct sandbox){ .calls = SANDBOX_FILES | SANDBOX_ACCEPT, .writable = { folder } });
 	if (open_store(r, folder) != ST_OK) {
 		log_flush();
 		return 1;
 	}
 	loop_at_turn(r->proc.loop, &r->turn);
-	busy(r);
+	sessions_begin(r);
+	room_busy(r);
 	role_run(&r->proc);
 	store_close(r->store);
 	log_flush();

@@ -147,6 +147,11 @@ static void on_timer(struct timer *t)
 	bool again = c->look_again;
 
 	c->look_again = false;
+	if (c->lent) {
+		if (!c->running)
+			run(c);
+		return;
+	}
 	if (c->deadline > loop_now(c->loop) || again) {
 		if (loop_timer(c->loop, t, c->deadline) != ST_OK)
 			c->broken = true;
@@ -414,4 +419,26 @@ void conn_close(struct conn *c)
 	c->closing = true;
 	if (!c->running)
 		look_soon(c);
+}
+
+void conn_lend(struct conn *c)
+{
+	c->lent = c->paused = true;
+	loop_unwatch(c->loop, &c->watch);
+	loop_timer_clear(c->loop, &c->timer);
+	buf_free(&c->in);
+	c->in_used = 0;
+}
+
+enum status conn_return(struct conn *c)
+{
+	enum status st;
+
+	if (!c->lent)
+		return ST_OK;
+	c->lent = c->paused = c->readable = false;
+	c->writable = true;
+	c->deadline = clock_steady() + c->patience;
+	st = loop_watch(c->loop, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+	return st == ST_OK ? loop_timer(c->loop, &c->timer, c->deadline) : st;
 }

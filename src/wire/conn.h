@@ -62,6 +62,7 @@ struct conn {
 	bool readable, writable;
 	bool read_wants_write;	/* TLS has to send before it can read on */
 	bool paused;		/* serve is not called */
+	bool lent;		/* another process has the socket */
 	bool closing;		/* no more commands: flush and end */
 	bool broken;		/* the other side is gone */
 	bool timed_out;
@@ -122,6 +123,13 @@ int conn_release(struct conn *c, struct buf *pending);
 /* While paused, serve is not called and nothing is read.  Going on may call
  * serve at once, and so end and free the connection.  Not from its serve. */
 void conn_pause(struct conn *c, bool paused);
+
+/* Another process has the socket from now on (it got a copy of the
+ * descriptor): nothing is read, written or timed here, and the bytes read are
+ * forgotten, until conn_return.  out must be empty.  conn_close still ends
+ * it.  ST_NOMEM, ST_IO: the conn can only be closed. */
+void conn_lend(struct conn *c);
+enum status conn_return(struct conn *c) MUST_USE;
 
 /* No more commands; what is in out is still sent. */
 void conn_close(struct conn *c);

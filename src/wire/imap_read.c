@@ -86,6 +86,9 @@ static enum imap_event refuse(struct imap_reader *r, enum imap_event why)
 		tail = TAIL_MAX;
 	r->refused = true;
 	r->line_at = r->text.n < HEAD_MAX ? r->text.n : HEAD_MAX;
+	/* Head and tail may be the same bytes; there is no room for them twice. */
+	if (tail > r->text.n - r->line_at)
+		tail = r->text.n - r->line_at;
 	memmove(r->text.p + r->line_at, r->text.p + r->text.n - tail, tail);
 	r->text.n = r->line_at + tail;
 	return why;

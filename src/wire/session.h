@@ -24,6 +24,12 @@ enum {
 	SESSION_READ_ONLY = 1 << 4,	/* IMAP: EXAMINE */
 };
 
+/* Reasons of session_end. */
+enum session_end {
+	SESSION_OVER,		/* the person has heard why */
+	SESSION_REFUSED,	/* it could not be taken: the door says so */
+};
+
 struct session_state {
 	uint8_t service;	/* enum service */
 	uint64_t sid;

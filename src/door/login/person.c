@@ -1,0 +1,398 @@
+/* person.c - a person's connection from its greeting to its end. */
+#include "door/login/internal.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ASK_MS = 30000, TRIES = 20, TRY_AGAIN_MS = 200, COMMAND_ARENA = 64 * 1024, TAG_MAX = 1024,
+	CARRY_MAX = CONN_IN + 20 * 1024 };
+
+static const struct {
+	const char *word;
+} whys[BYE_COUNT] = {
+	[BYE_STOPPING] = { "stopping" }, [BYE_LATE] = { "late" },   [BYE_ERRORS] = { "errors" },
+	[BYE_GUESSING] = { "guessing" }, [BYE_ROOM] = { "no-room" }, [BYE_TICKET] = { "ticket" },
+};
+
+void person_log(const struct person *p, const char *event, const char *why)
+{
+	log_begin(LOG_INFO_, event);
+	log_hex("sid", p->sid);
+	if (p->account)
+		log_u64("account", p->account);
+	if (why)
+		log_str("why", why);
+	log_end();
+}
+
+/* ---- the login's own memory ---- */
+
+static void forget_login(struct person *p)
+{
+	struct login *l = p->login;
+
+	if (l == NULL)
+		return;
+	imap_reader_free(&l->reader);
+	arena_free(&l->arena);
+	sasl_end(&l->sasl);
+	buf_free(&l->challenge);
+	buf_free(&l->tag);
+	buf_free(&l->name);
+	free(l);
+	p->login = NULL;
+}
+
+/* Also after STARTTLS: what was said in clear is not known any more
+ * (RFC 9051 6.2.1, RFC 2595 4). */
+static enum status fresh_login(struct person *p)
+{
+	unsigned errors = p->login ? p->login->errors : 0;
+
+	forget_login(p);
+	p->login = calloc(1, sizeof *p->login);
+	if (p->login == NULL)
+		return ST_NOMEM;
+	p->login->arena = ARENA(COMMAND_ARENA);
+	p->login->challenge = BUF(SASL_LINE_MAX);
+	p->login->tag = BUF(TAG_MAX);
+	p->login->name = BUF(SASL_NAME_MAX);
+	p->login->errors = errors;
+	imap_reader_begin(&p->login->reader, SASL_LINE_MAX + TAG_MAX, 0);
+	return ST_OK;
+}
+
+/* ---- its end ---- */
+
+static void ended(struct conn *c)
+{
+	struct person *p = person_of(c);
+	struct people *h = p->host;
+	uint64_t sid = p->sid;
+
+	person_log(p, "disconnect", NULL);
+	proxy_close(p);
+	rooms_leave(p);
+	forget_login(p);
+	buf_free(&p->ticket);
+	buf_free(&p->state);
+	buf_free(&p->carry);
+	map_remove(&h->by_sid, sid);
+	h->n--;
+	free(p->peer);
+	free(p);
+	h->ended(h->door, sid);
+}
+
+void person_finish(struct person *p)
+{
+	struct conn *c = &p->conn;
+
+	if (c->out.n && conn_return(c) != ST_OK)
+		c->broken = true;
+	p->phase = PERSON_MOVING;	/* nothing is served any more */
+	p->last_words = true;
+	if (c->running) {
+		conn_close(c);
+		return;
+	}
+	conn_pause(c, true);
+	if (conn_push(c) != ST_AGAIN)
+		conn_close(c);
+}
+
+static void drained(struct conn *c)
+{
+	struct person *p = person_of(c);
+
+	if (p->last_words)
+		conn_close(c);
+	else
+		proxy_drained(p);
+}
+
+void person_bye(struct person *p, enum bye why)
+{
+	if (p->last_words)
+		return;
+	person_log(p, "bye", whys[why].word);
+	if (p->phase != PERSON_HANDSHAKE)
+		p->front->bye(p, why);
+	person_finish(p);
+}
+
+void person_error(struct person *p)
+{
+	if (++p->login->errors >= (unsigned)p->host->conf->login_errors)
+		person_bye(p, BYE_ERRORS);
+}
+
+/* ---- proving ---- */
+
+/* Warden may be on its way up again. */
+static enum status ask(struct person *p, struct buf *b, struct buf *answer, uint16_t *ret_type)
+{
+	enum status st = ST_CLOSED;
+
+	for (int i = 0; i < TRIES && st == ST_CLOSED && !*p->host->stopping; i++) {
+		if (i)
+			loop_sleep(p->host->loop, TRY_AGAIN_MS);
+		st = channel_ask(p->host->warden, b, -1, ASK_MS, answer, ret_type, NULL);
+	}
+	return st;
+}
+
+static enum status take_answer(struct person *p, const struct rec_login_answer *a)
+{
+	struct session_state s = {
+		.service = (uint8_t)p->service, .sid = p->sid, .account = a->account,
+		.address = a->address, .peer = view_cstr(p->peer),
+		.flags = SESSION_FRESH | (conn_has_tls(&p->conn) ? SESSION_TLS : 0) |
+			 (p->loopback ? SESSION_LOOPBACK : 0),
+	};
+
+	p->account = a->account;
+	p->ticket = BUF(RECORD_MAX);
+	p->state = BUF(SESSION_MAX);
+	buf_put(&p->ticket, a->ticket);
+	session_put(&p->state, &s);
+	p->fresh = true;
+	return buf_status(&p->ticket) == ST_OK ? buf_status(&p->state) : ST_NOMEM;
+}
+
+static void wipe(struct buf *b)
+{
+	if (b->p)
+		explicit_bzero(b->p, b->cap);
+	buf_free(b);
+}
+
+enum verdict person_prove(struct person *p, struct view name, struct view secret, struct view authzid)
+{
+	struct buf b = BUF(RECORD_MAX), answer = BUF(RECORD_MAX);
+	struct rec_login_answer a = { .verdict = VERDICT_LATER };
+	uint16_t type;
+	enum verdict v = VERDICT_LATER;
+
+	rec_put_login_ask(&b, 0, p->sid,
+			  &(struct rec_login_ask){ (uint8_t)p->service, view_cstr(p->peer), name, secret,
+						   authzid });
+	if (ask(p, &b, &answer, &type) == ST_OK && type == REC_login_answer &&
+	    rec_take_login_answer(buf_view(&answer), &a))
+		v = a.verdict;
+	if (v == VERDICT_OK && take_answer(p, &a) != ST_OK)
+		v = VERDICT_LATER;
+	wipe(&b);
+	buf_free(&answer);
+	return v;
+}
+
+/* The record again, now with the tag that the room has to answer. */
+static enum status set_tag(struct person *p, struct view tag)
+{
+	struct buf with = BUF(SESSION_MAX);
+	struct session_state s;
+	enum status st = session_take(buf_view(&p->state), &s);
+
+	if (st == ST_OK) {
+		s.tag = tag;
+		session_put(&with, &s);
+		st = buf_status(&with);
+	}
+	if (st != ST_OK) {
+		buf_free(&with);
+		return st;
+	}
+	buf_free(&p->state);
+	p->state = with;
+	return ST_OK;
+}
+
+void person_enter(struct person *p, struct view tag)
+{
+	struct door_room *room = rooms_get(p->host, p->account);
+	enum status st = room ? set_tag(p, tag) : ST_NOMEM;
+
+	if (st == ST_OK) {
+		rooms_join(p, room);
+		forget_login(p);
+		conn_limit(&p->conn, 0);
+		rooms_move(p);
+	} else {
+		person_bye(p, BYE_ROOM);
+	}
+}
+
+/* ---- serving ---- */
+
+/* False when the client has not begun, or it failed (and the conn is broken). */
+static bool handshake(struct person *p)
+{
+	struct conn *c = &p->conn;
+	enum status st;
+
+	if (!c->readable)
+		return false;
+	st = conn_start_tls(c, p->host->tls, p->front->alpn, (uint64_t)p->host->conf->login_timeout);
+	if (st == ST_OK)
+		st = fresh_login(p);
+	if (st != ST_OK) {
+		person_log(p, "tls-failed", status_name(st));
+		c->broken = true;
+		return false;
+	}
+	p->starts_tls = false;
+	p->phase = PERSON_LOGIN;
+	return true;
+}
+
+/* Gone already?  Then no room needs to start for him. */
+static bool hung_up(struct person *p)
+{
+	struct conn *c = &p->conn;
+	char byte;
+	ssize_t n;
+	enum status st;
+
+	if (!c->readable)
+		return false;
+	if (!conn_has_tls(c)) {
+		/* The bytes are for the room to read. */
+		n = recv(c->watch.fd, &byte, 1, MSG_PEEK);
+		c->readable = n > 0;
+		c->broken = n == 0;
+		return c->broken;
+	}
+	st = conn_fill(c);
+	return st != ST_OK && st != ST_AGAIN && st != ST_LIMIT;
+}
+
+/* A parked session stirs. */
+static void stir(struct person *p)
+{
+	if (hung_up(p))
+		return;
+	/* Readable TLS may have had news of its own only. */
+	if (p->wake || (conn_has_tls(&p->conn) ? conn_view(&p->conn).n > 0 : p->conn.readable))
+		rooms_move(p);
+}
+
+static void serve_login(struct person *p)
+{
+	struct conn *c = &p->conn;
+
+	if (!p->greeted) {
+		p->greeted = true;
+		p->front->greet(p);
+	}
+	while (p->phase == PERSON_LOGIN && !c->closing && !c->broken) {
+		if (!p->front->step(p))
+			return;
+		if (!p->starts_tls)
+			continue;
+		/* Our answer goes out in clear, and then nothing more does. */
+		if (conn_flush(c) != ST_OK)
+			return;
+		p->phase = PERSON_HANDSHAKE;
+		if (!handshake(p))
+			return;
+	}
+}
+
+static void serve(struct conn *c)
+{
+	struct person *p = person_of(c);
+
+	if (p->phase == PERSON_HANDSHAKE && !handshake(p))
+		return;
+	if (p->phase == PERSON_LOGIN)
+		serve_login(p);
+	else if (p->phase == PERSON_PARKED)
+		stir(p);
+	else if (p->phase == PERSON_IN_ROOM)
+		proxy_serve(p);
+}
+
+static void late(struct conn *c)
+{
+	struct person *p = person_of(c);
+
+	if (p->phase == PERSON_LOGIN || p->phase == PERSON_PARKED)
+		p->front->bye(p, *p->host->stopping ? BYE_STOPPING : BYE_LATE);
+}
+
+/* ---- its beginning ---- */
+
+static enum status prepare(struct person *p, const char *peer)
+{
+	p->peer = strdup(peer);
+	p->phase = service_implicit_tls(p->service) ? PERSON_HANDSHAKE : PERSON_LOGIN;
+	p->front = p->service == SERVICE_IMAP || p->service == SERVICE_IMAPS ? &imap_front : &pop3_front;
+	p->pair.fd = p->spare = -1;
+	p->carry = BUF(CARRY_MAX);
+	p->conn.serve = serve;
+	p->conn.late = late;
+	p->conn.drained = drained;
+	p->conn.ended = ended;
+	p->conn.patience = (uint64_t)p->host->conf->login_timeout;
+	return p->peer ? fresh_login(p) : ST_NOMEM;
+}
+
+enum status person_open(struct people *h, enum service service, int fd, const char *peer, bool loopback,
+			uint64_t sid)
+{
+	struct person *p = calloc(1, sizeof *p);
+	enum status st;
+
+	if (p == NULL) {
+		close(fd);
+		return ST_NOMEM;
+	}
+	p->host = h;
+	p->service = service;
+	p->sid = sid;
+	p->loopback = loopback;
+	st = prepare(p, peer);
+	if (st == ST_OK)
+		st = map_set(&h->by_sid, sid, p);
+	if (st != ST_OK)
+		close(fd);
+	else
+		st = conn_open(&p->conn, h->loop, fd);
+	if (st != ST_OK) {
+		map_remove(&h->by_sid, sid);
+		forget_login(p);
+		free(p->peer);
+		free(p);
+		return st;
+	}
+	h->n++;
+	conn_limit(&p->conn, (uint64_t)h->conf->login_timeout);
+	log_begin(LOG_INFO_, "connect");
+	log_hex("sid", sid);
+	log_str("service", service_name(service));
+	log_str("peer", peer);
+	log_end();
+	conn_begin(&p->conn);
+	return ST_OK;
+}
+
+void people_begin(struct people *h)
+{
+	h->out = BUF(RECORD_MAX);
+}
+
+void people_stop(struct people *h)
+{
+	size_t at = 0;
+	struct person *p;
+
+	/* None ends on this stack: conn_close leaves that to the loop. */
+	while ((p = map_next(&h->by_sid, &at)) != NULL)
+		if (p->phase != PERSON_IN_ROOM)
+			person_bye(p, BYE_STOPPING);
+}

@@ -1,0 +1,254 @@
+/* pop3.c - POP3's AUTHORIZATION state (RFC 1939 4, RFC 2449, 2595, 5034). */
+#include "door/login/internal.h"
+
+#include "wire/pop3.h"
+
+static const char *const byes[BYE_COUNT] = {
+	[BYE_STOPPING] = "-ERR [SYS/TEMP] Server is shutting down\r\n",
+	[BYE_LATE] = "-ERR Autologout, silent for too long\r\n",
+	[BYE_ERRORS] = "-ERR Too many errors\r\n",
+	[BYE_GUESSING] = "-ERR [SYS/TEMP] Too many logins, come again later\r\n",
+	[BYE_ROOM] = "-ERR [SYS/TEMP] Your mailbox cannot be reached now, come again later\r\n",
+	[BYE_TICKET] = "-ERR [AUTH] Log in again\r\n",
+};
+
+static void bye(struct person *p, enum bye why)
+{
+	buf_puts(conn_out(&p->conn), byes[why]);
+}
+
+static void say(struct person *p, const char *line)
+{
+	buf_puts(conn_out(&p->conn), line);
+	buf_puts(conn_out(&p->conn), "\r\n");
+}
+
+static void wrong(struct person *p, const char *line)
+{
+	say(p, line);
+	person_error(p);
+}
+
+static bool may_start_tls(const struct person *p)
+{
+	return !conn_has_tls(&p->conn) && p->host->tls && tls_ready(p->host->tls);
+}
+
+/* No timestamp in it: APOP (RFC 1939 7) would need passwords in clear here. */
+static void greet(struct person *p)
+{
+	buf_putf(conn_out(&p->conn), "+OK %s waxwing is ready\r\n", p->host->conf->host_name);
+}
+
+/* ---- who is it? ---- */
+
+static const char no_tls[] = "-ERR [SYS/PERM] Say STLS first";
+
+static void prove(struct person *p, struct view name, struct view secret, struct view authzid)
+{
+	enum verdict v = person_prove(p, name, secret, authzid);
+
+	if (p->last_words)
+		return;
+	switch (v) {
+	case VERDICT_OK:
+		person_enter(p, VIEW(""));
+		break;
+	case VERDICT_NO:
+		wrong(p, "-ERR [AUTH] Name or password is wrong");
+		break;
+	case VERDICT_SLOW:
+		person_bye(p, BYE_GUESSING);
+		break;
+	default:
+		say(p, "-ERR [SYS/TEMP] Logins cannot be checked now, try again later");
+	}
+}
+
+static void cmd_user(struct person *p, struct view rest)
+{
+	struct buf *name = &p->login->name;
+
+	buf_clear(name);
+	if (!person_safe(p)) {
+		wrong(p, no_tls);
+		return;
+	}
+	buf_put(name, rest);
+	if (rest.n == 0 || buf_status(name) != ST_OK) {
+		buf_clear(name);
+		wrong(p, "-ERR USER takes a name");
+		return;
+	}
+	/* Whether there is such a one shows with the password. */
+	say(p, "+OK Now the password");
+}
+
+static void cmd_pass(struct person *p, struct view rest)
+{
+	if (p->login->name.n == 0 || rest.n == 0) {
+		wrong(p, "-ERR Say USER first, then PASS with the password");
+		return;
+	}
+	prove(p, buf_view(&p->login->name), rest, VIEW(""));
+	if (p->login)
+		buf_clear(&p->login->name);
+}
+
+/* ---- AUTH (RFC 5034) ---- */
+
+static void sasl_goes_on(struct person *p, enum sasl_result r)
+{
+	struct login *l = p->login;
+	const char *why = "-ERR That is no base64, or not what the mechanism wants";
+
+	l->in_sasl = r == SASL_MORE;
+	if (r == SASL_MORE) {
+		buf_puts(conn_out(&p->conn), "+ ");
+		buf_put(conn_out(&p->conn), buf_view(&l->challenge));
+		buf_puts(conn_out(&p->conn), "\r\n");
+		return;
+	}
+	if (r == SASL_PROVE) {
+		prove(p, sasl_name(&l->sasl), sasl_secret(&l->sasl), sasl_authzid(&l->sasl));
+		if (p->login)
+			sasl_end(&l->sasl);
+		return;
+	}
+	if (r == SASL_UNKNOWN)
+		why = "-ERR No such mechanism";
+	else if (r == SASL_CANCELLED)
+		why = "-ERR Cancelled";
+	else if (r == SASL_FULL)
+		why = "-ERR [SYS/TEMP] Try again later";
+	sasl_end(&l->sasl);
+	wrong(p, why);
+}
+
+static void cmd_auth(struct person *p, struct view rest)
+{
+	struct login *l = p->login;
+	size_t blank = view_find(rest, ' ');
+
+	if (rest.n == 0) {
+		/* Old clients ask so which there are. */
+		buf_puts(conn_out(&p->conn), "+OK");
+		sasl_list(conn_out(&p->conn), "\r\n", person_safe(p));
+		say(p, "\r\n.");
+		return;
+	}
+	if (!person_safe(p)) {
+		wrong(p, no_tls);
+		return;
+	}
+	sasl_end(&l->sasl);
+	sasl_goes_on(p, sasl_begin(&l->sasl, view_head(rest, blank),
+				   blank < rest.n ? view_skip(rest, blank + 1) : VIEW_NONE,
+				   &l->challenge));
+}
+
+/* ---- the others ---- */
+
+static void cmd_capa(struct person *p, struct view rest)
+{
+	struct buf *out = conn_out(&p->conn);
+
+	(void)rest;
+	buf_puts(out, "+OK\r\n");
+	pop3_put_capabilities(out);
+	if (may_start_tls(p))
+		buf_puts(out, "STLS\r\n");
+	if (person_safe(p)) {
+		buf_puts(out, "USER\r\nSASL");
+		sasl_list(out, " ", true);
+		buf_puts(out, "\r\n");
+	}
+	buf_puts(out, "IMPLEMENTATION waxwing\r\n.\r\n");
+}
+
+static void cmd_stls(struct person *p, struct view rest)
+{
+	(void)rest;
+	if (conn_has_tls(&p->conn)) {
+		wrong(p, "-ERR TLS is active already");
+	} else if (!may_start_tls(p)) {
+		say(p, "-ERR [SYS/TEMP] TLS cannot be had now");
+	} else if (conn_view(&p->conn).n) {
+		/* See cmd_starttls of imap.c. */
+		say(p, "-ERR Nothing may follow STLS before the handshake");
+		person_finish(p);
+	} else {
+		say(p, "+OK Begin TLS now");
+		p->starts_tls = true;
+	}
+}
+
+static void cmd_quit(struct person *p, struct view rest)
+{
+	(void)rest;
+	say(p, "+OK Goodbye");
+	person_finish(p);
+}
+
+/* ---- the table ---- */
+
+enum { ALONE = 1 };	/* takes no arguments */
+
+static const struct {
+	const char *verb;
+	void (*run)(struct person *p, struct view rest);
+	unsigned flags;
+} commands[] = {
+	{ "USER", cmd_user, 0 },
+	{ "PASS", cmd_pass, 0 },
+	{ "AUTH", cmd_auth, 0 },
+	{ "CAPA", cmd_capa, ALONE },
+	{ "STLS", cmd_stls, ALONE },
+	{ "QUIT", cmd_quit, ALONE },
+};
+
+static void run_command(struct person *p, struct view line)
+{
+	struct pop3_command cmd = pop3_split(line);
+
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+		if (!view_eq_i(cmd.verb, view_cstr(commands[i].verb)))
+			continue;
+		if ((commands[i].flags & ALONE) && cmd.has_rest)
+			break;
+		commands[i].run(p, cmd.rest);
+		return;
+	}
+	wrong(p, "-ERR No such command before the login, or not with these arguments");
+}
+
+static bool step(struct person *p)
+{
+	struct login *l = p->login;
+	/* AUTH may bring a long initial response. */
+	enum { AUTH_LINE_MAX = SASL_LINE_MAX + 64 };
+	struct view line;
+
+	switch (conn_line(&p->conn, AUTH_LINE_MAX, &line)) {
+	case ST_OK:
+		if (l->in_sasl)
+			sasl_goes_on(p, sasl_line(&l->sasl, line, &l->challenge));
+		else
+			run_command(p, line);
+		return true;
+	case ST_LIMIT:
+		/* Its end would be taken for a command. */
+		person_bye(p, BYE_ERRORS);
+		return true;
+	case ST_SYNTAX:
+		if (l->in_sasl)
+			sasl_goes_on(p, SASL_BAD);
+		else
+			wrong(p, "-ERR Lines end in CRLF, and hold no other CR, LF or NUL");
+		return true;
+	default:
+		return false;
+	}
+}
+
+const struct front pop3_front = { "pop3", greet, step, bye };
