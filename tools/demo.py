@@ -309,7 +309,9 @@ Ctrl-C stops it and removes {w.dir}.""", flush=True)
 
 
 def until_interrupted(w):
+    """From here on Ctrl-C is the right end."""
     try:
+        go_on(w)
         w.server.wait()
         raise Trouble("the server ended by itself:\n" + w.log())
     except KeyboardInterrupt:
@@ -328,7 +330,6 @@ def main():
         read_pop(w)
         show_trace(w, letter)
         if not os.environ.get("ONCE"):
-            go_on(w)
             until_interrupted(w)
         return 0
     except (Trouble, OSError, ssl.SSLError) as e:
