@@ -136,9 +136,20 @@ bool imap_parsed(struct imap_session *s, struct imap_parse *p)
 
 bool imap_flow(struct imap_session *s)
 {
+	/* Output that was cut short cannot be told from what should be there. */
+	if (buf_status(out_of(s)) != ST_OK)
+		s->conn.broken = true;
 	if (s->conn.broken)
 		return false;
 	return out_of(s)->n < OUT_ENOUGH || conn_flush(&s->conn) == ST_OK;
+}
+
+bool imap_flowed(struct imap_session *s)
+{
+	if (out_of(s)->n < OUT_ENOUGH)
+		return false;
+	(void)imap_flow(s);
+	return true;
 }
 
 static const struct imap_command *find(struct view name, bool uid)

@@ -88,8 +88,11 @@ enum reply imap_durable(struct imap_session *s);
 bool imap_parsed(struct imap_session *s, struct imap_parse *p);
 /* The list that CAPABILITY shows, without the word itself. */
 void imap_put_capabilities(struct imap_session *s, struct buf *b);
-/* Sends when enough has come together.  False: the client is gone. */
+/* Sends when enough has come together; others may run meanwhile.  False: the
+ * client is gone. */
 bool imap_flow(struct imap_session *s);
+/* The same, for loops: others have run, so that places must be found again. */
+bool imap_flowed(struct imap_session *s);
 
 /* ---- session.c ---- */
 
@@ -103,7 +106,10 @@ void imap_deselect(struct imap_session *s);
 /* Tell what has changed; with `numbers` also what is gone, which changes the
  * message numbers (RFC 9051 7.5.1). */
 void imap_sync(struct imap_session *s, bool numbers);
-/* The flags of the command's own changes were told. */
+/* Until nothing is left to tell: from then to the next imap_flow nobody else
+ * changes the mailbox. */
+void imap_sync_all(struct imap_session *s, bool numbers);
+/* The flags of the command's own changes were told, or will be by it. */
 void imap_flags_told(struct imap_session *s);
 /* The uids (sorted, in the arena) that a set of message numbers or of uids
  * names here.  SAY_OK, SAY_BAD_NUMBER, SAY_NO_MEMORY. */

@@ -124,15 +124,23 @@ static void put_resync(struct imap_session *s, struct resync *r)
 {
 	const struct mailbox *m = s->sel.m;
 	struct flags_writer w = { .m = m };
+	uint32_t j = 0;
 
 	if (r->uidvalidity != m->uidvalidity)
 		return;
 	imap_set_settle(&r->known, m->uidnext - 1);
 	imap_put_vanished(s, r->modseq, &r->known);
-	for (uint32_t i = 0; i < m->n; i++)
-		if (m->messages[i].modseq > r->modseq &&
-		    (r->known.n == 0 || imap_set_has(&r->known, m->messages[i].uid)))
-			imap_put_flags_fetch(s, &w, i + 1, &m->messages[i], true);
+	for (uint32_t i = 0; i < s->sel.n && !s->conn.broken; i++) {
+		uint32_t uid = s->sel.uids[i];
+
+		if (imap_flowed(s))
+			j = mailbox_find(m, uid, true);
+		while (j < m->n && m->messages[j].uid < uid)
+			j++;
+		if (j < m->n && m->messages[j].uid == uid && m->messages[j].modseq > r->modseq &&
+		    (r->known.n == 0 || imap_set_has(&r->known, uid)))
+			imap_put_flags_fetch(s, &w, i + 1, &m->messages[j], true);
+	}
 }
 
 static enum reply select_mailbox(struct imap_session *s, struct view name, bool read_only)

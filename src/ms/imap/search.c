@@ -308,7 +308,7 @@ static void put_old(struct imap_session *s, const struct found *f, bool uid, boo
 	struct buf *b = out_of(s);
 
 	buf_puts(b, "* SEARCH");
-	for (uint32_t i = 0; i < f->n; i++) {
+	for (uint32_t i = 0; i < f->n && imap_flow(s); i++) {
 		buf_putc(b, ' ');
 		buf_putu(b, uid ? f->uids[i] : f->numbers[i]);
 	}

@@ -246,8 +246,9 @@ static void nudge_due(struct timer *t)
 {
 	struct imap_session *s = of_timer(t, offsetof(struct imap_session, nudge));
 
-	/* In a command it will see for itself. */
-	if (!s->conn.running)
+	if (s->conn.running)
+		set_timer(s, t, GATHER);	/* it is being told of what was before */
+	else
 		conn_begin(&s->conn);
 }
 

@@ -65,7 +65,9 @@ static void tell_stored(struct imap_session *s, const uint32_t *uids, uint32_t n
 
 	if (silent && !(s->enabled & ENABLED_CONDSTORE))
 		return;
-	for (uint32_t k = 0; k < n; k++) {
+	for (uint32_t k = 0; k < n && !s->conn.broken; k++) {
+		if (imap_flowed(s))
+			j = mailbox_find(m, uids[k], true);
 		while (j < m->n && m->messages[j].uid < uids[k])
 			j++;
 		while (i < s->sel.n && s->sel.uids[i] < uids[k])
@@ -130,9 +132,9 @@ enum reply imap_do_store(struct imap_session *s, struct imap_parse *p, bool uid)
 		return SAY_READ_ONLY;
 	/* What others did is told first; from here to imap_flags_told nobody
 	 * else runs. */
-	imap_sync(s, uid);
+	imap_sync_all(s, uid);
 	say = imap_pick(s, &a.set, uid, &uids, &n);
-	if (say != SAY_OK || n == 0)
+	if (say != SAY_OK || n == 0 || s->bye)
 		return say;
 	gone = !uid && some_gone(s, uids, n);
 	st = imap_flag_bits(m, &a.flags, a.op != FLAGS_REMOVE, &flags);
@@ -147,8 +149,8 @@ enum reply imap_do_store(struct imap_session *s, struct imap_parse *p, bool uid)
 		imap_put_flag_lists(s);
 	if (n_failed)
 		n = without(uids, n, failed, n_failed);
-	tell_stored(s, uids, n, a.silent);
 	imap_flags_told(s);
+	tell_stored(s, uids, n, a.silent);
 	if (n_failed) {
 		put_modified(s, failed, n_failed, uid);
 		return SAY_OK_MODIFIED;

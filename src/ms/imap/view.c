@@ -218,9 +218,13 @@ static void tell_expunges(struct imap_session *s)
 	struct imap_set_writer w = { .out = b };
 	uint32_t kept = 0, j = 0;
 
+	uint64_t expunges = m->expunges;
+
 	for (uint32_t i = 0; i < sel->n; i++) {
 		uint32_t uid = sel->uids[i];
 
+		if (imap_flowed(s))
+			j = mailbox_find(m, uid, true);
 		while (j < m->n && m->messages[j].uid < uid)
 			j++;
 		if (j < m->n && m->messages[j].uid == uid) {
@@ -242,7 +246,7 @@ static void tell_expunges(struct imap_session *s)
 		buf_puts(b, "\r\n");
 	}
 	sel->n = kept;
-	sel->expunges = m->expunges;
+	sel->expunges = expunges;
 	forget_saved(s);
 }
 
@@ -257,7 +261,14 @@ static void tell_flags(struct imap_session *s)
 		imap_put_flag_lists(s);
 	for (uint32_t j = 0; j < m->n && i < sel->n; j++) {
 		const struct message *msg = &m->messages[j];
+		uint32_t uid = msg->uid;
 
+		if (imap_flowed(s)) {
+			j = mailbox_find(m, uid, true);
+			if (j == m->n)
+				break;
+			msg = &m->messages[j];
+		}
 		if (msg->modseq <= sel->flags_modseq)
 			continue;
 		while (i < sel->n && sel->uids[i] < msg->uid)
@@ -282,6 +293,7 @@ void imap_sync(struct imap_session *s, bool numbers)
 {
 	struct selected *sel = &s->sel;
 	struct mailbox *m = sel->m;
+	uint64_t upto;
 
 	if (m == NULL)
 		return;
@@ -297,6 +309,9 @@ void imap_sync(struct imap_session *s, bool numbers)
 		s->bye = "trouble with the disk";
 		return;
 	}
+	/* Others may run while output is sent: what they change is told the
+	 * next time. */
+	upto = m->modseq;
 	if (numbers && m->expunges != sel->expunges)
 		tell_expunges(s);
 	tell_flags(s);
@@ -304,9 +319,16 @@ void imap_sync(struct imap_session *s, bool numbers)
 		s->bye = "no memory left";
 		return;
 	}
-	sel->flags_modseq = m->modseq;
+	sel->flags_modseq = upto;
 	if (sel->expunges == m->expunges)
-		sel->view_modseq = m->modseq;
+		sel->view_modseq = upto;
+}
+
+void imap_sync_all(struct imap_session *s, bool numbers)
+{
+	do
+		imap_sync(s, numbers);
+	while (s->bye == NULL && !s->conn.broken && s->sel.m->modseq != s->sel.flags_modseq);
 }
 
 void imap_flags_told(struct imap_session *s)
