@@ -299,6 +299,8 @@ def go_on(w):
         print(f"  {who:<14} password {password}")
     print(f"""
   swaks --server 127.0.0.1:{p['smtp']} --from Smith@bar.com --to Jones@foo.com
+  swaks --server 127.0.0.1:{p['submission']} --tls --auth PLAIN --auth-user Smith@bar.com \\
+        --auth-password {w.passwords['Smith@bar.com']} --from Smith@bar.com --to Jones@foo.com
   curl -k --url imaps://127.0.0.1:{p['imaps']}/INBOX -u Jones@foo.com:{jones} -X 'FETCH 1:* (FLAGS ENVELOPE)'
   curl -k --url pop3s://127.0.0.1:{p['pop3s']}/1 -u Jones@foo.com:{jones}
   neomutt -n -F /dev/null -f imaps://Jones%40foo.com:{jones}@127.0.0.1:{p['imaps']}/INBOX
