@@ -5,6 +5,7 @@
     @ service submission          which port; smtp where nothing is said
     @ tls                         the client begins a handshake now
     @ connect                     a new connection; the one before stays, unread
+    @ as NAME                     go on with the connection of that name, or a new one
     @ delivered TEXT              wait until a mailbox has a letter with this text, and remember it
     @ nothing delivered           the spool and the mailboxes have seen no letter so far
     S: 250 OK                     the server says exactly this line
@@ -50,7 +51,7 @@ def settings_of(path):
 class Dialog:
     def __init__(self, instance, path):
         self.w, self.path, self.sock, self.out, self.got = instance, path, None, b"", b""
-        self.service = "smtp"
+        self.service, self.name, self.held = "smtp", "", {}
 
     def connect(self):
         self.w.wait_port(self.w.ports[self.service])
@@ -95,6 +96,11 @@ class Dialog:
             self.tls()
         elif word == "connect":
             self.connect()
+        elif word == "as":
+            self.flush()
+            self.held[self.name] = self.sock, self.got
+            self.name = arg
+            self.sock, self.got = self.held.pop(arg, (None, b""))
         elif word == "delivered":
             self.flush()
             self.w.wait_log(arg)

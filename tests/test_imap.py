@@ -1,0 +1,285 @@
+"""IMAP from login to logout with real clients: Python's imaplib, curl, mbsync."""
+import imaplib
+import os
+import re
+import shutil
+import smtplib
+import socket
+import subprocess
+import time
+
+import pytest
+
+import transcript
+
+SETTINGS = {"login.argon2_memory": "64k", "login.argon2_passes": "1", "login.clear_text": "yes"}
+LETTER = b"From: Smith@bar.com\r\nTo: Jones@foo.com\r\nSubject: %s\r\nMessage-ID: <%s@bar.com>\r\n\r\nA body.\r\n"
+
+
+def letter(subject):
+    return LETTER % (subject.encode(), subject.encode())
+
+
+def deliver(w, subject, to="Jones@foo.com"):
+    with smtplib.SMTP("127.0.0.1", w.ports["smtp"]) as s:
+        s.sendmail("Smith@bar.com", [to], letter(subject))
+
+
+class Client:
+    """Says lines and hears whole responses, literals and all."""
+
+    def __init__(self, w, user="Jones@foo.com"):
+        w.wait_port(w.ports["imap"])
+        self.sock = socket.create_connection(("127.0.0.1", w.ports["imap"]), 20)
+        self.file = self.sock.makefile("rb")
+        self.n = 0
+        assert self.hear().startswith(b"* OK ")
+        self.ok(f"LOGIN {user} secret")
+
+    def hear(self):
+        said = b""
+        while True:
+            line = self.file.readline()
+            assert line.endswith(b"\r\n"), f"the server closed: {said + line!r}"
+            said += line
+            literal = re.search(rb"\{(\d+)\}\r\n$", line)
+            if not literal:
+                return said[:-2]
+            said += self.file.read(int(literal.group(1)))
+
+    def say(self, line):
+        self.sock.sendall((line if isinstance(line, bytes) else line.encode()) + b"\r\n")
+
+    def cmd(self, command):
+        """All that comes up to the tagged answer, which is the last."""
+        self.n += 1
+        tag = b"a%d" % self.n
+        self.say(tag + b" " + (command if isinstance(command, bytes) else command.encode()))
+        heard = []
+        while not heard or not heard[-1].startswith(tag + b" "):
+            heard.append(self.hear())
+        return heard[:-1], heard[-1][len(tag) + 1:]
+
+    def ok(self, command):
+        heard, last = self.cmd(command)
+        assert last.startswith(b"OK"), (command, last)
+        return heard
+
+    def append(self, subject, box="INBOX"):
+        text = letter(subject)
+        return self.ok(b"APPEND %s {%d+}\r\n%s" % (box.encode(), len(text), text))
+
+
+def hear_until(client, want, limit=10):
+    end = time.monotonic() + limit
+    heard = []
+    while time.monotonic() < end:
+        heard.append(client.hear())
+        if re.search(want, heard[-1]):
+            return heard
+    raise AssertionError(f"never heard {want!r}: {heard}")
+
+
+def test_a_letter_comes_out_of_imaplib(instance):
+    w = instance(SETTINGS)
+    deliver(w, "hello")
+    w.wait_log("delivered")
+    m = imaplib.IMAP4("127.0.0.1", w.ports["imap"])
+    m.login("Jones@foo.com", "secret")
+    assert m.select() == ("OK", [b"1"])
+    assert m.search(None, "SUBJECT", "hello") == ("OK", [b"1"])
+    assert letter("hello") in m.fetch("1", "(RFC822)")[1][0][1]
+    assert b"\\Seen" in m.fetch("1", "(FLAGS)")[1][0]
+    assert m.append("Sent", "\\Seen", None, letter("mine"))[0] == "OK"
+    assert m.store("1", "+FLAGS", "\\Deleted")[0] == "OK"
+    assert m.expunge() == ("OK", [b"1"])
+    assert m.logout()[0] == "BYE"
+
+
+def test_the_login_s_answer_names_the_capabilities(instance):
+    w = instance(SETTINGS)
+    c = Client(w)
+    heard, last = c.cmd("CAPABILITY")
+    assert last.startswith(b"OK") and len(heard) == 1
+    words = heard[0].split()
+    for word in (b"IMAP4rev1 IMAP4rev2 IDLE UIDPLUS MOVE NAMESPACE SPECIAL-USE CHILDREN ENABLE ID UNSELECT SASL-IR "
+                 b"LITERAL+ LIST-EXTENDED LIST-STATUS STATUS=SIZE ESEARCH SEARCHRES CONDSTORE QRESYNC BINARY "
+                 b"MULTIAPPEND QUOTA").split():
+        assert word in words
+    assert any(x.startswith(b"APPENDLIMIT=") for x in words)
+
+
+def test_what_came_with_the_login_is_not_lost(instance):
+    w = instance(SETTINGS)
+    w.wait_port(w.ports["imap"])
+    s = socket.create_connection(("127.0.0.1", w.ports["imap"]), 20)
+    s.sendall(b"a LOGIN Jones@foo.com secret\r\nb SELECT INBOX\r\nc LOGOUT\r\n")
+    heard = b""
+    while more := s.recv(65536):
+        heard += more
+    assert heard.index(b"a OK") < heard.index(b"b OK [READ-WRITE]") < heard.index(b"c OK")
+
+
+def test_idle_is_parked_and_woken_by_a_delivery(instance):
+    w = instance(dict(SETTINGS, **{"store.linger": "1s"}))
+    deliver(w, "one")
+    w.wait_log("delivered")
+    c = Client(w)
+    c.ok("SELECT INBOX")
+    c.say("i IDLE")
+    assert c.hear().startswith(b"+")
+    # Parked: the account's room goes, and nobody is missing it.
+    end = time.monotonic() + 15
+    while w.pids("room"):
+        assert time.monotonic() < end, "an IDLE session keeps its room"
+        time.sleep(0.05)
+    deliver(w, "two")
+    hear_until(c, rb"^\* 2 EXISTS$")
+    c.say("DONE")
+    hear_until(c, rb"^i OK")
+    assert any(b"SEEN" not in x and b"UID 2" in x for x in c.ok("FETCH 2 UID"))
+
+
+def test_a_silent_session_holds_no_room_and_goes_on(instance):
+    w = instance(dict(SETTINGS, **{"store.linger": "1s"}))
+    c = Client(w)
+    c.append("one")
+    c.ok("SELECT INBOX")
+    end = time.monotonic() + 20
+    while w.pids("room"):
+        assert time.monotonic() < end, "a silent session keeps its room"
+        time.sleep(0.05)
+    assert c.ok("FETCH 1 (UID FLAGS)") == [b"* 1 FETCH (UID 1 FLAGS ())"]
+
+
+def test_sessions_on_one_mailbox_see_each_other(instance):
+    w = instance(SETTINGS)
+    a, b = Client(w), Client(w)
+    for i in range(3):
+        a.append(f"m{i}")
+    a.ok("SELECT INBOX")
+    b.ok("SELECT INBOX")
+    a.ok("STORE 1 +FLAGS (\\Deleted)")
+    assert b"* 1 FETCH (UID 1 FLAGS (\\Deleted))" in b.ok("NOOP")
+    a.ok("EXPUNGE")
+    assert not any(b"EXPUNGE" in x for x in b.ok("FETCH 2:3 UID"))
+    assert b.ok("NOOP") == [b"* 1 EXPUNGE"]
+    a.ok("UID MOVE 2 Archive")
+    assert b"* 1 EXPUNGE" in b.ok("NOOP")
+
+
+def test_quick_resync_after_a_time_away(instance):
+    w = instance(SETTINGS)
+    c = Client(w)
+    for i in range(4):
+        c.append(f"m{i}")
+    seen = b" ".join(c.ok("SELECT INBOX"))
+    validity = re.search(rb"UIDVALIDITY (\d+)", seen).group(1).decode()
+    modseq = re.search(rb"HIGHESTMODSEQ (\d+)", seen).group(1).decode()
+    c.ok("LOGOUT")
+    other = Client(w)
+    other.ok("SELECT INBOX")
+    other.ok("UID STORE 1 +FLAGS (\\Flagged)")
+    other.ok("UID STORE 2 +FLAGS (\\Deleted)")
+    other.ok("EXPUNGE")
+    other.append("new")
+    back = Client(w)
+    assert back.ok("ENABLE QRESYNC") == [b"* ENABLED QRESYNC"]
+    heard = back.ok(f"SELECT INBOX (QRESYNC ({validity} {modseq}))")
+    assert b"* VANISHED (EARLIER) 2" in heard
+    told = [x for x in heard if b"FETCH" in x]
+    assert len(told) == 2 and b"\\Flagged" in told[0] and b"UID 5" in told[1]
+
+
+def client_after_a_crash(w, limit=10):
+    """A login whose room dies under it is closed; the next one has a new room."""
+    end = time.monotonic() + limit
+    while True:
+        try:
+            return Client(w)
+        except (AssertionError, OSError):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+
+def test_what_was_appended_survives_kill(instance):
+    w = instance(SETTINGS)
+    c = Client(w)
+    c.append("kept")
+    for pid in w.pids("room"):
+        os.kill(pid, 9)
+    again = client_after_a_crash(w)
+    again.ok("SELECT INBOX")
+    assert b"kept" in b"".join(again.ok("FETCH 1 BODY.PEEK[HEADER.FIELDS (SUBJECT)]"))
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not there")
+def test_curl_reads_and_searches(instance):
+    w = instance(SETTINGS)
+    Client(w).append("by curl")
+    url = f"imap://127.0.0.1:{w.ports['imap']}/INBOX"
+
+    def curl(*words):
+        p = subprocess.run(["curl", "-s", "-u", "Jones@foo.com:secret", *words], stdout=subprocess.PIPE, timeout=30)
+        assert p.returncode == 0
+        return p.stdout
+
+    assert curl(url + ";UID=1") == letter("by curl")
+    assert curl(url + "?SUBJECT%20curl").strip() == b"* SEARCH 1"
+    assert b"Archive" in curl(url.replace("INBOX", ""))
+
+
+@pytest.mark.skipif(not shutil.which("mbsync"), reason="mbsync is not there")
+def test_mbsync_brings_both_sides_together(instance, tmp_path):
+    w = instance(SETTINGS)
+    c = Client(w)
+    for i in range(3):
+        c.append(f"m{i}")
+    rc = tmp_path / "rc"
+    box = tmp_path / "mail"
+    box.mkdir()
+    rc.write_text(f"""
+IMAPStore far
+Host 127.0.0.1
+Port {w.ports['imap']}
+User Jones@foo.com
+Pass secret
+AuthMechs LOGIN
+SSLType None
+
+MaildirStore near
+Path {box}/
+Inbox {box}/INBOX
+SubFolders Verbatim
+
+Channel all
+Far :far:
+Near :near:
+Patterns *
+Create Both
+Expunge Both
+SyncState *
+""")
+
+    def sync():
+        p = subprocess.run(["mbsync", "-c", str(rc), "-a"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                           timeout=60)
+        assert p.returncode == 0, p.stdout
+
+    def files():
+        return [f for d in ("cur", "new") for f in os.listdir(box / "INBOX" / d)]
+
+    sync()
+    assert len(files()) == 3
+    (box / "INBOX/new/123.near").write_bytes(letter("near").replace(b"\r\n", b"\n"))
+    c.ok("SELECT INBOX")
+    c.ok("STORE 1 +FLAGS (\\Deleted)")
+    c.ok("EXPUNGE")
+    sync()
+    assert len(files()) == 3
+    assert b"* 3 EXISTS" in c.ok("SELECT INBOX")
+
+
+@pytest.mark.parametrize("name", transcript.files("imap"))
+def test_transcript(instance, name):
+    transcript.run(instance, "imap", name)
