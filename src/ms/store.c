@@ -401,9 +401,32 @@ enum status store_usage(struct store *s, struct store_usage *ret)
 	return ST_OK;
 }
 
-enum status store_rebuild(struct store *s)
+/* Every record is read and checked, also those that the index vouches for. */
+static enum status read_journal_anew(struct store *s)
+{
+	struct journal *anew;
+	uint64_t next = journal_next_seq(s->journal), damaged;
+	enum status st = journal_open(s->dir, s->set.segment_size, NULL, 0, &anew, &damaged);
+
+	if (st != ST_OK)
+		return st;
+	journal_close(s->journal);
+	s->journal = anew;
+	s->findings.damaged = damaged;
+	journal_raise_seq(anew, next);
+	return ST_OK;
+}
+
+enum status store_rebuild(struct store *s, struct store_findings *ret_findings)
 {
 	enum status st = store_flush(s);
 
-	return st == ST_OK ? rebuild(s) : st;
+	housekeeping_end(s);
+	if (st == ST_OK)
+		st = read_journal_anew(s);
+	if (st == ST_OK)
+		st = rebuild(s);
+	if (st == ST_OK && ret_findings)
+		*ret_findings = s->findings;
+	return st;
 }

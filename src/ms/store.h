@@ -232,8 +232,10 @@ void store_unwatch(struct store *s, struct store_watcher *w);
 
 /* ---- mending ---- */
 
-/* Throws the index away and makes it again from the journal. */
-enum status store_rebuild(struct store *s) MUST_USE;
+/* Throws the index away and makes it again from the journal, of which every
+ * record is checked.  Mailboxes that are open stay so; bodies that were
+ * handed out do not.  ret_findings may be NULL. */
+enum status store_rebuild(struct store *s, struct store_findings *ret_findings) MUST_USE;
 
 /* Messages that were removed and are still kept: brought back into `mailbox`
  * when removed at or after `since`. */

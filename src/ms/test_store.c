@@ -287,7 +287,7 @@ static void rebuilt_identical(void **state)
 	s = open_it();
 	struct mailbox *in = box(s, "INBOX");
 
-	assert_int_equal(store_rebuild(s), ST_OK);
+	assert_int_equal(store_rebuild(s, NULL), ST_OK);
 	assert_int_equal(in->n, 150);
 	mailbox_release(in);
 	check_changes(s);

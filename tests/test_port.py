@@ -1,0 +1,123 @@
+"""Mail of other systems in, and out again: what comes back is what went in."""
+import email
+import mailbox
+import os
+import subprocess
+
+import pytest
+
+from conftest import WAXWING
+
+LETTERS = [
+    ("a", "S", "Subject: one\n\nFrom the start of a line\n>From quoted\nend\n"),
+    ("b", "", "Subject: two\nX-Long: a\n b\n\nno line end"),
+    ("c", "FRS", "Subject: three\n\n\n\nempty lines\n\n"),
+]
+
+
+def run(i, *args, check=True):
+    return i.run(*args, check=check)
+
+
+def maildir(path):
+    box = mailbox.Maildir(path)
+    for name, flags, text in LETTERS:
+        m = mailbox.MaildirMessage(text.encode())
+        m.set_subdir("cur")
+        m.set_flags(flags)
+        m.set_date(1_500_000_000 + ord(name))
+        box.add(m)
+    sub = box.add_folder("Work.Deep")
+    sub.add(mailbox.MaildirMessage(b"Subject: sub\n\nx\n"))
+    return box
+
+
+def seen(path):
+    """Subject -> (flags, body, date) of a Maildir folder."""
+    found = {}
+    for m in mailbox.Maildir(path, create=False):
+        found[m["Subject"]] = (m.get_flags(), m.get_payload(), int(m.get_date()))
+    return found
+
+
+@pytest.fixture
+def stopped(instance):
+    return instance(start=False)
+
+
+def test_maildir_and_back(stopped, tmp_path):
+    maildir(str(tmp_path / "in"))
+    p = run(stopped, "import", "Jones@foo.com", str(tmp_path / "in"))
+    assert "4 letters imported" in p.stdout
+    p = run(stopped, "export", "Jones@foo.com", str(tmp_path / "out"))
+    assert "4 letters exported" in p.stdout
+    assert seen(tmp_path / "out") == seen(tmp_path / "in")
+    assert seen(tmp_path / "out/.Work.Deep")["sub"][1] == "x\n"
+
+
+@pytest.mark.parametrize("form", ["mbox", "eml"])
+def test_other_forms_and_back(stopped, tmp_path, form):
+    maildir(str(tmp_path / "in"))
+    run(stopped, "import", "Jones@foo.com", str(tmp_path / "in"))
+    run(stopped, "export", "Jones@foo.com", str(tmp_path / "mid"), "--format", form)
+    run(stopped, "import", "Brown@foo.com", str(tmp_path / "mid"))
+    run(stopped, "export", "Brown@foo.com", str(tmp_path / "out"))
+    was, now = seen(tmp_path / "in"), seen(tmp_path / "out")
+    assert set(was) == set(now)
+    for k in was:
+        assert was[k][0] == now[k][0] and was[k][2] == now[k][2]
+        assert was[k][1].rstrip("\n") == now[k][1].rstrip("\n")
+    assert seen(tmp_path / "out/.Work.Deep")["sub"][1].rstrip() == "x"
+
+
+def test_python_reads_our_mbox(stopped, tmp_path):
+    maildir(str(tmp_path / "in"))
+    run(stopped, "import", "Jones@foo.com", str(tmp_path / "in"))
+    run(stopped, "export", "Jones@foo.com", str(tmp_path / "out"), "--format", "mbox")
+    box = mailbox.mbox(str(tmp_path / "out/INBOX.mbox"))
+    assert sorted(m["Subject"] for m in box) == ["one", "three", "two"]
+    assert {m["Subject"]: m.get_flags() for m in box}["three"] == "ROFA"
+
+
+def test_single_letter_into_a_mailbox(stopped, tmp_path):
+    (tmp_path / "x.eml").write_bytes(b"Subject: lone\r\n\r\nhi\r\n")
+    run(stopped, "import", "Jones@foo.com", str(tmp_path / "x.eml"), "Archive/2026")
+    run(stopped, "export", "Jones@foo.com", str(tmp_path / "out"), "--format", "eml")
+    assert (tmp_path / "out/Archive/2026/00000001.eml").read_bytes() == b"Subject: lone\r\n\r\nhi\r\n"
+
+
+def test_names_stay_inside(stopped, tmp_path):
+    (tmp_path / "x.eml").write_bytes(b"Subject: lone\r\n\r\nhi\r\n")
+    run(stopped, "import", "Jones@foo.com", str(tmp_path / "x.eml"), "../../up")
+    for form in ("eml", "mbox", "maildir"):
+        run(stopped, "export", "Jones@foo.com", str(tmp_path / form), "--format", form)
+    assert not os.path.exists(tmp_path / "up") and not os.path.exists(tmp_path.parent / "up")
+    assert (tmp_path / "eml/%2E./%2E./up/00000001.eml").exists()
+
+
+def test_refused_while_the_server_has_it(instance, tmp_path):
+    i = instance()
+    (tmp_path / "x.eml").write_bytes(b"Subject: lone\r\n\r\nhi\r\n")
+    import smtplib
+    s = smtplib.SMTP("127.0.0.1", i.ports["smtp"])
+    s.sendmail("a@b.c", ["Jones@foo.com"], "Subject: x\r\n\r\ny\r\n")
+    s.quit()
+    i.wait_log("delivered.*Jones")
+    p = run(i, "import", "Jones@foo.com", str(tmp_path / "x.eml"), check=False)
+    assert p.returncode == 1 and "running server" in p.stderr
+    p = run(i, "rebuild", "Brown@foo.com")
+    assert "Brown@foo.com: 0 messages" in p.stdout
+    i.stop()
+    run(i, "import", "Jones@foo.com", str(tmp_path / "x.eml"))
+    assert "2 messages" in run(i, "rebuild", "--all").stdout
+    i.start()
+    s = smtplib.SMTP("127.0.0.1", i.ports["smtp"])
+    s.sendmail("a@b.c", ["Jones@foo.com"], "Subject: z\r\n\r\ny\r\n")
+    s.quit()
+    i.wait_log("delivered.*Jones.*uid=3")
+
+
+def test_wrong_use(stopped, tmp_path):
+    assert run(stopped, "export", "Jones@foo.com", str(tmp_path / "o"), "--format", "pst", check=False).returncode == 2
+    assert run(stopped, "rebuild", check=False).returncode == 2
+    assert run(stopped, "import", "Nobody@foo.com", "/dev/null", check=False).returncode == 1
