@@ -125,7 +125,8 @@ static enum status apply_rename(struct store *s, const struct journal_record *re
 		b->m.name = fresh;
 		touch(b, b->m.modseq);
 	}
-	qsort(s->boxes, s->n_boxes, sizeof *s->boxes, by_name);
+	if (s->n_boxes)
+		qsort(s->boxes, s->n_boxes, sizeof *s->boxes, by_name);
 	return ST_OK;
 }
 
@@ -214,6 +215,8 @@ static void raise_floor(struct store *s, uint64_t floor)
 		return;
 	s->delivered_dirty = true;
 	s->floor = floor;
+	if (s->n_delivered == 0)
+		return;
 	i = delivered_place(s, floor, 0);
 	s->n_delivered -= i;
 	memmove(s->delivered, s->delivered + i, s->n_delivered * sizeof *s->delivered);
@@ -353,7 +356,7 @@ static void cut_ranges(struct box *b, struct view ranges, uint64_t modseq, struc
 		cut(b, i, k, keep);
 		if (to == UINT32_MAX)
 			to = i;
-		else {
+		else if (i > from) {
 			memmove(b->m.messages + to, b->m.messages + from, (i - from) * sizeof *b->m.messages);
 			to += i - from;
 		}
@@ -361,7 +364,7 @@ static void cut_ranges(struct box *b, struct view ranges, uint64_t modseq, struc
 		/* What lies between stays where it is until the next range or the
 		 * end, so that uids can still be found. */
 	}
-	if (to == UINT32_MAX)
+	if (to == UINT32_MAX || b->m.n == 0)
 		return;
 	memmove(b->m.messages + to, b->m.messages + from, (b->m.n - from) * sizeof *b->m.messages);
 	b->m.n = to + b->m.n - from;

@@ -34,7 +34,7 @@ bool change_message_take(struct view meta, struct change_message *ret)
 	ret->queue_id = take_u64(&c);
 	ret->recipient = take_u32(&c);
 	ret->floor = take_u64(&c);
-	return cursor_end(&c) && ret->uid != 0;
+	return cursor_end(&c) && ret->uid != 0 && ret->uid != UINT32_MAX;
 }
 
 void change_flags_put(struct buf *b, const struct change_flags *c)
