@@ -134,6 +134,7 @@ enum status index_open(struct store *s)
 		st = ST_CORRUPT;	/* another one's rows: made again */
 	if (st == ST_OK)
 		st = state_get(s, VIEW("applied"), &s->committed);
+	s->index_fresh = version == 0;
 	s->applied = s->staged = s->committed;
 	return st;
 }

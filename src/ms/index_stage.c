@@ -351,7 +351,7 @@ enum status index_commit(struct store *s)
 		roll_back(s);
 		return st;
 	}
-	s->in_txn = false;
+	s->in_txn = s->index_fresh = false;
 	all_clean(s);
 	return ST_OK;
 }

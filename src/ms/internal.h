@@ -100,6 +100,7 @@ struct store {
 	struct sql *db;
 	struct sql_stmt **q;
 	bool in_txn;
+	bool index_fresh;	/* nothing was ever committed to it */
 	uint64_t applied;	/* last record carried out in memory */
 	uint64_t staged;	/* last record whose rows are in the open transaction */
 	uint64_t committed;	/* last record in the index */

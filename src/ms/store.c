@@ -162,7 +162,10 @@ enum status rebuild(struct store *s)
 	s->findings.rebuilt = true;
 	housekeeping_end(s);	/* its places are about to be read anew */
 	set_aside(s);
-	st = index_renew(s);
+	if (s->index_fresh && !s->in_txn)
+		s->applied = s->staged = s->committed = 0;
+	else
+		st = index_renew(s);
 	if (st == ST_OK)
 		st = replay(s);
 	drop_old(s);
