@@ -72,13 +72,15 @@ static enum status want_box(struct store *s, uint64_t id, struct box **ret)
 	if (b == NULL) {
 		struct buf text = { .p = name, .cap = sizeof name, .max = sizeof name };
 
-		buf_puts(&text, "Recovered-");
-		buf_putu(&text, id);
+		buf_puts(&text, id == INBOX_ID ? "INBOX" : "Recovered-");
+		if (id != INBOX_ID)
+			buf_putu(&text, id);
 		st = box_new(s, id, buf_view(&text), &b);
 		if (st != ST_OK)
 			return st;
 		b->m.uidvalidity = ++s->last_uidvalidity;
 		b->m.uidnext = 1;
+		b->m.use = id == INBOX_ID ? USE_INBOX : USE_NONE;
 		b->loaded = true;
 		b->row_dirty = true;
 		if (id > s->last_mailbox)

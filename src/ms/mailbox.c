@@ -164,7 +164,10 @@ static enum status create_one(struct store *s, struct view name, enum special_us
 	struct buf meta = BUF(2 * MAILBOX_NAME_MAX);
 	uint32_t now = (uint32_t)(clock_wall() / 1000);
 	struct change_create c = {
-		.mailbox = s->last_mailbox + 1, .use = (uint8_t)use, .name = name,
+		/* INBOX has its own number, also when a power loss took its first
+		 * record and left later ones. */
+		.mailbox = use == USE_INBOX && box_by_id(s, INBOX_ID) == NULL ? INBOX_ID : s->last_mailbox + 1,
+		.use = (uint8_t)use, .name = name,
 		/* Greater than any before, also those of a store that stood here
 		 * earlier, as long as the clock was right once. */
 		.uidvalidity = s->last_uidvalidity >= now ? s->last_uidvalidity + 1 : now,

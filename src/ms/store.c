@@ -201,7 +201,8 @@ static enum status make_first_boxes(struct store *s)
 		else if (st == ST_OK)
 			st = store_subscribe(s, first_boxes[i].name, true);
 	}
-	return st;
+	/* No letter must outlive the mailbox that it is in. */
+	return st == ST_OK ? store_flush(s) : st;
 }
 
 /* A segment that compaction wrote again after the index was committed. */
