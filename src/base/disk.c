@@ -1,5 +1,7 @@
 #include "base/disk.h"
 
+#include "base/disk_record.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -67,6 +69,8 @@ enum status disk_open(int dir, const char *name, int flags, mode_t mode, int *re
 
 	if (fd < 0)
 		return status_of_errno(errno);
+	if (flags & O_CREAT)
+		note_create(dir, name, fd);
 	*ret_fd = fd;
 	return ST_OK;
 }
@@ -79,6 +83,7 @@ enum status disk_write_at(int fd, const struct iovec *iov, int n, off_t at)
 	if (n > (int)(sizeof left / sizeof *left))
 		return ST_LIMIT;
 	memcpy(left, iov, (size_t)n * sizeof *iov);
+	note_write(fd, iov, n, at);
 	while (i < n) {
 		ssize_t done;
 
@@ -108,6 +113,7 @@ enum status disk_flush(int fd)
 {
 	if (faulty(OP_FLUSH) || fdatasync(fd) != 0)
 		return status_of_errno(errno) == ST_NOSPACE ? ST_NOSPACE : ST_IO;
+	note_file(NOTE_FLUSH, fd, 0);
 	return ST_OK;
 }
 
@@ -115,6 +121,7 @@ enum status disk_flush_all(int fd)
 {
 	if (faulty(OP_FLUSH) || fsync(fd) != 0)
 		return status_of_errno(errno) == ST_NOSPACE ? ST_NOSPACE : ST_IO;
+	note_file(NOTE_FLUSH, fd, 0);
 	return ST_OK;
 }
 
@@ -125,17 +132,28 @@ static enum status answer(int rc)
 
 enum status disk_rename(int dir, const char *from, const char *to)
 {
-	return answer(faulty(OP_RENAME) ? -1 : renameat(dir, from, dir, to));
+	enum status st = answer(faulty(OP_RENAME) ? -1 : renameat(dir, from, dir, to));
+
+	if (st == ST_OK)
+		note_name(dir, from, to);
+	return st;
 }
 
 enum status disk_unlink(int dir, const char *name)
 {
-	return answer(faulty(OP_UNLINK) ? -1 : unlinkat(dir, name, 0));
+	enum status st = answer(faulty(OP_UNLINK) ? -1 : unlinkat(dir, name, 0));
+
+	if (st == ST_OK)
+		note_name(dir, name, NULL);
+	return st;
 }
 
 enum status disk_truncate(int fd, off_t n)
 {
-	return answer(faulty(OP_TRUNCATE) ? -1 : ftruncate(fd, n));
+	if (faulty(OP_TRUNCATE))
+		return status_of_errno(errno);
+	note_file(NOTE_TRUNCATE, fd, n);
+	return answer(ftruncate(fd, n));
 }
 
 enum status disk_reserve(int fd, off_t n)

@@ -1,6 +1,7 @@
 #include "role/role.h"
 
 #include "base/disk.h"
+#include "base/disk_record.h"
 #include "base/log.h"
 
 #include <signal.h>
@@ -40,6 +41,8 @@ static void take_hooks(struct role_process *p)
 	if (slash < fault.n && view_eq(view_head(fault, slash), view_cstr(role_name(p->role))) &&
 	    disk_fault(view_skip(fault, slash + 1)) != ST_OK)
 		log_event(LOG_WARN_, "bad-fault", "spec=%s", p->conf.test_fault);
+	if (p->conf.test_record[0] && disk_record_to(p->conf.test_record) != ST_OK)
+		log_event(LOG_WARN_, "not-recorded", "file=%s", p->conf.test_record);
 }
 
 static bool take_settings(struct role_process *p, struct view body)
