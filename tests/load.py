@@ -118,7 +118,10 @@ def verify(w, senders, limit=60, killed=False):
     none that was refused is anywhere.  Where the queue was killed between the
     flush and its word the door can only say 451 and not know: such a letter
     may be there, as for any server that dies before its reply."""
-    w.wait_until(lambda: not missing(w, senders), limit)
+    try:
+        w.wait_until(lambda: not missing(w, senders), limit)
+    except AssertionError as e:
+        raise AssertionError(f"not there: {missing(w, senders)[:20]}\n{e}") from e
     boxes = {a: in_journals(os.path.join(w.dir, "mail", n)) for a, n in accounts(w).items()}
     acked = {i: to for s in senders for i, to in s.acked}
     refused = {i for s in senders for i, _ in s.refused}
