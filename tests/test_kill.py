@@ -25,6 +25,16 @@ def all_pids(w):
     return [p for pids in w.pids().values() for p in pids]
 
 
+def start_again(w):
+    """A stranger's outgoing connection may hold one of our ports for a moment."""
+    for _ in range(10):
+        w.start(wait=False)
+        time.sleep(0.2)
+        if w.process.poll() is None:
+            break
+    w.wait_port(w.ports["smtp"])
+
+
 def kill_one(w, role, chance):
     """One process of that role; the parent is started again."""
     if role == "parent":
@@ -33,7 +43,7 @@ def kill_one(w, role, chance):
         w.process.wait()
         # Nobody is left behind, and nobody had to be told.
         w.wait_until(lambda: not any(alive(p) for p in children), 20)
-        w.start()
+        start_again(w)
         return
     there = w.pids(role)
     if there:
