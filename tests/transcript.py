@@ -141,8 +141,8 @@ class Dialog:
         self.sock.close()
 
 
-def run(instance, kind, name, accounts=("Jones@foo.com", "Brown@foo.com", "Smith@bar.com")):
+def run(instance, kind, name, **how):
     path = os.path.join(HERE, kind, name)
-    w = instance(settings_of(path), accounts=accounts)
+    w = instance(settings_of(path), **how)
     Dialog(w, path).run()
     return w
