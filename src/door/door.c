@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LISTENERS_MAX = 64, ACCEPTS_A_TURN = 32, STOP_MS = 5000 };
+enum { LISTENERS_MAX = 64, ACCEPTS_A_TURN = 32, STOP_MS = 5000, LISTEN_AGAIN_MS = 200 };
 
 struct listener {
 	struct watch watch;
@@ -42,6 +42,7 @@ struct door {
 	bool open;		/* certificates were asked for: strangers may come */
 	uint64_t next_sid;
 	uint32_t connections;
+	struct timer listen_again;
 };
 
 static void smtp_ended(void *arg, struct smtp_session *s)
@@ -126,6 +127,17 @@ static void welcome(struct door *d, enum service service, int fd, const struct s
 	}
 }
 
+/* No descriptors or no memory left: whoever waits would wake us for nothing
+ * until a connection ends.  Let them wait. */
+static void rest_a_while(struct door *d)
+{
+	if (loop_timer(d->proc.loop, &d->listen_again, clock_steady() + LISTEN_AGAIN_MS) != ST_OK)
+		return;
+	log_event(LOG_WARN_, "cannot-accept", "connections=%u", d->connections);
+	for (size_t i = 0; i < d->n_listeners; i++)
+		loop_unwatch(d->proc.loop, &d->listeners[i].watch);
+}
+
 static void listener_ready(struct watch *w, uint32_t events)
 {
 	struct listener *l = (struct listener *)((char *)w - offsetof(struct listener, watch));
@@ -136,8 +148,11 @@ static void listener_ready(struct watch *w, uint32_t events)
 		socklen_t n = sizeof sa;
 		int fd = accept4(w->fd, (struct sockaddr *)&sa, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd < 0)
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+				rest_a_while(l->door);
 			return;
+		}
 		welcome(l->door, l->service, fd, &sa);
 	}
 }
@@ -184,6 +199,14 @@ static void close_listener(struct door *d, const struct rec_listener_close *in)
 		close(fd);
 		l->watch.fd = -1;
 	}
+}
+
+static void listen_again(struct timer *t)
+{
+	struct door *d = (struct door *)((char *)t - offsetof(struct door, listen_again));
+
+	for (size_t i = 0; i < d->n_listeners; i++)
+		open_listener(d, &d->listeners[i]);
 }
 
 /* Before the first answer, who comes for TLS would find none. */
@@ -312,6 +335,7 @@ int door_main(void)
 		.loop = d->proc.loop, .conf = &d->proc.conf, .warden = &d->warden, .queue = &d->queue,
 		.budget = &d->budget, .stopping = &d->proc.stopping, .ended = smtp_ended, .door = d,
 	};
+	d->listen_again.fire = listen_again;
 	d->certificates.asked = certificates_asked;
 	if (certificates_init(&d->certificates, d->proc.loop, &d->warden) != ST_OK)
 		return 1;

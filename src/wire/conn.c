@@ -268,6 +268,9 @@ enum status conn_fill(struct conn *c)
 	size_t want, n;
 	enum status st;
 
+	/* The last read told that nothing more is there: no call to hear it again. */
+	if (!c->readable)
+		return c->broken ? ST_CLOSED : ST_AGAIN;
 	if (c->in_used && c->in_used == c->in.n) {
 		c->in_used = c->in.n = 0;
 	} else if (c->in_used && c->in.n + READ_STEP > c->in.max) {
