@@ -200,8 +200,8 @@ def test_fetchmail(instance, tmp_path):
     w = instance(CLEAR)
     send(w)
     rc = tmp_path / "rc"
-    rc.write_text(f"poll localhost port {w.ports['pop3s']} protocol pop3 user Jones@foo.com password secret ssl "
-                  f"sslcertck sslcertfile {w.dir}/keys/tls.pem keep uidl mda \"cat >> {tmp_path}/box\"\n")
+    rc.write_text(f"poll localhost port {w.ports['pop3s']} protocol pop3 uidl user Jones@foo.com password secret ssl "
+                  f"sslcertck sslcertfile {w.dir}/keys/tls.pem keep mda \"cat >> {tmp_path}/box\"\n")
     rc.chmod(0o600)
     env = dict(os.environ, FETCHMAILHOME=str(tmp_path), HOME=str(tmp_path))
     for status in (0, 1):  # 1: nothing new, because UIDL says the same
