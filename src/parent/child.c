@@ -95,9 +95,22 @@ static enum status send_settings(struct child *c)
 }
 
 /* A room works in mail/ACCOUNT, which only we can make. */
+/* The name of a new folder, durable before anything in it is. */
+static enum status flush_names(const char *folder)
+{
+	int fd;
+	enum status st = disk_open(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY, 0, &fd);
+
+	if (st != ST_OK)
+		return st;
+	st = disk_flush_all(fd);
+	close(fd);
+	return st;
+}
+
 static enum status make_folder(struct child *c)
 {
-	char path[4096];
+	char path[4096], mail[4096];
 	uint32_t uid = role_uid(&c->parent->conf, c->role, c->account);
 	enum status st;
 
@@ -106,8 +119,16 @@ static enum status make_folder(struct child *c)
 	st = disk_mkdir(AT_FDCWD, path, 0700);
 	if (st == ST_EXISTS)
 		return ST_OK;
-	if (st == ST_OK && uid && chown(path, uid, uid) != 0)
+	if (st != ST_OK)
+		return st;
+	if (uid && chown(path, uid, uid) != 0)
 		st = ST_DENIED;
+	snprintf(mail, sizeof mail, "%s/mail", c->parent->conf.dir);
+	if (st == ST_OK)
+		st = flush_names(mail);
+	/* Half made, the next room would take it as it is. */
+	if (st != ST_OK && rmdir(path) != 0)
+		log_event(LOG_WARN_, "folder", "account=%llu", (unsigned long long)c->account);
 	return st;
 }
 
