@@ -13,11 +13,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096 };
+/* After a parent was killed its doors hold the ports for some milliseconds
+ * more; who starts again at once must not fail for that. */
+enum { BACKLOG = 4096, BUSY_TRIES = 50, BUSY_MS = 20 };
 
-static int bound_socket(const struct addrinfo *ai)
+static int bind_once(const struct addrinfo *ai)
 {
-	int on = 1, fd;
+	int on = 1, err, fd;
 
 	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -27,8 +29,21 @@ static int bound_socket(const struct addrinfo *ai)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
 	if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
+	err = errno;
 	close(fd);
+	errno = err;
 	return -1;
+}
+
+static int bound_socket(const struct addrinfo *ai)
+{
+	int fd = bind_once(ai);
+
+	for (int i = 0; i < BUSY_TRIES && fd < 0 && errno == EADDRINUSE; i++) {
+		usleep(BUSY_MS * 1000);
+		fd = bind_once(ai);
+	}
+	return fd;
 }
 
 /* "0.0.0.0:25" or "[::]:25". */
