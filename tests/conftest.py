@@ -69,9 +69,12 @@ class Instance:
         self.run("account", "add", address, "--password-stdin", stdin=password)
 
     def start(self, wait=True):
+        before = len(self.log())
         self.process = subprocess.Popen([self.program, "serve", "--dir", self.dir], stdin=subprocess.DEVNULL,
                                         env=self.env)
         if wait:
+            # Not only the port: an earlier server's doors may still be on it.
+            self.wait_until(lambda: " serving " in self.log()[before:] or self.process.poll() is not None)
             self.wait_port(self.ports["smtp"])
 
     def wait_port(self, port, limit=10):
