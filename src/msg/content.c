@@ -114,7 +114,8 @@ static bool take_piece(struct cursor *c, struct arena *a, struct piece *ret)
 		lex_cfws(c);
 		if (take_char(c, '=')) {
 			ret->value = take_value(c, a);
-			if (ret->name.n)
+			/* A name without anything behind "=" is none. */
+			if (ret->name.n && (ret->value.n || (c->p > before && c->p[-1] == '"')))
 				return true;
 		} else if (c->p == before && cursor_left(c)) {
 			c->p++;

@@ -1,5 +1,6 @@
 #include "msg/subject.h"
 
+#include "msg/lex.h"
 #include "msg/word.h"
 
 static bool ends_i(struct view v, struct view tail)
@@ -94,7 +95,7 @@ void subject_base(struct view field, struct buf *out, bool *ret_reply)
 	bool reply = false;
 	struct view v;
 
-	words_decode(field, out);
+	words_decode(lex_trim(field), out);
 	if (buf_status(out) != ST_OK || out->n == from) {
 		*ret_reply = false;
 		return;

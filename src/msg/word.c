@@ -109,18 +109,27 @@ static void add_word(struct run *r, const struct word *w, struct buf *out)
 		put_q(w->text, &r->octets);
 }
 
-/* Text between words, its folds undone. */
+/* Text between words.  A fold, with the blanks around it, is one blank: it
+ * stands where the writer had one. */
 static void put_plain(struct view text, struct buf *out)
 {
-	size_t from = out->n, n;
-	struct buf line = BUF(text.n);
+	size_t from = out->n;
+	struct buf line = BUF(text.n + 1);
 
-	for (size_t i = 0; i < text.n; i += n + 1) {
-		struct view rest = view_skip(text, i);
+	while (text.n) {
+		size_t end = 0;
 
-		for (n = 0; n < rest.n && rest.p[n] != '\r' && rest.p[n] != '\n' && rest.p[n] != '\0'; )
-			n++;
-		buf_put(&line, view_head(rest, n));
+		while (end < text.n && text.p[end] != '\r' && text.p[end] != '\n')
+			end++;
+		buf_put(&line, view_head(text, end));
+		text = view_skip(text, end);
+		if (text.n == 0)
+			break;
+		while (line.n && lex_is_blank(line.p[line.n - 1]))
+			line.n--;
+		while (text.n && lex_is_blank(text.p[0]))
+			text = view_skip(text, 1);
+		buf_putc(&line, ' ');
 	}
 	charset_text(VIEW_NONE, buf_view(&line), out);
 	if (buf_status(&line) != ST_OK && buf_status(out) == ST_OK)
@@ -140,7 +149,6 @@ void words_decode(struct view text, struct buf *out)
 	size_t done = 0, at = 0, close = 0;
 	struct word w;
 
-	text = lex_trim(text);
 	while (at < text.n) {
 		struct view between;
 

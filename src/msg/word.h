@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 
-/* Unfolds and decodes.  Errors: those of the buf. */
+/* Unfolds and decodes; blanks at both ends stay.  Errors: those of the buf. */
 void words_decode(struct view text, struct buf *out);
 
 #endif
