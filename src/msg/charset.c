@@ -189,7 +189,8 @@ static void hold(struct charset *c, struct view rest)
 	memcpy(c->held, rest.p, c->n_held);
 }
 
-/* UTF-8; guess: what is not, is windows-1252. */
+/* UTF-8; guess: what is not, is windows-1252.  Each bad byte for itself, so
+ * that it does not matter how the text came in pieces. */
 static void put_utf8(struct charset *c, struct view v, bool guess, struct buf *out)
 {
 	while (v.n) {
@@ -208,8 +209,6 @@ static void put_utf8(struct charset *c, struct view v, bool guess, struct buf *o
 		else
 			buf_put(out, REPLACEMENT);
 		v = view_skip(v, 1);
-		while (!guess && v.n && ((uint8_t)v.p[0] & 0xc0) == 0x80)
-			v = view_skip(v, 1);
 	}
 }
 
