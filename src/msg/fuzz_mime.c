@@ -30,31 +30,46 @@ static void check_tree(const struct mime *m)
 	}
 }
 
-/* Each part by the path that leads to it; a letter inside of a part is the
- * part's own number. */
-static void check_sections(const struct mime *m, uint32_t at, uint32_t *path, uint32_t depth, struct arena *a)
+static void check_letter(const struct mime *m, uint32_t top, uint32_t *path, uint32_t depth, struct arena *a);
+
+/* The part that the path leads to, and those in it. */
+static void check_part(const struct mime *m, uint32_t at, uint32_t *path, uint32_t depth, struct arena *a)
+{
+	struct buf out = BUF(1 << 22);
+	uint64_t octets = 0;
+	uint32_t found, n = 0;
+	enum status st;
+
+	MUST(section_part(m, path, depth, &found) == ST_OK && found == at);
+	st = section_binary_size(m->letter, path, depth, a, &octets);
+	MUST(st == ST_OK || st == ST_SYNTAX);
+	MUST(section_binary(m->letter, path, depth, a, &out) == st);
+	MUST(st != ST_OK || out.n == octets);
+	buf_free(&out);
+	if (depth >= 8)
+		return;
+	if (m->parts[at].kind == MIME_MESSAGE)
+		check_letter(m, m->parts[at].child, path, depth, a);
+	for (uint32_t c = m->parts[at].child; m->parts[at].kind == MIME_MULTIPART && c != MIME_NONE;
+	     c = m->parts[c].next) {
+		path[depth] = ++n;
+		check_part(m, c, path, depth + 1, a);
+	}
+}
+
+/* A letter in parts has them as its numbers; any other is its own part 1. */
+static void check_letter(const struct mime *m, uint32_t top, uint32_t *path, uint32_t depth, struct arena *a)
 {
 	uint32_t n = 0;
 
-	for (uint32_t c = m->parts[at].child; c != MIME_NONE && depth < 8; c = m->parts[c].next) {
-		struct buf out = BUF(1 << 22);
-		uint64_t octets = 0;
-		uint32_t found;
-		enum status st;
-
-		if (m->parts[at].kind == MIME_MESSAGE) {
-			check_sections(m, c, path, depth, a);
-			continue;
-		}
+	if (m->parts[top].kind != MIME_MULTIPART) {
+		path[depth] = 1;
+		check_part(m, top, path, depth + 1, a);
+		return;
+	}
+	for (uint32_t c = m->parts[top].child; c != MIME_NONE; c = m->parts[c].next) {
 		path[depth] = ++n;
-		MUST(section_part(m, path, depth + 1, &found) == ST_OK && found == c);
-		st = section_binary_size(m->letter, path, depth + 1, a, &octets);
-		MUST(st == ST_OK || st == ST_SYNTAX);
-		MUST(section_binary(m->letter, path, depth + 1, a, &out) == st);
-		MUST(st != ST_OK || out.n == octets);
-		buf_free(&out);
-		if (n < 8)
-			check_sections(m, c, path, depth + 1, a);
+		check_part(m, c, path, depth + 1, a);
 	}
 }
 
@@ -102,7 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST(msg_render(letter, &r) == ST_OK);
 	msg_rendered_free(&r);
 	if (m.n < 32)
-		check_sections(&m, 0, path, 0, &a);
+		check_letter(&m, 0, path, 0, &a);
 	check_whole(letter, &a);
 	check_search(letter, &a);
 	arena_free(&a);

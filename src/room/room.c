@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "mda/deliver.h"
+#include "msg/charset.h"
 #include "room/internal.h"
 
 #include <stdio.h>
@@ -256,6 +257,18 @@ static enum status open_store(struct room *r, const char *folder)
 	return ST_OK;
 }
 
+/* The account's folder; and iconv's modules, which letters in rarer charsets
+ * need and which are loaded when the first such letter comes. */
+static void lock_in(struct room *r, const char *folder)
+{
+	struct sandbox s = { .calls = SANDBOX_FILES | SANDBOX_ACCEPT | SANDBOX_LIBRARIES,
+			     .writable = { folder } };
+
+	for (int i = 0; CHARSET_FOLDERS[i]; i++)
+		s.readable[i] = CHARSET_FOLDERS[i];
+	role_lock_in(&r->proc, &s);
+}
+
 int room_main(void)
 {
 	struct room *r = calloc(1, sizeof *r);
@@ -276,7 +289,7 @@ int room_main(void)
 	r->proc.stop = stop;
 	snprintf(folder, sizeof folder, "%s/mail/%llu", r->proc.conf.dir,
 		 (unsigned long long)r->proc.account);
-	role_lock_in(&r->proc, &(struct sandbox){ .calls = SANDBOX_FILES | SANDBOX_ACCEPT, .writable = { folder } });
+	lock_in(r, folder);
 	if (open_store(r, folder) != ST_OK) {
 		log_flush();
 		return 1;
