@@ -243,10 +243,13 @@ def test_connections_from_one_place(instance, setting, count):
     w = instance({setting: str(count), "limits.count_loopback": "yes", "host.doors": "1"})
     # The harness's own connection must be gone first.
     w.wait_log("disconnect")
-    open_ones = [Client(w, hello=None) for _ in range(count - 1)]
+    open_ones = []
+    for i in range(count - 1):
+        open_ones.append(Client(w, hello=None))
+        # Each made and closed one more, to see that the server is there.
+        w.wait_until(lambda: w.log().count(" disconnect ") > i + 1)
     with socket.create_connection(("127.0.0.1", w.ports["smtp"]), 10) as s:
         last = read_reply(s)
-    # wait_port of each Client made and closed one more, so the last may still fit; then none does.
     refused = [last]
     hold = []
     for _ in range(4):
