@@ -61,7 +61,7 @@ def test_kills_lose_and_double_nothing(instance):
     for _ in range(KILLS):
         time.sleep(chance.uniform(0.02, 0.4))
         if not deck:
-            deck = ["parent", "door", "warden", "queue", "queue", "room", "room", "room"]
+            deck = ["parent", "door", "warden", "names", "relay", "queue", "queue", "room", "room", "room"]
             chance.shuffle(deck)
         kill_one(w, deck.pop(), chance)
     for s in senders:

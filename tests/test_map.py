@@ -23,7 +23,7 @@ HOSTS = {
     "door": ["mta/in", "msa"],
     "room": ["mda", "ms"],
     "mda": ["ms"],
-    "admin": ["parent", "door", "warden", "mta/queue", "mta/relay", "room", "ms", "mda"],
+    "admin": ["parent", "door", "warden", "names", "mta/queue", "mta/relay", "room", "ms", "mda"],
 }
 
 

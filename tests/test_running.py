@@ -53,10 +53,10 @@ def test_as_root_each_process_is_another_user_and_locked_in(instance):
             assert st["Gid"].split() == [real] * 4 and st["Groups"].strip() in ("", real)
             assert (st["Seccomp"], st["NoNewPrivs"], int(st["CapEff"], 16), int(st["CapPrm"], 16)) == ("2", "1", 0, 0)
             uids.setdefault(role, set()).add(real)
-    assert set(uids) == {"door", "warden", "queue", "room"}
-    # Every account's room has its own; all doors share one.
-    assert [len(uids[r]) for r in ("door", "warden", "queue", "room")] == [1, 1, 1, 2]
-    assert len(set.union(*uids.values())) == 5
+    assert set(uids) == {"door", "warden", "queue", "names", "relay", "room"}
+    # Every account's room has its own; all doors share one, and all relays.
+    assert [len(uids[r]) for r in ("door", "warden", "queue", "names", "relay", "room")] == [1, 1, 1, 1, 1, 2]
+    assert len(set.union(*uids.values())) == 7
     for account in os.listdir(os.path.join(w.dir, "mail")):
         st = os.stat(os.path.join(w.dir, "mail", account))
         assert str(st.st_uid) in uids["room"] and st.st_mode & 0o077 == 0
@@ -98,7 +98,7 @@ def test_nothing_needs_root(tmp_path_factory):
         id = re.search(r"delivered id=(\S+)", open(log).read()).group(1)
         assert "delivered" in run("trace", id)
         rows = json.loads(run("status", "--json"))
-        assert {r["process"] for r in rows} == {"parent", "warden", "queue", "door", "room"}
+        assert {r["process"] for r in rows} == {"parent", "warden", "queue", "names", "door", "relay", "room"}
         for r in rows:
             st = status_of(r["pid"])
             assert st["Uid"].split() == [str(nobody.pw_uid)] * 4

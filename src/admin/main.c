@@ -4,6 +4,8 @@
 
 #include "door/door.h"
 #include "mta/queue/queue.h"
+#include "mta/relay/relay.h"
+#include "names/names.h"
 #include "parent/parent.h"
 #include "room/room.h"
 #include "warden/warden.h"
@@ -19,6 +21,8 @@ static const struct {
 	{ "warden", warden_main },
 	{ "queue", queue_main },
 	{ "room", room_main },
+	{ "names", names_main },
+	{ "relay", relay_main },
 };
 
 static int role(const char *name)

@@ -2,7 +2,8 @@
 
 #include <stddef.h>
 
-static const char *const roles[ROLE_COUNT] = { "parent", "door", "warden", "queue", "room", "admin" };
+static const char *const roles[ROLE_COUNT] = { "parent", "door", "warden", "queue", "room",
+						"names", "relay", "admin" };
 static const char *const services[SERVICE_COUNT] = { "smtp", "submission", "submissions", "imap",
 						     "imaps", "pop3", "pop3s" };
 
@@ -23,8 +24,10 @@ enum {
 	WARDEN = 1 << ROLE_WARDEN,
 	QUEUE = 1 << ROLE_QUEUE,
 	ROOM = 1 << ROLE_ROOM,
+	NAMES = 1 << ROLE_NAMES,
+	RELAY = 1 << ROLE_RELAY,
 	ADMIN = 1 << ROLE_ADMIN,
-	ANYBODY = PARENT | DOOR | WARDEN | QUEUE | ROOM,
+	ANYBODY = PARENT | DOOR | WARDEN | QUEUE | ROOM | NAMES | RELAY,
 };
 
 #undef VIEW

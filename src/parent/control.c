@@ -69,8 +69,11 @@ static enum verdict answer_status(struct asker *a, const struct rec_command *cmd
 	answer_row(a, "parent", &self);
 	answer_row(a, "warden", &p->warden);
 	answer_row(a, "queue", &p->queue);
+	answer_row(a, "names", &p->names);
 	for (uint32_t i = 0; i < p->n_doors; i++)
 		answer_row(a, "door", &p->doors[i]);
+	for (uint32_t i = 0; i < p->n_relays; i++)
+		answer_row(a, "relay", &p->relays[i]);
 	while ((c = map_next(&p->rooms, &at)) != NULL)
 		answer_row(a, "room", c);
 	return VERDICT_OK;

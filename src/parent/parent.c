@@ -25,6 +25,10 @@ struct child *parent_child(struct parent *p, enum role role, uint64_t index)
 		return &p->warden;
 	case ROLE_QUEUE:
 		return &p->queue;
+	case ROLE_NAMES:
+		return &p->names;
+	case ROLE_RELAY:
+		return index < p->n_relays ? &p->relays[index] : NULL;
 	case ROLE_DOOR:
 		return index < p->n_doors ? &p->doors[index] : NULL;
 	case ROLE_ROOM:
@@ -36,18 +40,34 @@ struct child *parent_child(struct parent *p, enum role role, uint64_t index)
 
 /* ---- who is joined with whom ---- */
 
+/* Who has a channel to whom, rooms apart (room.c): sets of 1 << role. */
+static const unsigned peers[ROLE_COUNT] = {
+	[ROLE_DOOR] = 1 << ROLE_WARDEN | 1 << ROLE_QUEUE | 1 << ROLE_NAMES,
+	[ROLE_RELAY] = 1 << ROLE_WARDEN | 1 << ROLE_QUEUE | 1 << ROLE_NAMES,
+	[ROLE_WARDEN] = 1 << ROLE_DOOR | 1 << ROLE_RELAY | 1 << ROLE_NAMES,
+	[ROLE_QUEUE] = 1 << ROLE_DOOR | 1 << ROLE_RELAY,
+	[ROLE_NAMES] = 1 << ROLE_DOOR | 1 << ROLE_RELAY | 1 << ROLE_WARDEN,
+};
+
+static void join_each(struct child *c, struct child *others, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (peers[c->role] & (1u << others[i].role))
+			child_join(&others[i], c);
+}
+
+/* One that has just started, with all its peers. */
 static void join_all(struct child *c)
 {
 	struct parent *p = c->parent;
 
-	if (c->role == ROLE_DOOR) {
-		child_join(c, &p->warden);
-		child_join(c, &p->queue);
+	join_each(c, p->doors, p->n_doors);
+	join_each(c, p->relays, p->n_relays);
+	join_each(c, &p->warden, 1);
+	join_each(c, &p->queue, 1);
+	join_each(c, &p->names, 1);
+	if (c->role == ROLE_DOOR)
 		parent_give_listeners(p, c, 0);
-		return;
-	}
-	for (uint32_t i = 0; i < p->n_doors; i++)
-		child_join(&p->doors[i], c);
 }
 
 /* ---- what children say ---- */
@@ -57,7 +77,10 @@ static bool all_ready(const struct parent *p)
 	for (uint32_t i = 0; i < p->n_doors; i++)
 		if (!p->doors[i].ready)
 			return false;
-	return p->warden.ready && p->queue.ready;
+	for (uint32_t i = 0; i < p->n_relays; i++)
+		if (!p->relays[i].ready)
+			return false;
+	return p->warden.ready && p->queue.ready && p->names.ready;
 }
 
 static void child_ready(struct child *c)
@@ -164,18 +187,28 @@ static void child_ended(struct child *c, int status)
 		start_again(&c->again);
 }
 
+/* Those that always run, one after another: start with *at = 0. */
+static struct child *fixed_next(struct parent *p, uint32_t *at)
+{
+	struct child *const single[] = { &p->warden, &p->queue, &p->names };
+	uint32_t i = (*at)++, n = sizeof single / sizeof *single;
+
+	if (i < n)
+		return single[i];
+	if (i - n < p->n_doors)
+		return &p->doors[i - n];
+	return i - n - p->n_doors < p->n_relays ? &p->relays[i - n - p->n_doors] : NULL;
+}
+
 static struct child *child_of_pid(struct parent *p, int pid)
 {
 	struct child *c;
+	uint32_t i = 0;
 	size_t at = 0;
 
-	if (p->warden.pid == pid)
-		return &p->warden;
-	if (p->queue.pid == pid)
-		return &p->queue;
-	for (uint32_t i = 0; i < p->n_doors; i++)
-		if (p->doors[i].pid == pid)
-			return &p->doors[i];
+	while ((c = fixed_next(p, &i)) != NULL)
+		if (c->pid == pid)
+			return c;
 	while ((c = map_next(&p->rooms, &at)) != NULL)
 		if (c->pid == pid)
 			return c;
@@ -185,15 +218,16 @@ static struct child *child_of_pid(struct parent *p, int pid)
 static bool any_alive(struct parent *p)
 {
 	struct child *c;
+	uint32_t i = 0;
 	size_t at = 0;
 
-	for (uint32_t i = 0; i < p->n_doors; i++)
-		if (p->doors[i].pid)
+	while ((c = fixed_next(p, &i)) != NULL)
+		if (c->pid)
 			return true;
 	while ((c = map_next(&p->rooms, &at)) != NULL)
 		if (c->pid)
 			return true;
-	return p->warden.pid || p->queue.pid;
+	return false;
 }
 
 static void reap(struct parent *p)
@@ -219,9 +253,12 @@ void parent_each(struct parent *p, void (*fn)(struct child *c, uint8_t arg), uin
 
 	for (uint32_t i = 0; i < p->n_doors; i++)
 		fn(&p->doors[i], arg);
+	for (uint32_t i = 0; i < p->n_relays; i++)
+		fn(&p->relays[i], arg);
 	fn(&p->queue, arg);
 	while ((c = map_next(&p->rooms, &at)) != NULL)
 		fn(c, arg);
+	fn(&p->names, arg);
 	fn(&p->warden, arg);
 }
 
@@ -366,6 +403,7 @@ static enum status make_folders(const struct conf *c)
 		{ "directory", 0700, ROLE_WARDEN }, { "keys", 0700, ROLE_WARDEN },
 		{ "spool", 0700, ROLE_QUEUE },	    { "mail", 0711, ROLE_PARENT },
 		{ "log", 0700, ROLE_PARENT },	    { "run", 0700, ROLE_PARENT },
+		{ "relay", 0700, ROLE_RELAY },
 	};
 	char path[4096];
 
@@ -426,27 +464,43 @@ static void child_init(struct parent *p, struct child *c, enum role role, uint32
 	c->ch.watch.fd = -1;
 }
 
+/* As many as the setting says, or one for each processor. */
+static enum status make_children(struct parent *p, enum role role, int64_t wanted, uint32_t most,
+				 struct child **ret_children, uint32_t *ret_n)
+{
+	uint32_t n = wanted ? (uint32_t)wanted : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+	struct child *all;
+
+	if (n > most)
+		n = most;
+	all = calloc(n, sizeof *all);
+	if (all == NULL)
+		return ST_NOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		child_init(p, &all[i], role, i);
+	*ret_children = all;
+	*ret_n = n;
+	return ST_OK;
+}
+
 static enum status start_children(struct parent *p)
 {
+	struct child *c;
+	uint32_t i = 0;
 	enum status st;
 
-	p->n_doors = p->conf.doors ? (uint32_t)p->conf.doors : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
-	if (p->n_doors > DOORS_MAX)
-		p->n_doors = DOORS_MAX;
-	p->doors = calloc(p->n_doors, sizeof *p->doors);
-	if (p->doors == NULL)
-		return ST_NOMEM;
 	child_init(p, &p->warden, ROLE_WARDEN, 0);
 	child_init(p, &p->queue, ROLE_QUEUE, 0);
-	for (uint32_t i = 0; i < p->n_doors; i++)
-		child_init(p, &p->doors[i], ROLE_DOOR, i);
-	st = child_start(&p->warden);
+	child_init(p, &p->names, ROLE_NAMES, 0);
+	st = make_children(p, ROLE_DOOR, p->conf.doors, DOORS_MAX, &p->doors, &p->n_doors);
 	if (st == ST_OK)
-		st = child_start(&p->queue);
-	for (uint32_t i = 0; i < p->n_doors && st == ST_OK; i++)
-		st = child_start(&p->doors[i]);
-	for (uint32_t i = 0; i < p->n_doors && st == ST_OK; i++)
-		join_all(&p->doors[i]);
+		st = make_children(p, ROLE_RELAY, p->conf.relays, RELAYS_MAX, &p->relays, &p->n_relays);
+	/* Each is joined with those that were there before it. */
+	while (st == ST_OK && (c = fixed_next(p, &i)) != NULL) {
+		st = child_start(c);
+		if (st == ST_OK)
+			join_all(c);
+	}
 	return st;
 }
 

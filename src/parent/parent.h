@@ -11,7 +11,7 @@
 #include "conf/conf.h"
 #include "ipc/records.h"
 
-enum { LISTENERS_MAX = 64, DOORS_MAX = 64 };
+enum { LISTENERS_MAX = 64, DOORS_MAX = 64, RELAYS_MAX = 64 };
 
 /* One process of ours, alive or to be started again. */
 struct child {
@@ -55,9 +55,11 @@ struct parent {
 	struct conf conf;
 	char room_program[48];	/* what a room is started from */
 	struct loop *loop;
-	struct child warden, queue;
+	struct child warden, queue, names;
 	struct child *doors;
 	uint32_t n_doors;
+	struct child *relays;
+	uint32_t n_relays;
 	struct map rooms;	/* account -> struct child */
 	size_t n_rooms;
 	struct map holders;	/* account -> struct holder */
