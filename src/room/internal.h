@@ -30,6 +30,7 @@ struct room {
 	struct timer house;	/* when nothing came for a moment: what may wait */
 	bool leaving;
 	unsigned lefts;		/* answers that are missing before we may go */
+	struct sandbox_filter filter;
 	struct buf out;
 };
 
