@@ -47,6 +47,8 @@ struct lane {
 	struct queue *q;
 	uint64_t account;
 	struct channel ch;
+	bool in_line;		/* to ask the parent, with too many before it */
+	struct lane *behind;	/* in that line */
 	bool asked;		/* the parent was asked for a channel, */
 	steady_ms asked_until;	/* and after this is asked again */
 	bool left;		/* we said that nothing more will come */
@@ -90,6 +92,7 @@ struct queue {
 	bool commit_now;	/* and should be, letters or not */
 	uint32_t promised;	/* letters in promises */
 	uint32_t asked;		/* rooms asked for and not yet there */
+	struct lane *line, **line_end;	/* who asks next */
 };
 
 /* intake.c: letters from doors, group commit. */
