@@ -189,6 +189,16 @@ static struct view take_address(struct view *list)
 	return one;
 }
 
+uint16_t conf_port(const char *list)
+{
+	struct view rest = view_cstr(list), one = take_address(&rest);
+	uint64_t port = 0;
+
+	while (one.n && view_find(one, ':') < one.n)
+		one = view_skip(one, view_find(one, ':') + 1);
+	return view_u64(one, &port) ? (uint16_t)port : 0;
+}
+
 static enum status check_list(const struct setting *s, struct view list, struct buf *why)
 {
 	struct view one;
@@ -204,14 +214,25 @@ static enum status check_list(const struct setting *s, struct view list, struct 
 	return ST_OK;
 }
 
-enum status conf_check(const struct conf *c, struct buf *why)
+static enum status check_sts(const struct conf *c, struct buf *why)
+{
+	static const char *const modes[] = { "none", "testing", "enforce" };
+
+	for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+		if (strcmp(c->sts_mode, modes[i]) == 0)
+			return ST_OK;
+	buf_putf(why, "sts.mode is \"%s\", but should be none, testing or enforce", c->sts_mode);
+	return ST_SYNTAX;
+}
+
+static enum status check_clear_text(const struct conf *c, struct buf *why)
 {
 	for (int service = 0; service < SERVICE_COUNT && c->login_clear_text; service++) {
 		struct view list = view_cstr(c->listen[service]), one;
 		bool loopback = true;
 
 		/* Port 25 takes no logins; with TLS from the first byte nothing is clear. */
-		if (service == SERVICE_SMTP || service_implicit_tls((enum service)service))
+		if (service == SERVICE_SMTP || service == SERVICE_HTTP || service_implicit_tls((enum service)service))
 			continue;
 		while (loopback && (one = take_address(&list)).n)
 			if (!parse_address(one, &loopback) || !loopback)
@@ -224,6 +245,13 @@ enum status conf_check(const struct conf *c, struct buf *why)
 		return ST_DENIED;
 	}
 	return ST_OK;
+}
+
+enum status conf_check(const struct conf *c, struct buf *why)
+{
+	enum status st = check_clear_text(c, why);
+
+	return st == ST_OK ? check_sts(c, why) : st;
 }
 
 enum status conf_set(struct conf *c, struct view key, struct view value, struct buf *why)

@@ -63,6 +63,9 @@ enum status conf_check(const struct conf *c, struct buf *why) MUST_USE;
  * ST_IO. */
 enum status conf_load(const char *dir, struct conf *ret_conf, struct buf *why) MUST_USE;
 
+/* The port of the first address in a listen.* list; 0: there is none. */
+uint16_t conf_port(const char *list);
+
 /* All settings as key=value lines, and back. */
 void conf_text(const struct conf *c, struct buf *out);
 enum status conf_take(struct view text, struct conf *ret_conf) MUST_USE;

@@ -316,6 +316,18 @@ static bool is_address(struct view v)
 	return is_domain(domain);
 }
 
+enum verdict directory_has_domain(struct directory *d, struct view domain)
+{
+	char low[ADDRESS_MAX];
+	bool ours = false;
+
+	if (!is_domain(domain))
+		return VERDICT_NO;
+	if (has(d, Q_DOMAIN, folded(domain, low), &ours) != ST_OK)
+		return VERDICT_LATER;
+	return ours ? VERDICT_OK : VERDICT_NO;
+}
+
 enum status directory_add_domain(struct directory *d, struct view domain)
 {
 	if (!is_domain(domain))

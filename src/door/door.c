@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "door/login/people.h"
+#include "door/web/web.h"
 #include "mta/in/session.h"
 #include "role/role.h"
 
@@ -35,6 +36,7 @@ struct door {
 	size_t n_listeners;
 	struct smtp_host smtp;
 	struct people people;
+	struct web web;
 	struct timer stop_late;
 	struct sink_budget budget;
 	struct certificates certificates;
@@ -53,6 +55,14 @@ static void smtp_ended(void *arg, struct smtp_session *s)
 	d->connections--;
 	if (d->proc.stopping && d->connections == 0)
 		loop_stop(d->proc.loop);
+}
+
+static void visit_ended(void *arg, uint64_t sid)
+{
+	struct door *d = arg;
+
+	crowd_leave(&d->crowd, sid);
+	d->connections--;
 }
 
 static void person_ended(void *arg, uint64_t sid)
@@ -116,7 +126,9 @@ static void welcome(struct door *d, enum service service, int fd, const struct s
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	address_text(sa, peer);
 	d->connections++;
-	if (service >= SERVICE_IMAP)
+	if (service >= SERVICE_HTTP)
+		st = web_open(&d->web, service, fd, peer, sid);
+	else if (service >= SERVICE_IMAP)
 		st = person_open(&d->people, service, fd, peer, crowd_is_loopback(sa), sid);
 	else
 		st = smtp_session_open(&d->smtp, service, fd, peer, crowd_is_loopback(sa), sid);
@@ -346,6 +358,12 @@ int door_main(void)
 		.ended = person_ended, .door = d,
 	};
 	people_begin(&d->people);
+	d->web = (struct web){
+		.loop = d->proc.loop, .conf = &d->proc.conf, .warden = &d->warden, .tls = d->certificates.tls,
+		.ended = visit_ended, .door = d,
+	};
+	if (web_begin(&d->web) != ST_OK)
+		return 1;
 	role_lock_in(&d->proc, &(struct sandbox){ .calls = SANDBOX_ACCEPT | SANDBOX_MEMFD });
 	role_run(&d->proc);
 	log_flush();

@@ -24,12 +24,24 @@ static void rcpt_ask(struct warden *w, struct channel *ch, const struct record *
 	(void)!role_send(ch, &w->out, -1);
 }
 
+static void domain_ask(struct warden *w, struct channel *ch, const struct record *rec)
+{
+	struct rec_domain_ask in;
+
+	if (!rec_take_domain_ask(rec->body, &in))
+		return;
+	rec_put_domain_answer(&w->out, rec->call, rec->sid,
+			      &(struct rec_domain_answer){ (uint8_t)directory_has_domain(w->directory, in.domain) });
+	(void)!role_send(ch, &w->out, -1);
+}
+
 /* What doors may ask, and what answers it: the only list. */
 static const struct {
 	enum record_type type;
 	void (*answer)(struct warden *w, struct channel *ch, const struct record *rec);
 } questions[] = {
 	{ REC_rcpt_ask, rcpt_ask },
+	{ REC_domain_ask, domain_ask },
 	{ REC_login_ask, login_ask },
 	{ REC_room_ask, room_ask },
 	{ REC_certificate_ask, certificate_ask },

@@ -22,6 +22,7 @@ struct exchange {
 	struct buf body;
 	struct http_reply reply;
 	bool too_large, answered;
+	bool suspended;		/* the answer has to wait for somebody */
 };
 
 /* Let the library do what it can, and be called again when it wants to. */
@@ -72,7 +73,7 @@ static struct view host_of(const struct exchange *x, char out[HTTP_HOST_MAX])
 	return view_make(out, host.n);
 }
 
-static void answer(void *arg)
+static void answer_it(void *arg)
 {
 	struct exchange *x = arg;
 	struct http *h = x->h;
@@ -82,12 +83,19 @@ static void answer(void *arg)
 		.body = buf_view(&x->body), .query = query, .owner = x,
 	};
 
-	x->reply = (struct http_reply){ .status = 200, .type = "text/plain", .body = BUF(HTTP_REPLY_MAX) };
+	x->reply = (struct http_reply){
+		.status = 200, .type = "text/plain", .body = BUF(HTTP_REPLY_MAX), .location = BUF(HTTP_LOCATION_MAX),
+	};
 	h->answer(h->owner, &rq, &x->reply);
-	if (buf_status(&x->reply.body) != ST_OK)
+	buf_putc(&x->reply.location, '\0');
+	if (buf_status(&x->reply.body) != ST_OK || buf_status(&x->reply.location) != ST_OK)
 		x->reply.status = 503;
 	x->answered = true;
+	if (!x->suspended)
+		return;
 	MHD_resume_connection(x->connection);
+	/* The library goes on when it is run, on the loop's own stack. */
+	(void)!loop_timer(h->loop, &h->timer, clock_steady());
 }
 
 static enum MHD_Result send_reply(struct exchange *x)
@@ -100,7 +108,7 @@ static enum MHD_Result send_reply(struct exchange *x)
 		return MHD_NO;
 	if (MHD_add_response_header(out, "Content-Type", r->type) == MHD_YES &&
 	    MHD_add_response_header(out, "X-Content-Type-Options", "nosniff") == MHD_YES &&
-	    (r->location == NULL || MHD_add_response_header(out, "Location", r->location) == MHD_YES))
+	    (r->location.n <= 1 || MHD_add_response_header(out, "Location", r->location.p) == MHD_YES))
 		done = MHD_queue_response(x->connection, r->status, out);
 	MHD_destroy_response(out);
 	return done;
@@ -131,6 +139,33 @@ static bool knows(const char *method)
 	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 || strcmp(method, "POST") == 0;
 }
 
+/* ---- what two may read in two ways ---- */
+
+struct framing {
+	unsigned lengths, codings, hosts;
+};
+
+static enum MHD_Result count(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct framing *f = arg;
+	struct view v = view_cstr(name);
+
+	(void)kind;
+	(void)value;
+	f->lengths += view_eq_i(v, VIEW("Content-Length"));
+	f->codings += view_eq_i(v, VIEW("Transfer-Encoding"));
+	f->hosts += view_eq_i(v, VIEW("Host"));
+	return MHD_YES;
+}
+
+static bool is_ambiguous(struct MHD_Connection *c)
+{
+	struct framing f = { 0 };
+
+	MHD_get_connection_values(c, MHD_HEADER_KIND, count, &f);
+	return f.lengths + f.codings > 1 || f.hosts > 1;
+}
+
 /* The library's call: once when the head is there, for each piece of a body,
  * at its end, and once more when we have resumed. */
 static enum MHD_Result request(void *arg, struct MHD_Connection *c, const char *path, const char *method,
@@ -141,7 +176,10 @@ static enum MHD_Result request(void *arg, struct MHD_Connection *c, const char *
 	(void)version;
 	if (x == NULL) {
 		*state = x = begin(arg, c, path, method);
-		return x ? MHD_YES : MHD_NO;
+		if (x == NULL)
+			return MHD_NO;
+		/* Answered before the body has come, it is the last of its connection. */
+		return is_ambiguous(c) ? refuse(x, MHD_HTTP_BAD_REQUEST) : MHD_YES;
 	}
 	if (*n) {
 		buf_put(&x->body, view_make(piece, *n));
@@ -155,11 +193,13 @@ static enum MHD_Result request(void *arg, struct MHD_Connection *c, const char *
 		return refuse(x, MHD_HTTP_METHOD_NOT_ALLOWED);
 	if (x->too_large)
 		return refuse(x, MHD_HTTP_CONTENT_TOO_LARGE);
+	if (co_start(answer_it, x) != ST_OK)
+		return refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE);
+	if (x->answered)
+		return send_reply(x);
+	x->suspended = true;
 	MHD_suspend_connection(c);
-	if (co_start(answer, x) == ST_OK)
-		return MHD_YES;
-	MHD_resume_connection(c);
-	return refuse(x, MHD_HTTP_SERVICE_UNAVAILABLE);
+	return MHD_YES;
 }
 
 static void completed(void *arg, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode why)
@@ -173,6 +213,7 @@ static void completed(void *arg, struct MHD_Connection *c, void **state, enum MH
 		return;
 	buf_free(&x->body);
 	buf_free(&x->reply.body);
+	buf_free(&x->reply.location);
 	free(x->path);
 	free(x);
 	*state = NULL;

@@ -5,6 +5,9 @@
  * TLS and knows warden's keys), is driven by our loop, and starts no thread.
  * Each request is answered by one function on a coroutine, which may wait.
  *
+ * A request that says twice how long it is, or for which host, is refused
+ * (RFC 9112 6.3, 3.2): others on the way may have read the other one.
+ *
  * Limits: HTTP_MEMORY bytes for the head of a request, HTTP_BODY_MAX of its
  * body, HTTP_CONNECTIONS at once, HTTP_SILENCE_S of silence.
  */
@@ -15,7 +18,7 @@
 #include "base/loop.h"
 
 enum { HTTP_MEMORY = 16 * 1024, HTTP_BODY_MAX = 16 * 1024, HTTP_CONNECTIONS = 1000, HTTP_SILENCE_S = 30 };
-enum { HTTP_HOST_MAX = 255, HTTP_REPLY_MAX = 1024 * 1024 };
+enum { HTTP_HOST_MAX = 255, HTTP_LOCATION_MAX = 1024, HTTP_REPLY_MAX = 1024 * 1024 };
 
 struct http;
 
@@ -33,7 +36,7 @@ struct http_request {
 struct http_reply {
 	unsigned status;	/* 200 where nothing is set */
 	const char *type;	/* of the body */
-	const char *location;	/* or NULL (3xx) */
+	struct buf location;	/* 3xx */
 	struct buf body;
 };
 
