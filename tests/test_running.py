@@ -86,7 +86,7 @@ def test_nothing_needs_root(tmp_path_factory):
     run("account", "add", "Jones@foo.com", "--password-stdin", stdin="secret")
     with open(os.path.join(d, "waxwing.conf"), "w") as f:
         f.write(f'listen = {{ smtp = "127.0.0.1:{port}"; ' +
-                "".join(f'{s} = ""; ' for s in ("submission", "submissions", "imap", "imaps", "pop3", "pop3s")) +
+                "".join(f'{s} = ""; ' for s in ("submission", "submissions", "imap", "imaps", "pop3", "pop3s", "https")) +
                 "};\n")
     server = subprocess.Popen([program, "serve", "--dir", d], stdin=subprocess.DEVNULL, **as_nobody)
     try:
