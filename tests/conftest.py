@@ -98,6 +98,10 @@ class Instance:
         path = os.path.join(self.dir, "log/waxwing.log")
         return open(path, errors="replace").read() if os.path.exists(path) else ""
 
+    def complaints(self):
+        """What the log says went wrong, however long ago."""
+        return "".join(x for x in self.log().splitlines(True) if " died " in x or " why=" in x)[-6000:]
+
     def wait_log(self, pattern, limit=10):
         end = time.monotonic() + limit
         while not re.search(pattern, self.log()):
@@ -107,7 +111,7 @@ class Instance:
     def wait_until(self, true, limit=30):
         end = time.monotonic() + limit
         while not true():
-            assert time.monotonic() < end, f"waited {limit} s in vain:\n{self.log()[-6000:]}"
+            assert time.monotonic() < end, f"waited {limit} s in vain:\n{self.complaints()}...\n{self.log()[-6000:]}"
             time.sleep(0.02)
 
     def pids(self, role=None):

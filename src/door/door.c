@@ -35,6 +35,7 @@ struct door {
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
 	struct smtp_host smtp;
+	struct smtp_session *smtp_sessions;
 	struct people people;
 	struct web web;
 	struct timer stop_late;
@@ -71,7 +72,7 @@ static void person_ended(void *arg, uint64_t sid)
 
 	crowd_leave(&d->crowd, sid);
 	d->connections--;
-	if (d->proc.stopping && d->people.n == 0)
+	if (d->proc.stopping && d->connections == 0)
 		loop_stop(d->proc.loop);
 }
 
@@ -251,7 +252,8 @@ static void add_channel(struct door *d, const struct rec_channel_to *to, int fd)
 		close(fd);
 		return;
 	}
-	channel_close(ch);
+	/* It may have answered before it died. */
+	channel_drain(ch);
 	*ch = (struct channel){
 		.receive = peer_says, .allowed = record_allowed, .owner = d,
 		.self = ROLE_DOOR, .peer = to->role,
@@ -317,8 +319,9 @@ static void stop(struct role_process *p)
 	for (size_t i = 0; i < d->n_listeners; i++)
 		loop_unwatch(p->loop, &d->listeners[i].watch);
 	people_stop(&d->people);
+	smtp_sessions_stop(&d->smtp);
 	d->stop_late.fire = stop_late;
-	if (d->people.n == 0 || loop_timer(p->loop, &d->stop_late, clock_steady() + STOP_MS) != ST_OK)
+	if (d->connections == 0 || loop_timer(p->loop, &d->stop_late, clock_steady() + STOP_MS) != ST_OK)
 		loop_stop(p->loop);
 }
 
@@ -346,6 +349,7 @@ int door_main(void)
 	d->smtp = (struct smtp_host){
 		.loop = d->proc.loop, .conf = &d->proc.conf, .warden = &d->warden, .queue = &d->queue,
 		.budget = &d->budget, .stopping = &d->proc.stopping, .ended = smtp_ended, .door = d,
+		.sessions = &d->smtp_sessions,
 	};
 	d->listen_again.fire = listen_again;
 	d->certificates.asked = certificates_asked;

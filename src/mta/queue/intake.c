@@ -22,15 +22,20 @@ static struct letter *letter_new(const struct envelope *e)
 	return l;
 }
 
-/* From now on it is owed: put each recipient into its lane. */
-static void schedule(struct queue *q, struct letter *l, const struct envelope *e)
+/* From now on it is owed: put each recipient into its lane.  ST_NOMEM. */
+static enum status schedule(struct queue *q, struct letter *l, const struct envelope *e)
 {
-	for (uint32_t i = 0; i < l->n; i++) {
+	enum status st = ST_OK;
+
+	for (uint32_t i = 0; i < l->n && st == ST_OK; i++) {
 		uint64_t account = e->recipients[i].account;
 
-		if (account == 0 || lane_add(q, account, &l->to[i]) != ST_OK)
+		if (account)
+			st = lane_add(q, account, &l->to[i]);
+		else
 			log_event(LOG_WARN_, "unroutable", "id=%s recipient=%u", l->name, i);
 	}
+	return st;
 }
 
 enum status queue_found(void *arg, uint64_t id, const struct spool_place *at, struct view envelope)
@@ -51,14 +56,14 @@ enum status queue_found(void *arg, uint64_t id, const struct spool_place *at, st
 	if (st != ST_OK)
 		return st;
 	l = letter_new(&e);
-	if (l == NULL || map_set(&q->letters, id, l) != ST_OK) {
+	if (l == NULL || known_add(q, id, envelope, at->body_n) != ST_OK ||
+	    map_set(&q->letters, id, l) != ST_OK) {
 		free(l);
 		return ST_NOMEM;
 	}
 	l->id = id;
 	l->at = *at;
-	schedule(q, l, &e);
-	return ST_OK;
+	return schedule(q, l, &e);
 }
 
 static void answer(struct queue *q, struct channel *ch, uint32_t call, uint64_t sid, enum verdict v,
@@ -92,6 +97,25 @@ static enum verdict verdict_of(enum status st)
 	return st == ST_OK ? VERDICT_OK : st == ST_NOSPACE ? VERDICT_FULL : VERDICT_LATER;
 }
 
+static void add_promise(struct queue *q, struct promise *p)
+{
+	q->promised++;
+	*q->promises_end = p;
+	q->promises_end = &p->next;
+}
+
+/* One that the queue before us has kept: its answer waits for the commit too. */
+static enum status promise_known(struct queue *q, struct channel *ch, const struct record *rec, uint64_t id)
+{
+	struct promise *p = malloc(sizeof *p);
+
+	if (p == NULL)
+		return ST_NOMEM;
+	*p = (struct promise){ .ch = ch, .call = rec->call, .sid = rec->sid, .known = id };
+	add_promise(q, p);
+	return ST_OK;
+}
+
 /* Takes rec->fd where it is of use (and leaves -1). */
 static enum status promise(struct queue *q, struct channel *ch, struct record *rec,
 			   const struct rec_letter *in)
@@ -120,12 +144,10 @@ static enum status promise(struct queue *q, struct channel *ch, struct record *r
 		free(p);
 		return st;
 	}
-	*p = (struct promise){ NULL, ch, rec->call, rec->sid, l };
-	q->promised++;
+	*p = (struct promise){ .ch = ch, .call = rec->call, .sid = rec->sid, .letter = l };
 	if (hold(q, l, rec->fd))
 		rec->fd = -1;
-	*q->promises_end = p;
-	q->promises_end = &p->next;
+	add_promise(q, p);
 	return ST_OK;
 }
 
@@ -141,8 +163,14 @@ void queue_door_gone(struct channel *ch)
 void queue_take_letter(struct queue *q, struct channel *ch, struct record *rec)
 {
 	struct rec_letter in;
-	enum status st = rec_take_letter(rec->body, &in) ? promise(q, ch, rec, &in) : ST_SYNTAX;
+	enum status st = ST_SYNTAX;
+	uint64_t known = 0;
 
+	if (rec_take_letter(rec->body, &in)) {
+		if (in.again)
+			known = known_find(q, in.envelope, in.size);
+		st = known ? promise_known(q, ch, rec, known) : promise(q, ch, rec, &in);
+	}
 	if (rec->fd >= 0)
 		close(rec->fd);
 	if (st != ST_OK)
@@ -153,10 +181,13 @@ static void keep(struct queue *q, struct letter *l)
 {
 	struct view env;
 	struct envelope e;
+	enum status st;
 
 	arena_free(&q->arena);
-	if (spool_envelope(q->spool, &l->at, &env) == ST_OK &&
-	    envelope_take(env, &q->arena, &e) == ST_OK) {
+	st = spool_envelope(q->spool, &l->at, &env);
+	if (st == ST_OK)
+		st = envelope_take(env, &q->arena, &e);
+	if (st == ST_OK) {
 		log_begin(LOG_INFO_, "queued");
 		log_str("id", l->name);
 		log_hex("queue", l->id);
@@ -164,8 +195,12 @@ static void keep(struct queue *q, struct letter *l)
 		log_u64("size", l->at.body_n);
 		log_u64("recipients", l->n);
 		log_end();
-		schedule(q, l, &e);
+		st = schedule(q, l, &e);
 	}
+	if (st == ST_NOMEM)
+		queue_give_up(q, "letter");
+	else if (st != ST_OK)
+		log_event(LOG_ERROR_, "held", "id=%s why=\"%s\"", l->name, status_name(st));
 }
 
 /* Letters that have stayed long move out of the oldest segment. */
@@ -201,6 +236,12 @@ static void move_stale(struct queue *q)
 static void answer_all(struct queue *q, struct promise *p, enum status st)
 {
 	for (; p; p = p->next) {
+		if (p->known) {
+			enum status kept = st == ST_OK ? known_kept(q, p) : st;
+
+			answer(q, p->ch, p->call, p->sid, verdict_of(kept), p->known);
+			continue;
+		}
 		/* Cannot fail: the place was reserved. */
 		if (st == ST_OK && map_set(&q->letters, p->letter->id, p->letter) == ST_OK) {
 			answer(q, p->ch, p->call, p->sid, VERDICT_OK, p->letter->id);
@@ -226,6 +267,9 @@ void queue_commit(struct turn_hook *h)
 	q->promises_end = &q->promises;
 	q->promised = 0;
 	q->done_waiting = q->commit_now = false;
+	for (next = p; next; next = next->next)
+		if (next->known)
+			known_write_again(q, next);
 	st = spool_commit(q->spool);
 	if (st != ST_OK) {
 		log_event(LOG_ERROR_, "spool", "why=\"%s\"", status_name(st));

@@ -15,8 +15,15 @@ enum { ROOM_WINDOW = 64, ROOM_WINDOW_BYTES = 2 * 1024 * 1024, ROOMS_ASKED = 64 }
  * room died of DEADLY times is set aside for longer. */
 enum { ROOM_GONE_MS = 20, ROOM_AGAIN_MS = 1000, PAUSE_MOST_MS = 60000, DEADLY = 5, HELD_MS = 1800000 };
 
+/* A room is asked for again when the parent has not answered for so long. */
+enum { ROOM_ASKED_MS = 10000 };
+
 /* Bytes of letters moved to a new segment at a time (spool_copy). */
 enum { MOVE_BYTES = 8 * 1024 * 1024, MOVE_LETTERS = 1024 };
+
+/* How long a letter that was owed at the start is known by its envelope; no
+ * door offers one again for so long (mta/in/letter.c). */
+enum { KNOWN_MS = 600000 };
 
 /* Doors' memory files that are held until the room has them. */
 enum { HELD_MAX = 256, HELD_BYTES = 64 * 1024 * 1024 };
@@ -47,8 +54,7 @@ struct lane {
 	struct queue *q;
 	uint64_t account;
 	struct channel ch;
-	bool asked;		/* the parent was asked for a channel, */
-	steady_ms asked_until;	/* and after this is asked again */
+	bool asked;		/* the parent was asked for a channel */
 	bool left;		/* we said that nothing more will come */
 	bool progress;		/* this room has taken a letter */
 	bool flushing;
@@ -70,7 +76,10 @@ struct promise {
 	struct channel *ch;	/* NULL: its door is gone */
 	uint32_t call;
 	uint64_t sid;
-	struct letter *letter;
+	struct letter *letter;	/* NULL: one that is kept already, */
+	uint64_t known;		/* under this queue id; */
+	enum status copied;	/* was it written again? */
+	struct spool_place at;	/* where */
 };
 
 struct queue {
@@ -89,6 +98,9 @@ struct queue {
 	bool done_waiting;	/* DONEs are not committed yet, */
 	bool commit_now;	/* and should be, letters or not */
 	uint32_t promised;	/* letters in promises */
+	struct known *known;	/* owed at the start, by envelope */
+	size_t n_known, cap_known;
+	struct timer forget;
 	uint32_t asked;		/* rooms asked for and not yet there */
 };
 
@@ -98,6 +110,15 @@ void queue_commit(struct turn_hook *h);
 /* The door on that channel is gone: nobody waits for its answers. */
 void queue_door_gone(struct channel *ch);
 enum status queue_found(void *arg, uint64_t id, const struct spool_place *at, struct view envelope);
+
+/* known.c: letters that were owed at the start, each told once; then begin. */
+enum status known_add(struct queue *q, uint64_t id, struct view envelope, uint64_t size) MUST_USE;
+void known_begin(struct queue *q);
+/* The queue id of a letter that is offered again, or 0. */
+uint64_t known_find(const struct queue *q, struct view envelope, uint64_t size);
+/* Before the commit, and after one that worked: is it kept? */
+void known_write_again(struct queue *q, struct promise *p);
+enum status known_kept(struct queue *q, const struct promise *p) MUST_USE;
 
 /* lane.c: handing over to rooms. */
 enum status lane_add(struct queue *q, uint64_t account, struct handover *h) MUST_USE;
@@ -110,6 +131,9 @@ bool lane_flush_all(struct queue *q);
 void lane_remove(struct queue *q, struct handover *h);
 /* queue.c: flush and commit no later than in so many ms. */
 void queue_flush_in(struct queue *q, uint64_t ms);
+/* There is no memory to remember by what is owed.  It lies in the spool, where
+ * the next queue finds it: this one ends. */
+void queue_give_up(struct queue *q, const char *what);
 void letter_settled(struct queue *q, struct letter *l);
 /* Gives back the memory file that the letter came in. */
 void letter_let_go(struct queue *q, struct letter *l);

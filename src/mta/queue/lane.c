@@ -48,7 +48,7 @@ static bool lane_has_work(const struct lane *l)
 static void want_again(struct lane *l, uint64_t in_ms)
 {
 	if (l->again.slot == 0 && loop_timer(l->q->proc.loop, &l->again, clock_steady() + in_ms) != ST_OK)
-		log_event(LOG_ERROR_, "timer", "%s", "");
+		queue_give_up(l->q, "timer");
 }
 
 static void asked_no_more(struct lane *l)
@@ -56,6 +56,7 @@ static void asked_no_more(struct lane *l)
 	if (l->asked)
 		l->q->asked--;
 	l->asked = false;
+	loop_timer_clear(l->q->proc.loop, &l->again);
 }
 
 /* Asks the parent for a channel to the room; not for more than ROOMS_ASKED at
@@ -64,7 +65,7 @@ static void ask_for_room(struct lane *l)
 {
 	struct queue *q = l->q;
 
-	if ((l->asked && clock_steady() < l->asked_until) || channel_is_open(&l->ch) || l->again.slot)
+	if (channel_is_open(&l->ch) || l->again.slot)
 		return;
 	asked_no_more(l);
 	if (q->asked >= ROOMS_ASKED) {
@@ -77,8 +78,8 @@ static void ask_for_room(struct lane *l)
 		return;
 	}
 	l->asked = true;
-	l->asked_until = clock_steady() + PAUSE_MOST_MS;
 	q->asked++;
+	want_again(l, ROOM_ASKED_MS);
 }
 
 /* A long letter's bytes: the memory file that the door filled, where it is
@@ -129,7 +130,7 @@ static void put_off(struct lane *l, struct handover *h, uint64_t ms)
 	if (l->due.slot && l->due.at <= h->after)
 		return;
 	if (loop_timer(l->q->proc.loop, &l->due, h->after) != ST_OK)
-		log_event(LOG_ERROR_, "timer", "%s", "");
+		queue_give_up(l->q, "timer");
 }
 
 static void append(struct lane *l, struct handover *h)

@@ -68,7 +68,13 @@ void queue_flush_in(struct queue *q, uint64_t ms)
 	if (q->flush.slot && q->flush.at <= at)
 		return;
 	if (loop_timer(q->proc.loop, &q->flush, at) != ST_OK)
-		log_event(LOG_ERROR_, "timer", "%s", "");
+		queue_give_up(q, "timer");
+}
+
+void queue_give_up(struct queue *q, const char *what)
+{
+	log_event(LOG_ERROR_, "gives-up", "what=%s why=\"%s\"", what, status_name(ST_NOMEM));
+	loop_stop(q->proc.loop);
 }
 
 static void flush_due(struct timer *t)
@@ -132,6 +138,7 @@ int queue_main(void)
 	}
 	if (damaged)
 		log_event(LOG_ERROR_, "spool-damaged", "places=%llu", (unsigned long long)damaged);
+	known_begin(q);
 	q->commit.turn = queue_commit;
 	loop_at_turn(q->proc.loop, &q->commit);
 	queue_flush_in(q, 0);	/* and so every lane with work begins */
