@@ -1,6 +1,6 @@
 #include "ipc/envelope.h"
 
-enum { FORM = 1, LEAST = 44, RECIPIENT_LEAST = 21 };	/* bytes, where all views are empty */
+enum { FORM = 2, LEAST = 45, RECIPIENT_LEAST = 21 };	/* bytes, where all views are empty */
 
 void envelope_put(struct buf *b, const struct envelope *e)
 {
@@ -14,6 +14,7 @@ void envelope_put(struct buf *b, const struct envelope *e)
 	put_u8(b, e->smtputf8);
 	put_u8(b, e->ret);
 	put_u64(b, e->authenticated);
+	put_u8(b, (uint8_t)e->priority);
 	put_u32(b, e->n_recipients);
 	for (uint32_t i = 0; i < e->n_recipients; i++) {
 		const struct recipient *r = &e->recipients[i];
@@ -52,6 +53,7 @@ enum status envelope_take(struct view bytes, struct arena *a, struct envelope *r
 	e.smtputf8 = take_u8(&c);
 	e.ret = take_u8(&c);
 	e.authenticated = take_u64(&c);
+	e.priority = (int8_t)take_u8(&c);
 	e.n_recipients = take_u32(&c);
 	if (!cursor_ok(&c) || e.n_recipients > RECIPIENTS_MAX ||
 	    e.n_recipients > cursor_left(&c) / RECIPIENT_LEAST)

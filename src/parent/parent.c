@@ -44,8 +44,8 @@ struct child *parent_child(struct parent *p, enum role role, uint64_t index)
 static const unsigned peers[ROLE_COUNT] = {
 	[ROLE_DOOR] = 1 << ROLE_WARDEN | 1 << ROLE_QUEUE | 1 << ROLE_NAMES,
 	[ROLE_RELAY] = 1 << ROLE_WARDEN | 1 << ROLE_QUEUE | 1 << ROLE_NAMES,
-	[ROLE_WARDEN] = 1 << ROLE_DOOR | 1 << ROLE_RELAY | 1 << ROLE_NAMES,
-	[ROLE_QUEUE] = 1 << ROLE_DOOR | 1 << ROLE_RELAY,
+	[ROLE_WARDEN] = 1 << ROLE_DOOR | 1 << ROLE_QUEUE | 1 << ROLE_RELAY | 1 << ROLE_NAMES,
+	[ROLE_QUEUE] = 1 << ROLE_DOOR | 1 << ROLE_WARDEN | 1 << ROLE_RELAY,
 	[ROLE_NAMES] = 1 << ROLE_DOOR | 1 << ROLE_RELAY | 1 << ROLE_WARDEN,
 };
 

@@ -35,7 +35,7 @@ static void domain_ask(struct warden *w, struct channel *ch, const struct record
 	(void)!role_send(ch, &w->out, -1);
 }
 
-/* What doors may ask, and what answers it: the only list. */
+/* What may be asked (by whom: ipc/records.def), and what answers it: the only list. */
 static const struct {
 	enum record_type type;
 	void (*answer)(struct warden *w, struct channel *ch, const struct record *rec);
@@ -49,7 +49,7 @@ static const struct {
 	{ REC_ticket_key_ask, ticket_key_ask },
 };
 
-static void door_says(struct channel *ch, struct record *rec)
+static void peer_says(struct channel *ch, struct record *rec)
 {
 	struct warden *w = ch->owner;
 
@@ -60,26 +60,35 @@ static void door_says(struct channel *ch, struct record *rec)
 		close(rec->fd);
 }
 
+static struct channel *channel_of(struct warden *w, const struct rec_channel_to *to)
+{
+	if (to->role == ROLE_QUEUE)
+		return &w->queue;
+	if (to->role != ROLE_DOOR || to->index >= DOORS_MAX)
+		return NULL;
+	w->door_came[to->index]++;
+	return &w->doors[to->index];
+}
+
 static void parent_says(struct role_process *p, struct record *rec)
 {
 	struct warden *w = (struct warden *)((char *)p - offsetof(struct warden, proc));
 	struct rec_channel_to to;
-	struct channel *ch;
+	struct channel *ch = NULL;
 
 	if (rec->type == REC_key_file)
 		key_file(w, rec);
-	if (rec->type != REC_channel_to || !rec_take_channel_to(rec->body, &to) ||
-	    to.role != ROLE_DOOR || to.index >= DOORS_MAX) {
+	if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to))
+		ch = channel_of(w, &to);
+	if (ch == NULL) {
 		if (rec->fd >= 0)
 			close(rec->fd);
 		return;
 	}
-	ch = &w->doors[to.index];
 	channel_close(ch);
-	w->door_came[to.index]++;
 	*ch = (struct channel){
-		.receive = door_says, .allowed = record_allowed, .owner = w,
-		.peer_id = to.index, .self = ROLE_WARDEN, .peer = ROLE_DOOR,
+		.receive = peer_says, .allowed = record_allowed, .owner = w,
+		.peer_id = to.index, .self = ROLE_WARDEN, .peer = to.role,
 	};
 	if (channel_open(ch, p->loop, rec->fd) != ST_OK)
 		log_event(LOG_ERROR_, "channel", "%s", "");
@@ -120,7 +129,7 @@ int warden_main(void)
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	for (int i = 0; i < DOORS_MAX; i++)
 		w->doors[i].watch.fd = -1;
-	w->proc.parent.watch.fd = -1;
+	w->proc.parent.watch.fd = w->queue.watch.fd = -1;
 	w->out = BUF(RECORD_MAX);
 	w->targets = BUF(RECORD_MAX / 2);
 	role_begin(&w->proc, ROLE_WARDEN);
