@@ -42,6 +42,8 @@ class Instance:
         self.env = dict(os.environ, **(env or {}))
         self.ports = dict(zip(SERVICES, free_ports(len(SERVICES))))
         self.settings = {f"listen.{s}": f"127.0.0.1:{p}" for s, p in self.ports.items()}
+        # Some rooms from those kept ready, some from the program.
+        self.settings["store.spare_rooms"] = "2"
         self.settings.update(settings or {})
         self.process = None
         self.run("setup", "foo.com")

@@ -39,6 +39,35 @@ def until(condition, limit=10):
 
 # ---- who runs as whom ----
 
+def is_room_of(pid):
+    words = open(f"/proc/{pid}/cmdline").read().split("\0")
+    return words[0].rstrip() if words[1:3] == ["--role", "room"] else None
+
+
+def test_spare_rooms_become_rooms_and_are_replaced(instance):
+    w = instance(settings={"store.spare_rooms": 2})
+    until(lambda: len(w.pids("spare")) == 2)
+    first = w.pids("spare")
+    for pid in first:
+        # Nothing but the way to the parent: no file, no other process.
+        links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) > 2]
+        assert sorted(l.split(":")[0] for l in links) in (["anon_inode", "socket"], ["socket"]), links
+    id = send(w, "Jones@foo.com", "Brown@foo.com")
+    for name in ("Jones", "Brown"):
+        w.wait_log(f"delivered id={id} to={name}")
+    assert sorted(is_room_of(p) for p in first) == ["waxwing: room 1", "waxwing: room 2"]
+    assert sorted(w.pids("room")) == sorted(first)
+    until(lambda: len(w.pids("spare")) == 2)
+    # One that was killed is never given to anybody.
+    for pid in w.pids("spare"):
+        os.kill(pid, signal.SIGKILL)
+    id = send(w, "Smith@bar.com")
+    w.wait_log(f"delivered id={id} to=Smith")
+    w.process.kill()
+    w.process.wait()
+    until(lambda: not any(os.path.exists(f"/proc/{p}") for p in first))
+
+
 @ROOT_ONLY
 def test_as_root_each_process_is_another_user_and_locked_in(instance):
     w = instance()
@@ -46,7 +75,7 @@ def test_as_root_each_process_is_another_user_and_locked_in(instance):
     w.wait_log(f"delivered id={id} to=Brown")
     uids = {}
     for role, pids in w.pids().items():
-        for pid in pids:
+        for pid in pids if role != "spare" else []:
             st = status_of(pid)
             real, effective, saved, fs = st["Uid"].split()
             assert real == effective == saved == fs != "0", role

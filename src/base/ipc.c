@@ -252,8 +252,9 @@ static void lost(struct channel *ch)
 /* One record in.  False when the channel must not be touched any more. */
 static bool take_one(struct channel *ch)
 {
-	/* One thread, one loop: a buffer for the packet now being handled. */
-	static _Thread_local char packet[RECORD_MAX];
+	/* One thread, one loop: a buffer for the packet now being handled.  Not
+	 * thread-local, which would fill all of it with zeros at every start. */
+	static char packet[RECORD_MAX];
 	struct record rec;
 	size_t n;
 	int fd = -1;

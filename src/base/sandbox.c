@@ -3,9 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <malloc.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -111,23 +116,71 @@ static int allow_memory(scmp_filter_ctx f, bool libraries)
 #define OTHERWISE SCMP_ACT_KILL_PROCESS
 #endif
 
-static enum status filter_calls(unsigned wanted)
+/* What the library made, as bytes. */
+static enum status take_program(scmp_filter_ctx f, struct sandbox_filter *ret)
+{
+	int fd = memfd_create("filter", MFD_CLOEXEC);
+	off_t size;
+	struct sandbox_filter mine = { .ops = NULL };
+
+	if (fd < 0)
+		return status_of_errno(errno);
+	size = seccomp_export_bpf(f, fd) == 0 ? lseek(fd, 0, SEEK_END) : 0;
+	if (size > 0 && (size_t)size / sizeof *mine.ops <= USHRT_MAX)
+		mine.ops = malloc((size_t)size);
+	if (mine.ops && pread(fd, mine.ops, (size_t)size, 0) == (ssize_t)size)
+		mine.n = (unsigned short)((size_t)size / sizeof *mine.ops);
+	close(fd);
+	if (mine.n == 0) {
+		free(mine.ops);
+		return ST_DENIED;
+	}
+	*ret = mine;
+	return ST_OK;
+}
+
+enum status sandbox_filter_make(unsigned wanted, struct sandbox_filter *ret)
 {
 	scmp_filter_ctx f = seccomp_init(OTHERWISE);
+	enum status st = ST_DENIED;
 	int rc;
 
 	if (f == NULL)
 		return ST_NOMEM;
-	rc = allow(f, calls_always, sizeof calls_always / sizeof(int));
+	/* A tree, not a list: the kernel walks it once for each system call
+	 * there is when it is loaded. */
+	rc = seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	if (rc == 0)
+		rc = allow(f, calls_always, sizeof calls_always / sizeof(int));
 	for (size_t i = 0; i < sizeof groups / sizeof *groups && rc == 0; i++)
 		if (wanted & groups[i].group)
 			rc = allow(f, groups[i].calls, groups[i].n);
 	if (rc == 0)
 		rc = allow_memory(f, wanted & SANDBOX_LIBRARIES);
 	if (rc == 0)
-		rc = seccomp_load(f);
+		st = take_program(f, ret);
 	seccomp_release(f);
-	return rc == 0 ? ST_OK : ST_DENIED;
+	malloc_trim(0);		/* the library takes a hundred times what it leaves */
+	return st;
+}
+
+void sandbox_filter_free(struct sandbox_filter *f)
+{
+	free(f->ops);
+	*f = (struct sandbox_filter){ .ops = NULL };
+}
+
+static enum status filter_calls(const struct sandbox *s)
+{
+	struct sandbox_filter made = { .ops = NULL };
+	const struct sandbox_filter *f = s->filter ? s->filter : &made;
+	enum status st = s->filter ? ST_OK : sandbox_filter_make(s->calls, &made);
+
+	if (st == ST_OK && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0,
+				   &(struct sock_fprog){ f->n, f->ops }) != 0)
+		st = ST_DENIED;
+	sandbox_filter_free(&made);
+	return st;
 }
 
 static int add_folder(int ruleset, const char *path, uint64_t access)
@@ -211,7 +264,7 @@ enum status sandbox_enter(const struct sandbox *s, const char **ret_why)
 		*ret_why = "Landlock";
 		return st;
 	}
-	st = filter_calls(s->calls);
+	st = filter_calls(s);
 	if (st != ST_OK)
 		*ret_why = "seccomp";
 	return st;

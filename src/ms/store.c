@@ -284,7 +284,7 @@ void store_close(struct store *s)
 	if (s == NULL)
 		return;
 	/* What is not in the index is replayed at the next opening. */
-	if (s->journal && s->db && !journal_dirty(s->journal) && s->committed != s->applied)
+	if (s->journal && (s->db || s->index_absent) && !journal_dirty(s->journal) && s->committed != s->applied)
 		(void)!index_commit(s);
 	housekeeping_end(s);
 	index_close(s);

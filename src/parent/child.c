@@ -53,32 +53,34 @@ void parent_find_room_program(struct parent *p)
 		snprintf(p->room_program, sizeof p->room_program, "/proc/self/fd/%d", fd);
 }
 
-static enum status spawn(struct child *c, int channel_fd)
+enum status child_spawn(const struct parent *p, const char *name, const char *role, int fd, int *ret_pid)
 {
 	static char **env;
-	char name[NAME_SIZE], role[16];
-	char *argv[] = { name, "--role", role, NULL };
+	char *argv[] = { (char *)name, "--role", (char *)role, NULL };
+	bool room = strcmp(role, "room") == 0 || strcmp(role, SPARE_ROOM) == 0;
 	posix_spawn_file_actions_t fa;
-	int pid, rc;
+	int rc;
 
 	if (env == NULL)
 		env = child_environment();
-	snprintf(role, sizeof role, "%s", role_name(c->role));
+	if (posix_spawn_file_actions_init(&fa) != 0)
+		return ST_NOMEM;
+	rc = posix_spawn_file_actions_adddup2(&fa, fd, ROLE_PARENT_FD);
+	if (rc == 0)
+		rc = posix_spawn(ret_pid, room ? p->room_program : "/proc/self/exe", &fa, NULL, argv, env);
+	posix_spawn_file_actions_destroy(&fa);
+	return rc == 0 ? ST_OK : status_of_errno(rc);
+}
+
+static enum status spawn(struct child *c, int fd)
+{
+	char name[NAME_SIZE];
+
 	if (c->role == ROLE_ROOM)
 		snprintf(name, sizeof name, "waxwing: room %llu", (unsigned long long)c->account);
 	else
-		snprintf(name, sizeof name, "waxwing: %s", role);
-	if (posix_spawn_file_actions_init(&fa) != 0)
-		return ST_NOMEM;
-	rc = posix_spawn_file_actions_adddup2(&fa, channel_fd, ROLE_PARENT_FD);
-	if (rc == 0)
-		rc = posix_spawn(&pid, c->role == ROLE_ROOM ? c->parent->room_program : "/proc/self/exe", &fa,
-				 NULL, argv, env);
-	posix_spawn_file_actions_destroy(&fa);
-	if (rc != 0)
-		return status_of_errno(rc);
-	c->pid = pid;
-	return ST_OK;
+		snprintf(name, sizeof name, "waxwing: %s", role_name(c->role));
+	return child_spawn(c->parent, name, role_name(c->role), fd, &c->pid);
 }
 
 static enum status send_settings(struct child *c)
@@ -132,25 +134,54 @@ static enum status make_folder(struct child *c)
 	return st;
 }
 
-enum status child_start(struct child *c)
+/* Takes fd. */
+static enum status open_channel(struct child *c, int fd)
 {
-	int fds[2];
-	enum status st = c->role == ROLE_ROOM ? make_folder(c) : ST_OK;
-
-	if (st == ST_OK)
-		st = channel_pair(fds);
-	if (st != ST_OK)
-		return st;
 	c->ch = (struct channel){
 		.receive = parent_receive, .gone = parent_child_gone, .allowed = record_allowed,
 		.owner = c, .self = ROLE_PARENT, .peer = (uint8_t)c->role,
 	};
-	st = channel_open(&c->ch, c->parent->loop, fds[0]);
+	return channel_open(&c->ch, c->parent->loop, fd);
+}
+
+/* One that waits for somebody to need it.  It may have been killed meanwhile;
+ * then another is taken, or a new one. */
+static bool from_spare(struct child *c)
+{
+	int fd, pid;
+
+	while (c->role == ROLE_ROOM && parent_take_spare(c->parent, &pid, &fd)) {
+		if (open_channel(c, fd) == ST_OK && send_settings(c) == ST_OK) {
+			c->pid = pid;
+			return true;
+		}
+		channel_close(&c->ch);	/* it ends by that, if it runs */
+	}
+	return false;
+}
+
+static enum status from_program(struct child *c)
+{
+	int fds[2];
+	enum status st = channel_pair(fds);
+
+	if (st != ST_OK)
+		return st;
+	st = open_channel(c, fds[0]);
 	if (st == ST_OK)
 		st = spawn(c, fds[1]);
 	close(fds[1]);
-	if (st == ST_OK)
-		st = send_settings(c);
+	return st == ST_OK ? send_settings(c) : st;
+}
+
+enum status child_start(struct child *c)
+{
+	enum status st = c->role == ROLE_ROOM ? make_folder(c) : ST_OK;
+
+	if (st != ST_OK)
+		return st;
+	if (!from_spare(c))
+		st = from_program(c);
 	if (st == ST_OK && c->role == ROLE_WARDEN)
 		parent_give_keys(c->parent);
 	if (st != ST_OK) {

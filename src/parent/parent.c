@@ -94,6 +94,7 @@ static void child_ready(struct child *c)
 	log_event(LOG_INFO_, "serving", "host=%s doors=%u after_ms=%llu", p->conf.host_name, p->n_doors,
 		  (unsigned long long)(clock_steady() - p->started));
 	notify_manager("READY=1");
+	parent_spares_begin(p);
 }
 
 static void room_leaving(struct child *c)
@@ -221,6 +222,8 @@ static bool any_alive(struct parent *p)
 	uint32_t i = 0;
 	size_t at = 0;
 
+	if (p->n_spares)
+		return true;
 	while ((c = fixed_next(p, &i)) != NULL)
 		if (c->pid)
 			return true;
@@ -239,6 +242,8 @@ static void reap(struct parent *p)
 
 		if (c)
 			child_ended(c, status);
+		else
+			parent_spare_ended(p, pid);
 	}
 	if (p->stopping && !any_alive(p))
 		loop_stop(p->loop);
@@ -286,6 +291,7 @@ static void stop_all(struct parent *p)
 	log_event(LOG_INFO_, "stopping", "%s", "");
 	for (size_t i = 0; i < p->n_listeners; i++)
 		close(p->listeners[i].fd);
+	parent_dismiss_spares(p);
 	parent_each(p, child_stop, 0);
 	p->last_wait.fire = stop_is_late;
 	if (loop_timer(p->loop, &p->last_wait, clock_steady() + STOP_MS) != ST_OK)
@@ -329,6 +335,7 @@ static enum status take_over(struct parent *p, struct buf *why)
 	p->conf = fresh;
 	parent_each(p, resend_settings, 0);
 	parent_give_keys(p);
+	parent_spares_begin(p);
 	return ST_OK;
 }
 

@@ -76,6 +76,7 @@ void role_begin(struct role_process *p, enum role role)
 {
 	struct buf b = BUF(RECORD_MAX);
 	struct record rec;
+	enum status st;
 
 	p->role = role;
 	log_start(role_name(role), 2, LOG_INFO_);
@@ -84,8 +85,11 @@ void role_begin(struct role_process *p, enum role role)
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
-	if (record_read_blocking(ROLE_PARENT_FD, &b, &rec) != ST_OK || rec.type != REC_settings ||
-	    !take_settings(p, rec.body) || loop_new(&p->loop) != ST_OK) {
+	st = record_read_blocking(ROLE_PARENT_FD, &b, &rec);
+	if (st == ST_CLOSED)
+		exit(0);	/* not needed any more */
+	if (st != ST_OK || rec.type != REC_settings || !take_settings(p, rec.body) ||
+	    loop_new(&p->loop) != ST_OK) {
 		log_event(LOG_ERROR_, "no-settings", "why=\"the first record must be settings\"");
 		exit(1);
 	}

@@ -15,6 +15,9 @@
 /* The descriptor of the channel to the parent in a fresh process. */
 enum { ROLE_PARENT_FD = 3 };
 
+/* `--role` of a room that is started before it is known whose it is. */
+#define SPARE_ROOM "spare"
+
 struct role_process {
 	enum role role;
 	uint32_t index;

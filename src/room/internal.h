@@ -34,6 +34,7 @@ struct room {
 		bool parent, queue;
 		uint64_t doors;		/* set of 1 << index */
 	} owing;
+	struct sandbox_filter filter;
 	struct buf out;
 };
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { ROOM_CALLS = SANDBOX_FILES | SANDBOX_ACCEPT | SANDBOX_LIBRARIES };
 enum { HOUSE_AFTER_MS = 200, HOUSE_PAUSE_MS = 2, STOP_MS = 3000, PLACE_MS = 50 };
 
 /* ---- leaving: ask everybody, finish what came before, flush, go ---- */
@@ -277,21 +278,38 @@ static enum status open_store(struct room *r, const char *folder)
  * need and which are loaded when the first such letter comes. */
 static void lock_in(struct room *r, const char *folder)
 {
-	struct sandbox s = { .calls = SANDBOX_FILES | SANDBOX_ACCEPT | SANDBOX_LIBRARIES,
-			     .writable = { folder } };
+	struct sandbox s = { .calls = ROOM_CALLS, .writable = { folder },
+			     .filter = r->filter.n ? &r->filter : NULL };
 
 	for (int i = 0; CHARSET_FOLDERS[i]; i++)
 		s.readable[i] = CHARSET_FOLDERS[i];
 	role_lock_in(&r->proc, &s);
 }
 
-int room_main(void)
+/* A spare room shows whose it has become: over the words of its command line,
+ * which are kept as long as they were. */
+static void show_account(const struct room *r, char **argv)
+{
+	size_t n = strlen(argv[0]);
+	char name[40];
+
+	if (strcmp(argv[2], SPARE_ROOM) != 0)
+		return;
+	snprintf(name, sizeof name, "waxwing: room %llu", (unsigned long long)r->proc.account);
+	snprintf(argv[0], n + 1, "%-*s", (int)n, name);
+	memcpy(argv[2], "room", sizeof "room");
+}
+
+int room_main(char **argv)
 {
 	struct room *r = calloc(1, sizeof *r);
 	char folder[4096];
 
 	if (r == NULL)
 		return 1;
+	/* The same for every account: before it is known whose we are.  Where it
+	 * fails the lock-in tries again, and ends us. */
+	(void)!sandbox_filter_make(ROOM_CALLS, &r->filter);
 	r->queue.watch.fd = -1;
 	r->proc.parent.watch.fd = -1;
 	for (int i = 0; i < DOORS_MAX; i++)
@@ -301,11 +319,13 @@ int room_main(void)
 	r->house.fire = house_due;
 	r->turn.turn = end_turn;
 	role_begin(&r->proc, ROLE_ROOM);
+	show_account(r, argv);
 	r->proc.receive = parent_says;
 	r->proc.stop = stop;
 	snprintf(folder, sizeof folder, "%s/mail/%llu", r->proc.conf.dir,
 		 (unsigned long long)r->proc.account);
 	lock_in(r, folder);
+	sandbox_filter_free(&r->filter);
 	if (open_store(r, folder) != ST_OK) {
 		log_flush();
 		return 1;
