@@ -205,6 +205,11 @@ static enum reply add_targets(struct smtp_session *s, struct view targets, const
 
 		one.account = t.account;
 		one.address = arena_copy(&s->tx, t.address);
+		one.via_kind = t.via_kind;
+		one.via = arena_copy(&s->tx, t.via);
+		one.detail = arena_copy(&s->tx, t.detail);
+		/* A bounce stays one, whoever it is sent on to. */
+		one.sender = s->env.sender.n ? arena_copy(&s->tx, t.sender) : VIEW_NONE;
 		if (view_eq(one.address, given->original))
 			one.original = VIEW_NONE;
 		/* Nothing carries letters to other hosts yet: never take charge of
