@@ -225,6 +225,38 @@ static enum status check_sts(const struct conf *c, struct buf *why)
 	return ST_SYNTAX;
 }
 
+/* "system", or addresses with ports; or (zones) each with "ZONE=" before it. */
+static enum status check_servers(const char *key, const char *value, bool zones, struct buf *why)
+{
+	struct view list = view_cstr(value), one;
+	bool loopback;
+
+	if (!zones && strcmp(value, "system") == 0)
+		return ST_OK;
+	while ((one = take_address(&list)).n) {
+		size_t eq = zones ? view_find(one, '=') + 1 : 0;
+
+		if ((!zones || eq > 1) && parse_address(view_skip(one, eq), &loopback))
+			continue;
+		buf_putf(why, "%s has \"%.*s\", but should have %s", key, VIEW_ARG(view_head(one, 80)),
+			 zones ? "zones with servers, as \"corp.example=192.0.2.53:53\""
+			       : "addresses with ports, as \"192.0.2.1:53, [2001:db8::1]:53\"");
+		return ST_SYNTAX;
+	}
+	return ST_OK;
+}
+
+static enum status check_dns(const struct conf *c, struct buf *why)
+{
+	enum status st = check_servers("dns.forwarders", c->dns_forwarders, false, why);
+
+	if (st == ST_OK)
+		st = check_servers("testing.resolver", c->test_resolver, false, why);
+	if (st == ST_OK)
+		st = check_servers("dns.stubs", c->dns_stubs, true, why);
+	return st;
+}
+
 static enum status check_clear_text(const struct conf *c, struct buf *why)
 {
 	for (int service = 0; service < SERVICE_COUNT && c->login_clear_text; service++) {
@@ -251,7 +283,9 @@ enum status conf_check(const struct conf *c, struct buf *why)
 {
 	enum status st = check_clear_text(c, why);
 
-	return st == ST_OK ? check_sts(c, why) : st;
+	if (st == ST_OK)
+		st = check_sts(c, why);
+	return st == ST_OK ? check_dns(c, why) : st;
 }
 
 enum status conf_set(struct conf *c, struct view key, struct view value, struct buf *why)

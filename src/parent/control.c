@@ -40,6 +40,9 @@ static const struct route {
 	{ "queue-remove", ROLE_QUEUE, NULL },
 	{ "queue-status", ROLE_QUEUE, NULL },
 	{ "door-status", ROLE_DOOR, NULL },
+	{ "dns-lookup", ROLE_NAMES, NULL },
+	{ "dns-forget", ROLE_NAMES, NULL },
+	{ "names-status", ROLE_NAMES, NULL },
 	{ "status", ROLE_PARENT, answer_status },
 	{ "room-stop", ROLE_PARENT, answer_room_stop },
 };

@@ -168,7 +168,7 @@ static void child_ended(struct child *c, int status)
 	c->pid = 0;
 	channel_close(&c->ch);
 	if (!p->stopping && (status != 0 || c->role != ROLE_ROOM))
-		log_event(LOG_ERROR_, "died", "role=%s index=%u account=%llu %s=%d", role_name(c->role),
+		log_event(status ? LOG_ERROR_ : LOG_INFO_, status ? "died" : "ended", "role=%s index=%u account=%llu %s=%d", role_name(c->role),
 			  c->index, (unsigned long long)c->account,
 			  WIFSIGNALED(status) ? "signal" : "exit",
 			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));

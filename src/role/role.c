@@ -117,6 +117,8 @@ void role_lock_in(struct role_process *p, const struct sandbox *s)
 struct operator {
 	struct channel ch;
 	struct role_process *p;
+	struct buf asked;	/* the command in hand */
+	bool busy, gone;
 };
 
 void role_row(struct channel *ch, struct view json)
@@ -128,24 +130,50 @@ void role_row(struct channel *ch, struct view json)
 	buf_free(&b);
 }
 
+static void operator_free(struct operator *o)
+{
+	buf_free(&o->asked);
+	free(o);
+}
+
+static void run_command(void *arg)
+{
+	struct operator *o = arg;
+	struct rec_command cmd;
+	struct buf b = BUF(1024);
+	enum verdict v = VERDICT_NO;
+
+	if (rec_take_command(buf_view(&o->asked), &cmd))
+		v = o->p->command(o->p, &o->ch, &cmd);
+	rec_put_command_done(&b, 0, 0, &(struct rec_command_done){ (uint8_t)v, VIEW_NONE });
+	(void)!role_send(&o->ch, &b, -1);
+	buf_free(&b);
+	o->busy = false;
+	if (o->gone)
+		operator_free(o);
+}
+
+/* One at a time. */
 static void operator_says(struct channel *ch, struct record *rec)
 {
 	struct operator *o = ch->owner;
-	struct rec_command cmd;
-	struct buf b = BUF(1024);
-	enum verdict v;
 
-	if (rec->type != REC_command || !rec_take_command(rec->body, &cmd))
+	if (rec->type != REC_command || o->busy)
 		return;
-	v = o->p->command(o->p, ch, &cmd);
-	rec_put_command_done(&b, 0, 0, &(struct rec_command_done){ (uint8_t)v, VIEW_NONE });
-	(void)!role_send(ch, &b, -1);
-	buf_free(&b);
+	buf_clear(&o->asked);
+	buf_put(&o->asked, rec->body);
+	o->busy = buf_status(&o->asked) == ST_OK;
+	if (o->busy && co_start(run_command, o) != ST_OK)
+		o->busy = false;
 }
 
 static void operator_gone(struct channel *ch)
 {
-	free(ch->owner);
+	struct operator *o = ch->owner;
+
+	o->gone = true;
+	if (!o->busy)
+		operator_free(o);
 }
 
 static void operator_comes(struct role_process *p, int fd)
@@ -157,6 +185,7 @@ static void operator_comes(struct role_process *p, int fd)
 		return;
 	}
 	o->p = p;
+	o->asked = BUF(RECORD_MAX);
 	o->ch = (struct channel){
 		.receive = operator_says, .gone = operator_gone, .allowed = record_allowed,
 		.owner = o, .self = (uint8_t)p->role, .peer = ROLE_ADMIN,

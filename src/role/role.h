@@ -31,7 +31,8 @@ struct role_process {
 	/* Settings were read again. */
 	void (*reloaded)(struct role_process *p);
 	/* The operator asks (waxwing(8), handed on by the parent): rows by
-	 * role_row, then the verdict.  NULL: answers nothing. */
+	 * role_row, then the verdict.  Runs in a coroutine and may wait; the
+	 * channel may be closed meanwhile.  NULL: answers nothing. */
 	enum verdict (*command)(struct role_process *p, struct channel *ch, const struct rec_command *cmd);
 	/* Asked to stop: finish and then call loop_stop.  NULL: stop at once. */
 	void (*stop)(struct role_process *p);
