@@ -350,7 +350,7 @@ int door_main(void)
 		.ended = person_ended, .door = d,
 	};
 	people_begin(&d->people);
-	role_lock_in(&d->proc, &(struct sandbox){ .calls = SANDBOX_ACCEPT | SANDBOX_MEMFD });
+	role_lock_in(&d->proc);
 	role_run(&d->proc);
 	log_flush();
 	return 0;

@@ -55,7 +55,7 @@ int names_main(void)
 	n->proc.parent.watch.fd = -1;
 	role_begin(&n->proc, ROLE_NAMES);
 	n->proc.receive = parent_says;
-	role_lock_in(&n->proc, &(struct sandbox){ .calls = SANDBOX_CONNECT });
+	role_lock_in(&n->proc);
 	role_run(&n->proc);
 	return 0;
 }

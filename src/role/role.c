@@ -3,6 +3,7 @@
 #include "base/disk.h"
 #include "base/disk_record.h"
 #include "base/log.h"
+#include "role/walls.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -104,14 +105,15 @@ void role_begin(struct role_process *p, enum role role)
 	take_hooks(p);
 }
 
-void role_lock_in(struct role_process *p, const struct sandbox *s)
+void role_lock_in(struct role_process *p)
 {
-	struct sandbox mine = *s;
+	struct walls w;
 	const char *why = "";
 	enum status st;
 
-	mine.uid = role_uid(&p->conf, p->role, p->account);
-	st = sandbox_enter(&mine, &why);
+	walls_of(p->role, p->conf.dir, p->account, &w);
+	w.sandbox.uid = role_uid(&p->conf, p->role, p->account);
+	st = sandbox_enter(&w.sandbox, &why);
 	if (st != ST_OK) {
 		log_event(LOG_ERROR_, "sandbox", "wall=\"%s\" why=\"%s\"", why, status_name(st));
 		exit(1);

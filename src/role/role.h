@@ -8,7 +8,6 @@
 #ifndef WAXWING_ROLE_ROLE_H
 #define WAXWING_ROLE_ROLE_H
 
-#include "base/sandbox.h"
 #include "conf/conf.h"
 #include "ipc/records.h"
 
@@ -36,7 +35,7 @@ struct role_process {
 
 /* Exits with a line in the log when something is wrong. */
 void role_begin(struct role_process *p, enum role role);
-void role_lock_in(struct role_process *p, const struct sandbox *s);
+void role_lock_in(struct role_process *p);	/* walls.h */
 void role_run(struct role_process *p);
 
 /* The user id that a role runs under: uid_base + a fixed place, and for rooms

@@ -2,7 +2,6 @@
 
 #include "base/log.h"
 #include "mda/deliver.h"
-#include "msg/charset.h"
 #include "room/internal.h"
 
 #include <stdio.h>
@@ -273,18 +272,6 @@ static enum status open_store(struct room *r, const char *folder)
 	return ST_OK;
 }
 
-/* The account's folder; and iconv's modules, which letters in rarer charsets
- * need and which are loaded when the first such letter comes. */
-static void lock_in(struct room *r, const char *folder)
-{
-	struct sandbox s = { .calls = SANDBOX_FILES | SANDBOX_ACCEPT | SANDBOX_LIBRARIES,
-			     .writable = { folder } };
-
-	for (int i = 0; CHARSET_FOLDERS[i]; i++)
-		s.readable[i] = CHARSET_FOLDERS[i];
-	role_lock_in(&r->proc, &s);
-}
-
 int room_main(void)
 {
 	struct room *r = calloc(1, sizeof *r);
@@ -305,7 +292,7 @@ int room_main(void)
 	r->proc.stop = stop;
 	snprintf(folder, sizeof folder, "%s/mail/%llu", r->proc.conf.dir,
 		 (unsigned long long)r->proc.account);
-	lock_in(r, folder);
+	role_lock_in(&r->proc);
 	if (open_store(r, folder) != ST_OK) {
 		log_flush();
 		return 1;
