@@ -169,7 +169,7 @@ int names_main(void)
 	n->proc.reloaded = reloaded;
 	n->proc.command = names_command;
 	open_lookups(n);
-	role_lock_in(&n->proc, &(struct sandbox){ .calls = SANDBOX_CONNECT });
+	role_lock_in(&n->proc);
 	role_run(&n->proc);
 	return 0;
 }

@@ -3,10 +3,12 @@
 #include "base/disk.h"
 #include "base/disk_record.h"
 #include "base/log.h"
+#include "role/walls.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { ROOM_UID_BEGIN = 16 };
@@ -30,14 +32,22 @@ enum status role_send(struct channel *ch, const struct buf *b, int fd)
 	return st;
 }
 
+/* At start, and when a reload brings another: so that a test can let the
+ * clock jump. */
+static void take_clock(const char *before, const char *now)
+{
+	wall_ms at;
+
+	if (now[0] && strcmp(before ? before : "", now) != 0 &&
+	    clock_parse_rfc3339(view_cstr(now), &at) == ST_OK)
+		clock_override(at);
+}
+
 static void take_hooks(struct role_process *p)
 {
 	struct view fault = view_cstr(p->conf.test_fault);
 	size_t slash = view_find(fault, '/');
-	wall_ms at;
 
-	if (p->conf.test_time[0] && clock_parse_rfc3339(view_cstr(p->conf.test_time), &at) == ST_OK)
-		clock_override(at);
 	if (slash < fault.n && view_eq(view_head(fault, slash), view_cstr(role_name(p->role))) &&
 	    disk_fault(view_skip(fault, slash + 1)) != ST_OK)
 		log_event(LOG_WARN_, "bad-fault", "spec=%s", p->conf.test_fault);
@@ -52,6 +62,7 @@ static bool take_settings(struct role_process *p, struct view body)
 
 	if (!rec_take_settings(body, &s) || conf_take(s.text, &c) != ST_OK)
 		return false;
+	take_clock(p->conf.test_time, c.test_time);
 	conf_free(&p->conf);
 	p->conf = c;
 	p->index = s.index;
@@ -98,14 +109,16 @@ void role_begin(struct role_process *p, enum role role)
 	take_hooks(p);
 }
 
-void role_lock_in(struct role_process *p, const struct sandbox *s)
+void role_lock_in(struct role_process *p)
 {
-	struct sandbox mine = *s;
+	struct walls w;
 	const char *why = "";
 	enum status st;
 
-	mine.uid = role_uid(&p->conf, p->role, p->account);
-	st = sandbox_enter(&mine, &why);
+	walls_of(p->role, p->conf.dir, p->account, &w);
+	w.sandbox.uid = role_uid(&p->conf, p->role, p->account);
+	w.sandbox.filter = p->filter;
+	st = sandbox_enter(&w.sandbox, &why);
 	if (st != ST_OK) {
 		log_event(LOG_ERROR_, "sandbox", "wall=\"%s\" why=\"%s\"", why, status_name(st));
 		exit(1);

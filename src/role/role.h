@@ -25,6 +25,7 @@ struct role_process {
 	struct conf conf;
 	struct loop *loop;
 	struct channel parent;
+	const struct sandbox_filter *filter;	/* made ahead of walls_calls(role), or NULL */
 	bool stopping;
 	/* A record from the parent other than stop.  Owner of rec->fd is this. */
 	void (*receive)(struct role_process *p, struct record *rec);
@@ -40,7 +41,7 @@ struct role_process {
 
 /* Exits with a line in the log when something is wrong. */
 void role_begin(struct role_process *p, enum role role);
-void role_lock_in(struct role_process *p, const struct sandbox *s);
+void role_lock_in(struct role_process *p);	/* walls.h */
 void role_run(struct role_process *p);
 
 /* The user id that a role runs under: uid_base + a fixed place, and for rooms

@@ -65,7 +65,8 @@ static void ask_for_room(struct lane *l)
 {
 	struct queue *q = l->q;
 
-	if (channel_is_open(&l->ch) || l->again.slot)
+	/* While the spool is being opened there is nobody to ask yet. */
+	if (channel_is_open(&l->ch) || l->again.slot || !channel_is_open(&q->proc.parent))
 		return;
 	asked_no_more(l);
 	if (q->asked >= ROOMS_ASKED) {

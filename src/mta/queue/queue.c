@@ -126,10 +126,7 @@ int queue_main(void)
 	q->proc.stop = stop;
 	q->proc.command = queue_command;
 	snprintf(folder, sizeof folder, "%s/spool", q->proc.conf.dir);
-	role_lock_in(&q->proc, &(struct sandbox){
-				       .calls = SANDBOX_FILES | SANDBOX_MEMFD,
-				       .writable = { folder },
-			       });
+	role_lock_in(&q->proc);
 	st = open_spool(q, folder, &damaged);
 	if (st != ST_OK) {
 		log_event(LOG_ERROR_, "spool-open", "why=\"%s\"", status_name(st));

@@ -17,7 +17,9 @@
  * for the next good record behind a damaged one walks through the bytes of
  * letters.  type LETTER: a letter we took charge of; type DONE: nothing of
  * that queue id is owed any more.  Queue ids only grow, also over restarts:
- * the head says from where on when no record is left that could.
+ * the head says from where on when no record is left that could, and each
+ * opening begins far beyond, by the clock too, for the case that heads and
+ * records are lost.
  *
  * The order that makes 250 true: spool_add (many letters), spool_commit (one
  * write, one flush), and only then the replies.  A commit that fails leaves

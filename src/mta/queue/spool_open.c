@@ -1,6 +1,7 @@
 /* spool_open.c - what is in the spool when the queue starts. */
 #include "mta/queue/spool_internal.h"
 
+#include "base/clock.h"
 #include "base/map.h"
 
 #include <dirent.h>
@@ -11,6 +12,9 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+/* An opening has so many ids of its own; a second of the clock too. */
+enum { OPENING_BITS = 24 };
 
 struct owed {
 	uint64_t id;
@@ -212,6 +216,17 @@ static enum status tell(struct scan *sc, spool_found *found, void *arg)
 	return st;
 }
 
+/* Ids that stood in a file that was cut, or in a spool that is gone, must not
+ * come again: a room would take the letter for one that it has.  Neither by
+ * the clock nor by what is left are they ever near those of another opening. */
+static uint64_t ids_from(uint64_t seen)
+{
+	uint64_t by_clock = (uint64_t)(clock_wall() / 1000) << OPENING_BITS;
+	uint64_t beyond = seen + (1ull << OPENING_BITS);
+
+	return by_clock > beyond ? by_clock : beyond;
+}
+
 static enum status open_all(struct spool *s, const char *folder, struct scan *sc)
 {
 	enum status st;
@@ -231,6 +246,7 @@ static enum status open_all(struct spool *s, const char *folder, struct scan *sc
 	for (size_t i = 0; i < s->n_segments && st == ST_OK; i++)
 		if (s->segments[i].owed)
 			st = disk_flush(s->segments[i].fd);
+	s->next_id = ids_from(s->next_id);
 	/* A fresh segment: an old one's failed flush must not be trusted. */
 	if (st == ST_OK)
 		st = spool_new_segment(s);

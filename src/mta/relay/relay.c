@@ -58,18 +58,13 @@ static void parent_says(struct role_process *p, struct record *rec)
 int relay_main(void)
 {
 	struct relay *r = calloc(1, sizeof *r);
-	char folder[4096];
 
 	if (r == NULL)
 		return 1;
 	r->proc.parent.watch.fd = r->warden.watch.fd = r->queue.watch.fd = r->names.watch.fd = -1;
 	role_begin(&r->proc, ROLE_RELAY);
 	r->proc.receive = parent_says;
-	snprintf(folder, sizeof folder, "%s/relay", r->proc.conf.dir);
-	role_lock_in(&r->proc, &(struct sandbox){
-				       .calls = SANDBOX_CONNECT | SANDBOX_FILES | SANDBOX_MEMFD,
-				       .writable = { folder },
-			       });
+	role_lock_in(&r->proc);
 	role_run(&r->proc);
 	return 0;
 }
