@@ -71,6 +71,7 @@ struct parent {
 	struct map holders;	/* account -> struct holder */
 	struct spare spares[SPARES_MAX];
 	size_t n_spares;
+	bool spares_full;	/* since the start they were once */
 	struct timer spare_due;
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;

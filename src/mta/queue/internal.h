@@ -54,6 +54,8 @@ struct lane {
 	struct queue *q;
 	uint64_t account;
 	struct channel ch;
+	bool in_line;		/* to ask the parent, with too many before it */
+	struct lane *behind;	/* in that line */
 	bool asked;		/* the parent was asked for a channel */
 	bool left;		/* we said that nothing more will come */
 	bool progress;		/* this room has taken a letter */
@@ -102,6 +104,7 @@ struct queue {
 	size_t n_known, cap_known;
 	struct timer forget;
 	uint32_t asked;		/* rooms asked for and not yet there */
+	struct lane *line, **line_end;	/* who asks next */
 };
 
 /* intake.c: letters from doors, group commit. */

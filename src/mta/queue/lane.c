@@ -59,6 +59,16 @@ static void asked_no_more(struct lane *l)
 	loop_timer_clear(l->q->proc.loop, &l->again);
 }
 
+static void stand_in_line(struct lane *l)
+{
+	struct queue *q = l->q;
+
+	l->in_line = true;
+	l->behind = NULL;
+	*q->line_end = l;
+	q->line_end = &l->behind;
+}
+
 /* Asks the parent for a channel to the room; not for more than ROOMS_ASKED at
  * a time, lest a full spool starts a process for everybody at once. */
 static void ask_for_room(struct lane *l)
@@ -66,11 +76,11 @@ static void ask_for_room(struct lane *l)
 	struct queue *q = l->q;
 
 	/* While the spool is being opened there is nobody to ask yet. */
-	if (channel_is_open(&l->ch) || l->again.slot || !channel_is_open(&q->proc.parent))
+	if (channel_is_open(&l->ch) || l->again.slot || l->in_line || !channel_is_open(&q->proc.parent))
 		return;
 	asked_no_more(l);
 	if (q->asked >= ROOMS_ASKED) {
-		want_again(l, ROOM_AGAIN_MS);
+		stand_in_line(l);
 		return;
 	}
 	rec_put_room_open(&q->out, 0, 0, &(struct rec_room_open){ l->account, ROLE_QUEUE, 0 });
@@ -242,6 +252,20 @@ void lane_run(struct lane *l)
 			return;
 }
 
+/* One that was asked for came, or will not come. */
+static void next_in_line(struct queue *q)
+{
+	while (q->line && q->asked < ROOMS_ASKED) {
+		struct lane *l = q->line;
+
+		q->line = l->behind;
+		if (q->line == NULL)
+			q->line_end = &q->line;
+		l->in_line = false;
+		lane_run(l);
+	}
+}
+
 enum status lane_add(struct queue *q, uint64_t account, struct handover *h)
 {
 	struct lane *l = lane_of(q, account);
@@ -273,6 +297,7 @@ void lane_connected(struct queue *q, uint64_t account, int fd)
 		return;
 	}
 	asked_no_more(l);
+	next_in_line(q);
 	if (channel_is_open(&l->ch)) {
 		channel_close(&l->ch);
 		take_back(l);
@@ -307,6 +332,7 @@ void lane_failed(struct queue *q, uint64_t account)
 		return;
 	asked_no_more(l);
 	want_again(l, pause_of(l->deaths++, ROOM_AGAIN_MS, PAUSE_MOST_MS));
+	next_in_line(l->q);
 }
 
 static void lane_again(struct timer *t)

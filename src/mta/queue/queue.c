@@ -118,6 +118,7 @@ int queue_main(void)
 		q->doors[i].watch.fd = -1;
 	q->proc.parent.watch.fd = -1;
 	q->promises_end = &q->promises;
+	q->line_end = &q->line;
 	q->out = BUF(RECORD_MAX);
 	q->arena = ARENA(16 * 1024 * 1024);
 	q->flush.fire = flush_due;
