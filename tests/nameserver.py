@@ -101,8 +101,8 @@ class Dns:
         """A zone, or the same one with other records.  records: as in a zone
         file, relative to the zone.  ds: what the zone above says of the key:
         "good", "broken", or "none" (then the zone is insecure).  expired: its
-        signatures are a year old.  elsewhere: served at that port of
-        loopback, not by knot; only the delegation is ours, without DS."""
+        signatures are old.  elsewhere: served at that port of loopback, not by
+        knot; only the delegation is ours, without DS unless ds="broken"."""
         name = absolute(name)
         old = self.zones.get(name)
         self.zones[name] = z = Zone(name, records, signed and not elsewhere, ds, expired, nsec3, elsewhere)
@@ -118,11 +118,11 @@ class Dns:
             self.start(again=True)
         return self
 
-    def fault(self, name, **more):
+    def fault(self, name, ds="none"):
         """A zone whose server misbehaves (FaultServer)."""
-        server = FaultServer(absolute(name), **more)
+        server = FaultServer(absolute(name))
         self.servers.append(server)
-        self.zone(name, signed=False, elsewhere=server.port)
+        self.zone(name, ds=ds, elsewhere=server.port)
         return server
 
     def settings(self, **more):
@@ -181,6 +181,8 @@ class Dns:
 
     def delegation(self, c):
         lines = [f"{c.name} NS ns1.{c.name}", f"ns1.{c.name} A 127.0.0.1"]
+        if c.elsewhere and c.ds == "broken":
+            lines.append(f"{c.name} DS 4711 13 2 {'0' * 64}")
         if c.signed and c.ds != "none":
             words = c.key.split()
             if c.ds == "broken":
@@ -294,29 +296,34 @@ class Question:
                            len(authority), 0) + (question or self.raw) + b"".join(answers) + b"".join(authority)
 
 
+def bound_pair():
+    """UDP and TCP on one free port."""
+    while True:
+        udp, tcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket()
+        udp.bind(("127.0.0.1", 0))
+        try:
+            tcp.bind(udp.getsockname())
+            return udp, tcp
+        except OSError:
+            udp.close()
+            tcp.close()
+
+
 class FaultServer:
     """Answers by the first label of what is asked; see the methods do_*.  Any
-    other name has A 127.0.0.9.  self.asked counts what came."""
+    other name has A 127.0.0.9.  self.asked has what came: (name, type, stream)."""
 
-    def __init__(self, zone, answers=None):
-        self.zone, self.answers, self.asked = zone, answers or {}, []
-        self.stopping = False
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.tcp = socket.socket()
-        for _ in range(50):
-            self.udp.close()
-            self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.udp.bind(("127.0.0.1", 0))
-            self.port = self.udp.getsockname()[1]
-            try:
-                self.tcp.bind(("127.0.0.1", self.port))
-                break
-            except OSError:
-                continue
+    def __init__(self, zone):
+        self.zone, self.asked, self.stopping = zone, [], False
+        self.udp, self.tcp = bound_pair()
+        self.port = self.udp.getsockname()[1]
         self.tcp.listen(64)
         self.threads = [threading.Thread(target=f, daemon=True) for f in (self.serve_udp, self.serve_tcp)]
         for t in self.threads:
             t.start()
+
+    def count(self, name, kind="A"):
+        return len([1 for n, t, _ in self.asked if n == absolute(name) and t == TYPES[kind]])
 
     def stop(self):
         self.stopping = True
@@ -334,9 +341,12 @@ class FaultServer:
         while not self.stopping:
             packet, peer = self.udp.recvfrom(65535)
             if len(packet) > 12:
-                reply = self.answer(Question(packet), False)
-                if reply is not None:
-                    self.udp.sendto(reply, peer)
+                threading.Thread(target=self.serve_packet, args=(packet, peer), daemon=True).start()
+
+    def serve_packet(self, packet, peer):
+        reply = self.answer(Question(packet), False)
+        if reply is not None and not self.stopping:
+            self.udp.sendto(reply, peer)
 
     def serve_tcp(self):
         while not self.stopping:
@@ -365,10 +375,9 @@ class FaultServer:
         do = getattr(self, "do_" + q.first.split("-")[0], None)
         if do:
             return do(q, stream)
-        found = self.answers.get((q.name[:-len(self.zone) - 1], q.type))
-        if found is None and q.type == TYPES["A"]:
-            found = [record(q.name, "A", 1, bytes([127, 0, 0, 9]))]
-        return q.reply(found) if found else q.reply(authority=[self.soa()])
+        if q.type == TYPES["A"]:
+            return q.reply([record(q.name, "A", 1, bytes([127, 0, 0, 9]))])
+        return q.reply(authority=[self.soa()])
 
     def do_silent(self, q, stream):
         return None
@@ -425,11 +434,28 @@ class FaultServer:
         """2,000 addresses."""
         if not stream:
             return q.reply(flags=0x8600)
-        return q.reply([record(q.name, "A", 1, struct.pack(">I", 0x7f000000 + i)) for i in range(2000)])
+        return q.reply([b"\xc0\x0c" + struct.pack(">HHIHI", 1, 1, 1, 4, 0x7f000000 + i) for i in range(2000)])
 
     def do_broken(self, q, stream):
         """RDATA that does not fit its type: an MX of one byte."""
         return q.reply([record(q.name, "MX", 1, b"\1")])
+
+    def do_hugemx(self, q, stream):
+        """400 MX whose names are long, but short where compressed."""
+        if not stream:
+            return q.reply(flags=0x8600)
+        long = ".".join(["h" * 60] * 3 + [q.name])
+        first = record(q.name, "MX", 1, b"\0\0" + encode_name(long))
+        at = 12 + len(q.raw) + len(encode_name(q.name)) + 12
+        rest = [record(q.name, "MX", 1, struct.pack(">HH", i, 0xc000 | at)) for i in range(1, 400)]
+        return q.reply([first] + rest)
+
+    def do_slow(self, q, stream):
+        time.sleep(0.2)
+        return q.reply([record(q.name, "A", 60, bytes([127, 0, 0, 9]))])
+
+    def do_noname(self, q, stream):
+        return q.reply(rcode=3, authority=[self.soa()])
 
     def do_ad(self, q, stream):
         """Says itself that it is authentic."""

@@ -282,7 +282,8 @@ static int show(struct invocation *in, struct looker *l, const char *name, enum 
 	if (a == NULL)
 		return FAILED;
 	canonical = json_string_value(json_object_get(a, "canonical"));
-	chain = chain_of(l, canonical ? canonical : name);
+	/* Where nobody answers, asking more only takes longer. */
+	chain = says(a, "failed") ? json_array() : chain_of(l, canonical ? canonical : name);
 	if (in->given[OPTION_json]) {
 		json_object_set(a, "chain", chain);
 		if (json_dumpf(a, stdout, JSON_COMPACT) != 0 || putchar('\n') == EOF)
