@@ -68,8 +68,8 @@ class Session:
         assert not re.search(rb"\r(?!\n)|(?<!\r)\n", data), "a CR or LF that stands alone was sent"
         return re.sub(rb"(?m)^\.", b"", data)
 
-    def act(self, action, usual):
-        """True where the reply was a usual or a positive one."""
+    def act(self, action, usual, before=None):
+        """True where the reply was a positive one; before it is sent, before() is called."""
         if isinstance(action, list):
             action = action.pop(0) if action else None
         if callable(action):
@@ -87,15 +87,18 @@ class Session:
             self.sink.enough.wait(60)
             raise Ended
         raw = action if isinstance(action, bytes) else "".join(one + "\r\n" for one in action.split("\n")).encode()
+        good = raw[:1] in (b"2", b"3")
+        if good and before:
+            before()
         self.send(raw)
-        return raw[:1] in b"23"
+        return good
 
-    def at(self, stage):
-        return self.act(self.sink.on.get(stage), USUAL[stage])
+    def at(self, stage, before=None):
+        return self.act(self.sink.on.get(stage), USUAL[stage], before)
 
     def start_tls(self):
         self.sock = self.sink.tls.wrap_socket(self.sock, server_side=True)
-        self.tls = self.sock.version()
+        self.tls, self.reused = self.sock.version(), self.sock.session_reused
         self.buffer = b""
 
     def offers(self):
@@ -124,12 +127,10 @@ class Session:
             elif self.at("data"):
                 data = self.text()
                 self.sink.texts.append(data)
-                if self.at("text") and self.rcpts:
-                    self.keep(data)
+                self.at("text", lambda: self.rcpts and self.keep(data))
         elif verb == "BDAT":
             self.chunks += self.octets(int(line.split()[1]))
-            if self.at("bdat") and line.upper().endswith(" LAST"):
-                self.keep(self.chunks)
+            self.at("bdat", lambda: line.upper().endswith(" LAST") and self.keep(self.chunks))
         elif verb in ("HELO", "RSET", "QUIT", "AUTH"):
             self.at(verb.lower())
             if verb == "QUIT":
@@ -191,6 +192,10 @@ class Sink:
 
     def __exit__(self, *why):
         self.enough.set()
+        try:
+            self.server.shutdown(socket.SHUT_RDWR)      # wakes accept()
+        except OSError:
+            pass
         self.server.close()
         for s in self.sessions:
             try:

@@ -1,6 +1,12 @@
 """relay against a server that may do anything (smtp_sink.py)."""
+import base64
+import hmac
+import re
+import ssl
+
 import pytest
 
+from certificates import Authority
 from relay_alone import BOGUS, FAILED, NO_NAME, Relay, address, mx
 from smtp_sink import DROP, SILENCE, Sink
 
@@ -286,7 +292,7 @@ def test_a_host_that_reads_nothing():
         session.send(b"354 go\r\n")
         return SILENCE
 
-    with Sink(data=data) as sink, relay_to(sink, QUICK) as relay:
+    with Sink(data=data, offers=[]) as sink, relay_to(sink, QUICK) as relay:
         r = one(relay.send(large, ["Jones@foo.com"])[0])
         assert r["verdict"] == "later" and "took nothing" in r["text"]
 
@@ -416,3 +422,274 @@ def test_a_record_that_cannot_be_read_is_answered():
     with Relay(dns={}) as relay:
         assert relay.send(LETTER, ["Jones@foo.com"], wanted=[7])[0] == []
         assert relay.send(LETTER, ["Jones@foo.com"], route="nonsense")[0] == []
+
+
+# ---- TLS ----
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+def test_tls_where_it_is_offered(ca):
+    with Sink(tls=ca.context("whoever.example")) as sink, relay_to(sink) as relay:
+        results, how = relay.send(LETTER, ["Jones@foo.com"])
+        assert one(results)["verdict"] == "ok" and sink.wait(1)[0]["tls"] == "TLSv1.3"
+        assert re.fullmatch(r"TLSv1\.3 TLS_\w+, not verified, mx\.foo\.com", how)
+        assert sink.lines[:4] == ["EHLO us.example", "STARTTLS", "EHLO us.example",
+                                  f"MAIL FROM:<Smith@bar.com> SIZE={len(LETTER)}"]
+        assert f'how="{how}"' in relay.log()
+
+
+def test_tls_1_2(ca):
+    with Sink(tls=ca.context("mx.foo.com", newest=ssl.TLSVersion.TLSv1_2)) as sink, relay_to(sink) as relay:
+        assert relay.send(LETTER, ["Jones@foo.com"])[1].startswith("TLSv1.2 ECDHE-")
+
+
+def test_sessions_are_resumed(ca):
+    with Sink(tls=ca.context("mx.foo.com")) as sink, relay_to(sink, {"relay.letters": 1}) as relay:
+        for _ in range(4):
+            assert one(relay.send(LETTER, ["Jones@foo.com"])[0])["verdict"] == "ok"
+        assert [x["session"].reused for x in sink.wait(4)] == [False, True, True, True]
+
+
+def alert(session, line):
+    session.send(b"220 go\r\n")
+    session.octets(5)
+    session.send(b"\x15\x03\x01\x00\x02\x02\x28")
+    return DROP
+
+
+@pytest.mark.parametrize("starttls", ["454 4.7.0 not now", "554 5.7.0 never", alert])
+def test_starttls_offered_and_then_refused(starttls):
+    # Nobody asks for TLS there: in clear, on this connection or the next.
+    with Sink(offers=["STARTTLS"], starttls=starttls) as sink, relay_to(sink) as relay:
+        results, how = relay.send(LETTER, ["Jones@foo.com"])
+        assert one(results)["verdict"] == "ok" and how == "clear text, mx.foo.com"
+        assert "tls-out-failed" in relay.log()
+
+
+def test_bytes_behind_the_reply_to_starttls(ca):
+    with Sink(tls=ca.context("mx.foo.com"), starttls=[b"220 go\r\n250-sink\r\n250 SIZE\r\n"]) as sink:
+        with relay_to(sink) as relay:
+            r = one(relay.send(LETTER, ["Jones@foo.com"])[0])
+            assert r["verdict"] == "later" and "in clear behind" in r["text"]
+
+
+def test_nothing_from_before_the_handshake_counts(ca):
+    def ehlo(session, line):
+        return "250-sink\n250-STARTTLS\n250 8BITMIME" if not session.tls else "250 sink"
+
+    with Sink(tls=ca.context("mx.foo.com"), ehlo=ehlo) as sink, relay_to(sink) as relay:
+        relay.send(LETTER, ["Jones@foo.com"])
+        # No letter of 8 bits: what was offered in clear is not offered.
+        assert one(relay.send("a: b\r\n\r\nö\r\n".encode(), ["Jones@foo.com"])[0])["verdict"] in ("no", "ok")
+        assert "BODY=" not in "".join(sink.lines)
+
+
+# ---- DANE ----
+
+def dane_zone(sink, records, secure=True, mx_secure=True, tlsa_secure=True):
+    dns = zone(sink)
+    dns[("foo.com", "MX")] = ([mx(10, "mx.foo.com")], mx_secure)
+    dns[("mx.foo.com", "A")] = ([address(sink.host)], secure)
+    dns[(f"_{sink.port}._tcp.mx.foo.com", "TLSA")] = (
+        records if isinstance(records, int) else (records, tlsa_secure))
+    return dns
+
+
+def dane(sink, records, **more):
+    with relay_to(sink, dns=dane_zone(sink, records, **more)) as relay:
+        results, how = relay.send(LETTER, ["Jones@foo.com"])
+        return one(results), how
+
+
+def test_dane_ee(ca):
+    cert, other = ca.make("whatever.example"), ca.make("mx.foo.com")
+    for selector, matching in ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)):
+        with Sink(tls=cert.context()) as sink:
+            r, how = dane(sink, [cert.tlsa(3, selector, matching)])
+            # Names do not matter to DANE-EE (RFC 7672 3.1.1).
+            assert r["verdict"] == "ok" and "DANE-EE verified, mx.foo.com" in how
+            r, _ = dane(sink, [other.tlsa(3, selector, matching)])
+            assert (r["verdict"], r["status"]) == ("later", "4.7.5") and len(sink.letters) == 1
+
+
+def test_dane_ta(ca):
+    with Sink(tls=ca.context("mx.foo.com")) as sink:
+        r, how = dane(sink, [ca.tlsa(2, 0, 1)])
+        assert r["verdict"] == "ok" and "DANE-TA verified" in how
+    # The certificate's name may also be the domain (RFC 7672 3.2.2), but no other.
+    with Sink(tls=ca.context("foo.com")) as sink:
+        assert dane(sink, [ca.tlsa(2, 1, 2)])[0]["verdict"] == "ok"
+    with Sink(tls=ca.context("evil.example")) as sink:
+        r, _ = dane(sink, [ca.tlsa(2, 0, 1)])
+        assert r["verdict"] == "later" and "ostname" in r["text"] and not sink.letters
+
+
+def test_rollover_with_two_records(ca):
+    now, next_one = ca.make("mx.foo.com"), ca.make("mx.foo.com")
+    with Sink(tls=now.context()) as sink:
+        assert dane(sink, [next_one.tlsa(3, 1, 1), now.tlsa(3, 1, 1)])[0]["verdict"] == "ok"
+
+
+def test_dane_makes_starttls_mandatory(ca):
+    with Sink() as sink:
+        r, _ = dane(sink, [ca.tlsa(3, 1, 1)])
+        assert (r["verdict"], r["status"]) == ("later", "4.7.4") and not sink.letters
+    with Sink(offers=["STARTTLS"], starttls="454 4.7.0 no") as sink:
+        r, _ = dane(sink, [ca.tlsa(3, 1, 1)])
+        assert r["verdict"] == "later" and not sink.letters
+
+
+def test_records_that_cannot_be_used_ask_for_encryption_alone(ca):
+    for records in ([b"\0\0\1" + b"x" * 32], [b"\1\1\1" + b"x" * 32], [b"\3\7\1" + b"x" * 32],
+                    [b"\3\1\1short"], [b"\3\1\x09" + b"x" * 32]):
+        with Sink(tls=ca.context("whoever.example")) as sink:
+            r, how = dane(sink, records)
+            assert r["verdict"] == "ok" and "not verified" in how
+        with Sink() as sink:
+            assert dane(sink, records)[0]["verdict"] == "later"
+
+
+def test_one_usable_record_counts(ca):
+    with Sink(tls=ca.context("mx.foo.com")) as sink:
+        assert dane(sink, [b"\3\7\1" + b"x" * 32, ca.tlsa(3, 1, 1)])[0]["verdict"] == "later"
+
+
+def test_dane_only_where_all_is_secure(ca):
+    wrong = [ca.tlsa(3, 1, 1)]
+    for more in ({"secure": False}, {"mx_secure": False}, {"tlsa_secure": False}):
+        with Sink(tls=ca.context("mx.foo.com")) as sink:
+            r, how = dane(sink, wrong, **more)
+            assert r["verdict"] == "ok" and "not verified" in how
+    with Sink() as sink, relay_to(sink) as relay:
+        relay.send(LETTER, ["Jones@foo.com"])
+        assert not [x for x in relay.asked if x[1] == "TLSA"]
+
+
+def test_trouble_with_tlsa_is_no_downgrade(ca):
+    for trouble in (BOGUS, FAILED):
+        with Sink(tls=ca.context("mx.foo.com")) as sink:
+            r, _ = dane(sink, trouble)
+            assert (r["verdict"], r["status"]) == ("later", "4.7.5") and not sink.sessions
+    with Sink(tls=ca.context("mx.foo.com")) as sink:
+        assert dane(sink, NO_NAME)[0]["verdict"] == "ok"
+
+
+def test_a_host_that_fails_dane_leaves_the_next(ca):
+    good = ca.make("b.foo.com")
+    with Sink(tls=ca.context("a.foo.com")) as first, Sink("127.0.0.2", first.port, tls=good.context()) as second:
+        dns = {("foo.com", "MX"): ([mx(10, "a.foo.com"), mx(20, "b.foo.com")], True),
+               ("a.foo.com", "A"): ([address("127.0.0.1")], True), ("b.foo.com", "A"): ([address("127.0.0.2")], True),
+               (f"_{first.port}._tcp.a.foo.com", "TLSA"): ([good.tlsa(3, 1, 1)], True),
+               (f"_{first.port}._tcp.b.foo.com", "TLSA"): ([good.tlsa(3, 1, 1)], True)}
+        with relay_to(first, dns=dns) as relay:
+            results, how = relay.send(LETTER, ["Jones@foo.com"])
+            assert one(results)["host"] == "b.foo.com" and "DANE-EE" in how and not first.letters
+
+
+def test_aliases_of_the_host(ca):
+    # RFC 7672 2.2.2: first behind the alias, then where it begins.
+    good = ca.make("mx.foo.com")
+    for at in ("real.foo.net", "mx.foo.com"):
+        with Sink(tls=good.context()) as sink:
+            dns = {("foo.com", "MX"): ([mx(10, "mx.foo.com")], True),
+                   ("mx.foo.com", "A"): ([address("127.0.0.1")], True, "real.foo.net"),
+                   (f"_{sink.port}._tcp.{at}", "TLSA"): ([good.tlsa(3, 1, 1)], True)}
+            with relay_to(sink, dns=dns) as relay:
+                results, how = relay.send(LETTER, ["Jones@foo.com"])
+                assert one(results)["verdict"] == "ok" and "DANE-EE verified" in how
+                assert [n for n, k in relay.asked if k == "TLSA"][0] == f"_{sink.port}._tcp.real.foo.net"
+
+
+# ---- REQUIRETLS and TLS-Required ----
+
+def test_requiretls(ca):
+    good = ca.make("mx.foo.com")
+    for offers, records, verdict, status in ((["REQUIRETLS"], [good.tlsa(3, 1, 1)], "ok", "2.0.0"),
+                                             ([], [good.tlsa(3, 1, 1)], "no", "5.7.30")):
+        with Sink(tls=good.context(), offers=offers) as sink:
+            with relay_to(sink, dns=dane_zone(sink, records)) as relay:
+                r = one(relay.send(LETTER, ["Jones@foo.com"], requiretls=True)[0])
+                assert (r["verdict"], r["status"]) == (verdict, status)
+                assert all("REQUIRETLS" in x["mail"] for x in sink.letters)
+    # Nothing says for sure which host it is.
+    with Sink(tls=good.context(), offers=["REQUIRETLS"]) as sink, relay_to(sink) as relay:
+        r = one(relay.send(LETTER, ["Jones@foo.com"], requiretls=True)[0])
+        assert (r["verdict"], r["status"]) == ("no", "5.7.30") and not sink.sessions
+    # Secure MX without TLSA: by an authority.
+    for name, verdict in (("mx.foo.com", "ok"), ("evil.example", "later")):
+        with Sink(tls=ca.context(name), offers=["REQUIRETLS"]) as sink:
+            with relay_to(sink, {"relay.authorities": ca.file}, dns=dane_zone(sink, NO_NAME)) as relay:
+                results, how = relay.send(LETTER, ["Jones@foo.com"], requiretls=True)
+                assert one(results)["verdict"] == verdict and ("PKIX verified" in how) == (verdict == "ok")
+
+
+def test_tls_required_no(ca):
+    letter = b"TLS-Required: No\r\n" + LETTER
+    with Sink(tls=ca.context("mx.foo.com")) as sink, relay_to(sink, dns=dane_zone(sink, [ca.tlsa(3, 1, 1)])) as relay:
+        results, how = relay.send(letter, ["Jones@foo.com"])
+        assert one(results)["verdict"] == "ok" and "not verified" in how
+        # The next letter does not profit from that connection.
+        assert one(relay.send(LETTER, ["Jones@foo.com"])[0])["verdict"] == "later"
+        # REQUIRETLS is stronger (RFC 8689 4.3).
+        assert one(relay.send(letter, ["Jones@foo.com"], requiretls=True)[0])["verdict"] != "ok"
+    with Sink() as sink, relay_to(sink, dns=dane_zone(sink, [ca.tlsa(3, 1, 1)])) as relay:
+        results, how = relay.send(letter, ["Jones@foo.com"])
+        assert one(results)["verdict"] == "ok" and how.startswith("clear text")
+
+
+# ---- smarthosts ----
+
+def smart(ca, sink, scheme, tmp_path, name="smart.example", login=True):
+    path = tmp_path / "credentials"
+    path.write_text("# logins\nsmart.example jones pass word\n" if login else "")
+    path.chmod(0o600)
+    dns = {("smart.example", "A"): ([address("127.0.0.1")], False)}
+    with Relay({"relay.credentials": str(path), "relay.authorities": ca.file}, dns=dns) as relay:
+        results, how = relay.send(LETTER, ["Jones@foo.com"], route=f"{scheme}://smart.example:{sink.port}")
+        assert "pass word" not in relay.log()
+        return one(results), how
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+def test_a_smarthost_with_login(ca, tmp_path, mechanism):
+    said = []
+
+    def auth(session, line):
+        def ask(text):
+            session.send(b"334 " + base64.b64encode(text) + b"\r\n")
+            return base64.b64decode(session.line())
+
+        assert session.tls
+        words = line.split()
+        if words[1] == "PLAIN":
+            said.append(base64.b64decode(words[2]) == b"\0jones\0pass word")
+        elif words[1] == "LOGIN":
+            said.append([ask(b"User Name"), ask(b"Password")] == [b"jones", b"pass word"])
+        else:
+            mac = hmac.new(b"pass word", b"<1.2@smart>", "md5").hexdigest()
+            said.append(ask(b"<1.2@smart>") == b"jones " + mac.encode())
+        return None
+
+    for scheme in ("smtp", "smtps"):
+        with Sink(tls=ca.context("smart.example"), implicit=scheme == "smtps", offers=[f"AUTH {mechanism}"],
+                  auth=auth) as sink:
+            r, how = smart(ca, sink, scheme, tmp_path)
+            assert r["verdict"] == "ok" and "PKIX verified, smart.example" in how and said and all(said)
+
+
+def test_no_password_for_somebody_else(ca, tmp_path):
+    with Sink(tls=ca.context("evil.example"), offers=["AUTH PLAIN"]) as sink:
+        assert smart(ca, sink, "smtp", tmp_path)[0]["verdict"] == "later"
+        assert not [x for x in sink.lines if x.startswith("AUTH")]
+    with Sink(offers=["AUTH PLAIN"]) as sink:
+        assert smart(ca, sink, "smtp", tmp_path)[0]["verdict"] == "later"
+        assert not [x for x in sink.lines if x.startswith("AUTH")]
+
+
+def test_the_login_is_refused(ca, tmp_path):
+    with Sink(tls=ca.context("smart.example"), offers=["AUTH PLAIN"], auth="535 5.7.8 wrong") as sink:
+        r, _ = smart(ca, sink, "smtp", tmp_path)
+        assert (r["verdict"], r["code"]) == ("later", 535)

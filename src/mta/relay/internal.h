@@ -143,6 +143,7 @@ struct remote {
 	bool dirty;		/* a transaction may be open: RSET first */
 	bool unusable;		/* it broke the rules, or is going: no more letters */
 	bool idle;
+	bool login_refused;
 	uint32_t letters;
 	steady_ms until;	/* carries no letter after this */
 	struct smtp_reply reply;

@@ -374,7 +374,14 @@ static enum status log_in(struct remote *m, const struct credential *l)
 		st = login_cram(m, l);
 	else
 		return give_up(m, ST_DENIED, "the host offers no way to log in that is known here");
-	return st == ST_OK && m->reply.code / 100 != 2 ? ST_DENIED : st;
+	if (st != ST_OK || m->reply.code / 100 == 2)
+		return st;
+	log_begin(LOG_ERROR_, "login-refused");
+	log_view("host", m->host);
+	log_u64("code", m->reply.code);
+	log_end();
+	m->login_refused = true;
+	return ST_DENIED;
 }
 
 /* ---- all together ---- */
@@ -482,6 +489,9 @@ struct remote *remote_open(struct relay *r, const struct destination *d, struct 
 			return m;
 	} else if (st == ST_DENIED && m->why == NULL) {
 		*ret_why = remote_answer(m, a);
+		/* Our settings are wrong, not the letter. */
+		if (m->login_refused)
+			ret_why->verdict = VERDICT_LATER;
 	} else {
 		*ret_tls_failed = st == ST_DENIED && d->policy->level == TLS_IF_OFFERED && !d->tls_first && d->login == NULL;
 		*ret_why = remote_trouble(m, a, st == ST_DENIED ? "4.7.5" : "4.4.2");
