@@ -68,12 +68,13 @@ def view(v):
 
 
 def envelope(sender, recipients, body=0, utf8=False, requiretls=False, ret=b"", envid="", letter_id="1f.1"):
-    out = struct.pack("<B", 1) + view(letter_id) + struct.pack("<QQ", 0x1f, 0) + view(sender) + view(envid)
-    out += struct.pack("<BBBQI", body, int(utf8) | int(requiretls) << 1, ord(ret) if ret else 0, 0, len(recipients))
+    out = struct.pack("<B", 3) + view(letter_id) + struct.pack("<QQ", 0x1f, 0) + view(sender) + view(envid)
+    out += struct.pack("<BBBQbI", body, int(utf8) | int(requiretls) << 1, ord(ret) if ret else 0, 0, 0, len(recipients))
     for r in recipients:
         r = {"address": r} if isinstance(r, str) else r
         out += view(r["address"]) + view(r.get("original", "")) + view(r.get("orcpt", ""))
-        out += struct.pack("<QB", 0, r.get("notify", 0))
+        out += struct.pack("<QBB", 0, r.get("notify", 0), r.get("via_kind", 0))
+        out += view(r.get("via", "")) + view(r.get("sender", "")) + view(r.get("detail", ""))
     return out
 
 
@@ -154,7 +155,11 @@ class Relay:
 
     def serve(self):
         while True:
-            for sock in select.select([self.queue, self.names], [], [])[0]:
+            try:
+                ready = select.select([self.queue, self.names], [], [])[0]
+            except (OSError, ValueError):       # closed: the test is over
+                return
+            for sock in ready:
                 try:
                     data = sock.recv(1 << 17)
                 except OSError:
@@ -195,8 +200,8 @@ class Relay:
         data = v["results"]
         while data:
             r = {}
-            for key, form in (("recipient", "U32"), ("verdict", "U8"), ("dsn", "U8"), ("code", "U16"),
-                              ("status", "VIEW"), ("text", "VIEW"), ("host", "VIEW")):
+            for key, form in (("recipient", "U32"), ("verdict", "U8"), ("dsn", "U8"), ("site", "U8"),
+                              ("code", "U16"), ("status", "VIEW"), ("text", "VIEW"), ("host", "VIEW")):
                 r[key], data = take(data, form)
                 r[key] = r[key].decode() if isinstance(r[key], bytes) else r[key]
             r["verdict"] = VERDICTS[r["verdict"]]

@@ -693,3 +693,30 @@ def test_the_login_is_refused(ca, tmp_path):
     with Sink(tls=ca.context("smart.example"), offers=["AUTH PLAIN"], auth="535 5.7.8 wrong") as sink:
         r, _ = smart(ca, sink, "smtp", tmp_path)
         assert (r["verdict"], r["code"]) == ("later", 535)
+
+
+# ---- forwards and groups ----
+
+def test_recipients_with_a_sender_of_their_own():
+    own = {"via_kind": 1, "via": "Brown@bar.com", "sender": "SRS0=x@bar.com"}
+    people = ["Jones@foo.com", {"address": "a@foo.com"} | own, "Green@foo.com", {"address": "b@foo.com"} | own]
+    for settings, offers in (({}, ["SIZE"]), ({"relay.chunking": "0"}, ["SIZE", "CHUNKING"])):
+        with Sink(offers=offers) as sink, relay_to(sink, settings) as relay:
+            results, _ = relay.send(LETTER, people)
+            assert [r["verdict"] for r in results] == ["ok"] * 4
+            first, second = sink.wait(2)
+            assert first["rcpts"] == ["RCPT TO:<Jones@foo.com>", "RCPT TO:<Green@foo.com>"]
+            assert first["mail"].startswith("MAIL FROM:<Smith@bar.com>") and first["data"] == LETTER
+            assert second["rcpts"] == ["RCPT TO:<a@foo.com>", "RCPT TO:<b@foo.com>"]
+            assert second["data"] == b"Delivered-To: Brown@bar.com\r\n" + LETTER
+            assert second["mail"] == f"MAIL FROM:<SRS0=x@bar.com> SIZE={len(second['data'])}"
+
+
+def test_whose_fault_it_is():
+    for stage, site in (("connect", 1), ("ehlo", 1), ("mail", 0), ("rcpt", 0)):
+        with Sink(**{stage: "451 4.3.0 no"}) as sink, relay_to(sink) as relay:
+            assert one(relay.send(LETTER, ["Jones@foo.com"])[0])["site"] == site
+    with Sink(rcpt="421 4.3.2 bye") as sink, relay_to(sink) as relay:
+        assert one(relay.send(LETTER, ["Jones@foo.com"])[0])["site"] == 1
+    with Relay(dns={("foo.com", "MX"): FAILED}) as relay:
+        assert one(relay.send(LETTER, ["Jones@foo.com"])[0])["site"] == 1

@@ -62,7 +62,7 @@ static bool trust_key(const struct tls_trust *trust, unsigned char key[EVP_MAX_M
 		for (size_t i = 0; i < trust->n_names; i++)
 			digest_view(md, trust->names[i]);
 		for (size_t i = 0; i < trust->n_records; i++) {
-			const struct tlsa *r = &trust->records[i];
+			const struct dns_tlsa *r = &trust->records[i];
 			const unsigned char kind[] = { r->usage, r->selector, r->matching };
 
 			EVP_DigestUpdate(md, kind, sizeof kind);
@@ -183,7 +183,7 @@ static bool set_records(SSL *ssl, const struct tls_trust *trust)
 	if (!trust->check_ee_name)
 		SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
 	for (size_t i = 0; i < trust->n_records; i++) {
-		const struct tlsa *r = &trust->records[i];
+		const struct dns_tlsa *r = &trust->records[i];
 
 		usable += SSL_dane_tlsa_add(ssl, r->usage, r->selector, r->matching,
 					    (const unsigned char *)r->data.p, r->data.n) > 0;
@@ -207,7 +207,7 @@ static bool set_trust(SSL *ssl, const struct tls_trust *trust)
 	return trust->how == TLS_VERIFY_NONE || set_names(ssl, trust);
 }
 
-bool tlsa_is_usable(struct tls_client *t, const struct tlsa *r)
+bool tlsa_is_usable(struct tls_client *t, const struct dns_tlsa *r)
 {
 	SSL *ssl = SSL_new(t->ctx);
 	bool usable = ssl && SSL_dane_enable(ssl, "mx.example") > 0 &&

@@ -16,7 +16,7 @@
 enum tls_verify { TLS_VERIFY_NONE = 0, TLS_VERIFY_PKIX, TLS_VERIFY_DANE };
 
 /* RDATA of TLSA (RFC 6698 2.1). */
-struct tlsa {
+struct dns_tlsa {
 	uint8_t usage, selector, matching;
 	struct view data;
 };
@@ -28,7 +28,7 @@ struct tls_trust {
 	struct view server_name;	/* SNI; empty: none */
 	const struct view *names;	/* any of which the certificate must bear; an address literal without [] */
 	size_t n_names;
-	const struct tlsa *records;
+	const struct dns_tlsa *records;
 	size_t n_records;
 };
 
@@ -56,7 +56,7 @@ const char *conn_tls_why(const struct conn *c);
 /* Is this record one that can be tried: known usage, selector and matching
  * type, data of the right length, and a certificate or key that can be read
  * where it is given whole (RFC 7671 10.1.2)? */
-bool tlsa_is_usable(struct tls_client *t, const struct tlsa *r);
+bool tlsa_is_usable(struct tls_client *t, const struct dns_tlsa *r);
 
 /* The same verification without a connection: a PEM chain, the other side's
  * certificate first.  *ret_error is OpenSSL's X509_V_ code; *ret_depth where

@@ -53,8 +53,10 @@ static void answer_queue(struct attempt *a)
 		const struct answer *w = &a->answers[i];
 
 		log_answer(a, i);
-		attempt_result_put(&results, &(struct attempt_result){ a->wanted[i], w->verdict, w->dsn, w->code,
-								       w->status, w->text, w->host });
+		attempt_result_put(&results, &(struct attempt_result){
+						     .recipient = a->wanted[i], .verdict = w->verdict, .dsn = w->dsn,
+						     .site = w->site && w->verdict == VERDICT_LATER, .code = w->code,
+						     .status = w->status, .text = w->text, .host = w->host });
 	}
 	rec_put_attempted(&b, 0, a->env.sid,
 			  &(struct rec_attempted){ a->id, buf_view(&results), buf_view(&a->how) });
@@ -123,6 +125,7 @@ static void try_address(struct attempt *a, const struct host *h, const struct en
 		d.clear = true;
 		m = remote_open(a->r, &d, &a->arena, &a->last, &tls_failed);
 	}
+	a->last.site = true;
 	if (m)
 		use(a, m);
 }
@@ -149,6 +152,8 @@ static bool policy_for(struct attempt *a, const struct site_policy *of_site, con
 		a->last = own_answer(VERDICT_LATER, "4.7.5", ret->why);
 	else if (ret->level == TLS_NEVER)
 		a->last = own_answer(VERDICT_NO, "5.7.30", ret->why);
+	/* What is asked for one letter says nothing of the others. */
+	a->last.site = !wish.require;
 	a->last.host = h->name;
 	return ret->level != TLS_NOT_NOW && ret->level != TLS_NEVER;
 }

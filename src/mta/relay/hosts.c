@@ -1,7 +1,7 @@
 /* hosts.c - which hosts take the letters of a site. */
 #include "mta/relay/internal.h"
 
-#include "wire/rdata.h"
+#include "mta/relay/records.h"
 
 #include <ifaddrs.h>
 #include <openssl/rand.h>
@@ -92,11 +92,13 @@ bool host_is_own(const struct relay *r, const struct endpoint *e)
 
 static struct answer dns_trouble(const struct dns_answer *d, struct view name, const char *what, struct arena *a)
 {
-	if (d->outcome == DNS_BOGUS)
-		return own_answerf(a, VERDICT_LATER, "4.4.3", "DNSSEC says that the %s of %.*s is false: %.*s", what,
-				   VIEW_ARG(name), VIEW_ARG(view_head(d->why, 200)));
-	return own_answerf(a, VERDICT_LATER, "4.4.3", "DNS gives no answer about the %s of %.*s: %.*s", what,
-			   VIEW_ARG(name), VIEW_ARG(view_head(d->why, 200)));
+	struct answer answer = own_answerf(a, VERDICT_LATER, "4.4.3", "%s the %s of %.*s: %.*s",
+					   d->outcome == DNS_BOGUS ? "DNSSEC finds false what is said of"
+								   : "DNS gives no answer about",
+					   what, VIEW_ARG(name), VIEW_ARG(view_head(d->why, 200)));
+
+	answer.site = true;
+	return answer;
 }
 
 static bool no_memory(struct answer *ret_why)
@@ -138,22 +140,21 @@ static bool take_records(const struct dns_answer *d, struct arena *a, struct hos
 {
 	h->list = arena_array(a, d->n < MX_MAX ? d->n : MX_MAX, sizeof *h->list);
 	for (size_t i = 0; h->list && i < d->n && h->n < MX_MAX; i++) {
-		struct host *one = &h->list[h->n];
+		struct dns_mx mx;
 
-		if (!rdata_mx(d->rdata[i], a, &one->preference, &one->name) || one->name.n == 0)
+		if (dns_read_mx(d->rdata[i], a, &mx) != ST_OK || mx.host.n == 0 ||
+		    view_find(mx.host, '\\') < mx.host.n)
 			continue;
-		one->lot = draw();
-		h->n++;
+		h->list[h->n++] = (struct host){ .name = mx.host, .preference = mx.preference, .lot = draw() };
 	}
 	return h->list != NULL;
 }
 
 static bool is_null_mx(const struct dns_answer *d, struct arena *a)
 {
-	uint16_t preference;
-	struct view name;
+	struct dns_mx mx;
 
-	return d->n == 1 && rdata_mx(d->rdata[0], a, &preference, &name) && name.n == 0;
+	return d->n == 1 && dns_read_mx(d->rdata[0], a, &mx) == ST_OK && mx.host.n == 0;
 }
 
 /* 5.1: where we are among the hosts, those that are not better than us would

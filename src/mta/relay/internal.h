@@ -33,6 +33,7 @@ struct memory;
 struct answer {
 	uint8_t verdict;	/* enum verdict, or UNDECIDED */
 	bool dsn;
+	bool site;		/* the same would be said of any letter */
 	uint16_t code;
 	struct view status, text, host;
 };

@@ -1,6 +1,6 @@
 #include "mta/relay/policy.h"
 
-#include "wire/rdata.h"
+#include "mta/relay/records.h"
 
 #include <stdio.h>
 
@@ -8,7 +8,7 @@ enum { TLSA_MAX = 32 };	/* records of one host that are looked at */
 
 /* ---- TLSA records ---- */
 
-size_t policy_usable(const struct policy_source *s, struct tlsa *records, size_t n)
+size_t policy_usable(const struct policy_source *s, struct dns_tlsa *records, size_t n)
 {
 	size_t usable = 0;
 
@@ -42,7 +42,7 @@ static enum status ask_tlsa(const struct policy_source *s, struct view name, uin
 	return ST_OK;
 }
 
-static enum status take_records(const struct dns_answer *answer, struct arena *a, struct tlsa **ret, size_t *ret_n)
+static enum status take_records(const struct dns_answer *answer, struct arena *a, struct dns_tlsa **ret, size_t *ret_n)
 {
 	size_t n = 0;
 
@@ -50,7 +50,7 @@ static enum status take_records(const struct dns_answer *answer, struct arena *a
 	if (*ret == NULL)
 		return arena_status(a);
 	for (size_t i = 0; i < answer->n && n < TLSA_MAX; i++)
-		n += rdata_tlsa(answer->rdata[i], &(*ret)[n]);
+		n += dns_read_tlsa(answer->rdata[i], &(*ret)[n]) == ST_OK;
 	*ret_n = n;
 	return ST_OK;
 }
@@ -72,7 +72,7 @@ static enum status by_records(const struct policy_source *s, const struct dns_an
 			      struct view other, struct view site, struct arena *a, struct tls_policy *ret)
 {
 	struct view *names = arena_array(a, 3, sizeof *names);
-	struct tlsa *records;
+	struct dns_tlsa *records;
 	size_t n = 0;
 	enum status st = take_records(answer, a, &records, &n);
 

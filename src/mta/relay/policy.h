@@ -74,6 +74,6 @@ struct tls_policy policy_of_route(struct view host, bool must_verify, struct are
 
 /* The records that SMTP may use: usages 2 and 3 (RFC 7672 3.1), usable ones.
  * In place; answers how many. */
-size_t policy_usable(const struct policy_source *s, struct tlsa *records, size_t n);
+size_t policy_usable(const struct policy_source *s, struct dns_tlsa *records, size_t n);
 
 #endif

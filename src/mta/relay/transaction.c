@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "wire/smtp.h"
 
-enum { WINDOW = 64, PIECE = 64 * 1024, CHUNK = 512 * 1024 };
+enum { WINDOW = 64, PIECE = 64 * 1024, CHUNK = 512 * 1024, HEAD_MAX = 16 * 1024 };
 
 struct transaction {
 	struct attempt *a;
@@ -16,6 +16,7 @@ struct transaction {
 	uint32_t *who;		/* places in a->wanted, */
 	bool *taken;		/* whose RCPT was accepted */
 	uint32_t n, n_taken;
+	struct buf head;	/* goes before the letter */
 	struct view bytes;
 	enum body_type body;
 	bool chunks;		/* BDAT */
@@ -30,6 +31,11 @@ static bool offers(const struct transaction *t, unsigned extension)
 	return t->m->offer.set & extension;
 }
 
+static const struct recipient *recipient_of(const struct transaction *t, uint32_t i)
+{
+	return &t->a->env.recipients[t->a->wanted[t->who[i]]];
+}
+
 /* ---- the commands ---- */
 
 static void put_mail(struct transaction *t)
@@ -38,9 +44,9 @@ static void put_mail(struct transaction *t)
 	const struct envelope *e = &t->a->env;
 	struct buf *out = conn_out(&t->m->conn);
 
-	buf_putf(out, "MAIL FROM:<%.*s>", VIEW_ARG(e->sender));
+	buf_putf(out, "MAIL FROM:<%.*s>", VIEW_ARG(recipient_sender(e, recipient_of(t, 0))));
 	if (offers(t, EXT_SIZE))
-		buf_putf(out, " SIZE=%zu", t->bytes.n);
+		buf_putf(out, " SIZE=%zu", t->head.n + t->bytes.n);
 	if (t->body != BODY_7BIT)
 		buf_putf(out, " BODY=%s", bodies[t->body]);
 	if (t->utf8)
@@ -99,11 +105,6 @@ static void put_rcpt(struct transaction *t, const struct recipient *r)
 		}
 	}
 	buf_puts(out, "\r\n");
-}
-
-static const struct recipient *recipient_of(const struct transaction *t, uint32_t i)
-{
-	return &t->a->env.recipients[t->a->wanted[t->who[i]]];
 }
 
 /* Step 0 is RSET, 1 MAIL, then the recipients, the last DATA. */
@@ -197,8 +198,10 @@ static void take_step(struct transaction *t, uint32_t step)
 	} else {
 		take_data(t);
 	}
-	if (t->m->reply.code == 421)
+	if (t->m->reply.code == 421) {
 		t->a->last = remote_answer(t->m, &t->a->arena);
+		t->a->last.site = true;
+	}
 }
 
 /* Is there a reason to send the next one? */
@@ -232,6 +235,8 @@ static bool exchange(struct transaction *t)
 		if (st != ST_OK)
 			return false;
 		take_step(t, t->got++);
+		if (t->m->reply.code == 421)
+			return false;
 	}
 }
 
@@ -297,7 +302,8 @@ static void send_data(struct transaction *t)
 	struct smtp_sender s = { .dots = true };
 
 	/* RFC 2920 3.1: the host wants a text although nobody is to get it. */
-	if (t->n_taken && put_pieces(t, &s, t->bytes) != ST_OK)
+	if (t->n_taken &&
+	    (put_pieces(t, &s, buf_view(&t->head)) != ST_OK || put_pieces(t, &s, t->bytes) != ST_OK))
 		return;
 	smtp_send_end(&s, conn_out(&t->m->conn));
 	take_end(t, remote_ask(t->m, t->m->r->proc.conf.relay_end_timeout));
@@ -310,6 +316,9 @@ static enum status send_chunk(struct transaction *t, struct smtp_sender *s, stru
 	struct buf chunk = BUF(3 * CHUNK);
 	enum status st;
 
+	/* The first one. */
+	if (bytes.p == t->bytes.p)
+		buf_put(&chunk, buf_view(&t->head));
 	if (t->body == BODY_BINARY)
 		buf_put(&chunk, bytes);
 	else
@@ -377,7 +386,7 @@ static bool is_ascii(struct view v)
 /* RFC 6531 3.4, 3.2: an address that is not ASCII needs SMTPUTF8. */
 static bool needs_utf8(const struct transaction *t)
 {
-	bool ascii = is_ascii(t->a->env.sender);
+	bool ascii = is_ascii(recipient_sender(&t->a->env, recipient_of(t, 0)));
 
 	for (uint32_t i = 0; i < t->n; i++)
 		ascii &= is_ascii(recipient_of(t, i)->address);
@@ -411,7 +420,8 @@ static bool prepare(struct transaction *t)
 		return refuse(t, own_answer(VERDICT_LATER, "4.3.0", view_cstr(status_name(st))));
 	if (t->utf8 && t->body == BODY_7BIT && t->a->letter.eight_header)
 		t->body = BODY_8BIT;
-	if (t->m->offer.size && t->bytes.n > t->m->offer.size)
+	recipient_head(recipient_of(t, 0), &t->head);
+	if (t->m->offer.size && t->head.n + t->bytes.n > t->m->offer.size)
 		return refuse(t, own_answerf(a, VERDICT_NO, "5.3.4", "the letter has %zu octets, %.*s takes %llu", t->bytes.n,
 					     VIEW_ARG(t->m->host), (unsigned long long)t->m->offer.size));
 	t->chunks = offers(t, EXT_CHUNKING) &&
@@ -420,6 +430,12 @@ static bool prepare(struct transaction *t)
 }
 
 /* ---- all together ---- */
+
+/* May they share a transaction: one sender, one head? */
+static bool alike(const struct recipient *a, const struct recipient *b)
+{
+	return a->via_kind == b->via_kind && view_eq(a->via, b->via) && view_eq(a->sender, b->sender);
+}
 
 /* The next undecided ones, as many as go in one transaction. */
 static bool choose(struct transaction *t)
@@ -430,7 +446,8 @@ static bool choose(struct transaction *t)
 	t->who = arena_array(&a->arena, most < a->n ? most : a->n, sizeof *t->who);
 	t->taken = arena_array(&a->arena, most < a->n ? most : a->n, sizeof *t->taken);
 	for (uint32_t i = 0; i < a->n && t->n < most && t->who && t->taken; i++)
-		if (a->answers[i].verdict == UNDECIDED)
+		if (a->answers[i].verdict == UNDECIDED &&
+		    (t->n == 0 || alike(recipient_of(t, 0), &a->env.recipients[a->wanted[i]])))
 			t->who[t->n++] = i;
 	return t->n > 0;
 }
@@ -458,11 +475,12 @@ static void one_transaction(struct transaction *t)
 void transact(struct attempt *a, struct remote *m)
 {
 	while (!m->unusable && attempt_is_open(a)) {
-		struct transaction t = { .a = a, .m = m };
+		struct transaction t = { .a = a, .m = m, .head = BUF(HEAD_MAX) };
 
 		if (!choose(&t))
 			return;
 		one_transaction(&t);
+		buf_free(&t.head);
 		if (t.mail_failed)
 			return;
 	}
