@@ -1,5 +1,7 @@
 #include "conf/conf.h"
 
+#include "ipc/route.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -257,6 +259,18 @@ static enum status check_dns(const struct conf *c, struct buf *why)
 	return st;
 }
 
+static enum status check_routes(const struct conf *c, struct buf *why)
+{
+	struct route r;
+
+	if (route_parse(view_cstr(c->relay_smarthost), &r) == ST_OK)
+		return routes_check(view_cstr(c->relay_routes), why);
+	buf_putf(why, "relay.smarthost is \"%s\", but should be as smtp://smart.example.net:587 or "
+		 "smtps://smart.example.net", c->relay_smarthost);
+	return ST_SYNTAX;
+}
+
+/* Passwords must not be read on the way. */
 static enum status check_clear_text(const struct conf *c, struct buf *why)
 {
 	for (int service = 0; service < SERVICE_COUNT && c->login_clear_text; service++) {
@@ -285,7 +299,9 @@ enum status conf_check(const struct conf *c, struct buf *why)
 
 	if (st == ST_OK)
 		st = check_sts(c, why);
-	return st == ST_OK ? check_dns(c, why) : st;
+	if (st == ST_OK)
+		st = check_dns(c, why);
+	return st == ST_OK ? check_routes(c, why) : st;
 }
 
 enum status conf_set(struct conf *c, struct view key, struct view value, struct buf *why)

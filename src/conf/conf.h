@@ -56,7 +56,8 @@ void conf_free(struct conf *c);
  * ST_SYNTAX, ST_LIMIT, ST_NOMEM. */
 enum status conf_set(struct conf *c, struct view key, struct view value, struct buf *why) MUST_USE;
 
-/* Do the settings fit each other?  ST_DENIED: what they ask for is not safe. */
+/* Do the settings fit each other, and can the routes be read?  ST_DENIED: what
+ * they ask for is not safe.  ST_SYNTAX. */
 enum status conf_check(const struct conf *c, struct buf *why) MUST_USE;
 
 /* Defaults, then DIR/waxwing.conf, and conf_check.  why: "FILE:LINE: ...".  As conf_set,

@@ -4,6 +4,8 @@
 enum { FORM = 3, FORM_PRIORITY = 2, FORM_VIA = 3 };
 /* Bytes, where all views are empty. */
 enum { LEAST = 45, RECIPIENT_LEAST = 34, RECIPIENT_LEAST_ONCE = 21 };
+/* Bits of one byte. */
+enum { WITH_SMTPUTF8 = 1, WITH_REQUIRETLS = 2 };
 
 void envelope_put(struct buf *b, const struct envelope *e)
 {
@@ -14,7 +16,7 @@ void envelope_put(struct buf *b, const struct envelope *e)
 	put_view(b, e->sender);
 	put_view(b, e->envid);
 	put_u8(b, e->body);
-	put_u8(b, e->smtputf8);
+	put_u8(b, (uint8_t)((e->smtputf8 ? WITH_SMTPUTF8 : 0) | (e->requiretls ? WITH_REQUIRETLS : 0)));
 	put_u8(b, e->ret);
 	put_u64(b, e->authenticated);
 	put_u8(b, (uint8_t)e->priority);
@@ -65,6 +67,7 @@ enum status envelope_take(struct view bytes, struct arena *a, struct envelope *r
 	struct cursor c = cursor_over(bytes);
 	struct envelope e = { 0 };
 	uint8_t form = take_u8(&c);
+	uint8_t with;
 
 	if (form < 1 || form > FORM)
 		return ST_SYNTAX;
@@ -74,7 +77,9 @@ enum status envelope_take(struct view bytes, struct arena *a, struct envelope *r
 	e.sender = take_view(&c);
 	e.envid = take_view(&c);
 	e.body = take_u8(&c);
-	e.smtputf8 = take_u8(&c);
+	with = take_u8(&c);
+	e.smtputf8 = (with & WITH_SMTPUTF8) != 0;
+	e.requiretls = (with & WITH_REQUIRETLS) != 0;
 	e.ret = take_u8(&c);
 	e.authenticated = take_u64(&c);
 	if (form >= FORM_PRIORITY)

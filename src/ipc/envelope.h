@@ -47,6 +47,7 @@ struct envelope {
 	struct view envid;	/* RFC 3461 ENVID */
 	uint8_t body;		/* enum body_type */
 	uint8_t smtputf8;
+	uint8_t requiretls;	/* RFC 8689 */
 	uint8_t ret;		/* RFC 3461 RET: 0, 'F' or 'H' */
 	uint64_t authenticated;	/* account that submitted it, 0: a stranger */
 	int8_t priority;	/* -9 to 9 (RFC 6710 4), 0: none was given */
