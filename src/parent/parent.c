@@ -599,7 +599,7 @@ int parent_serve(const char *dir)
 	umask(066);
 	tidy_descriptors();
 	more_descriptors();
-	parent_find_room_program(p);
+	parent_find_programs(p);
 	if (conf_load(dir, &p->conf, &why) != ST_OK) {
 		fprintf(stderr, "waxwing: %.*s\n", VIEW_ARG(buf_view(&why)));
 		return 2;
