@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ROOM_UID_BEGIN = 16 };
+enum { ROOM_UID_BEGIN = 16, ROWS_WAIT_MS = 2 };
 
 uint32_t role_uid(const struct conf *c, enum role role, uint64_t account)
 {
@@ -141,6 +141,13 @@ void role_row(struct channel *ch, struct view json)
 	rec_put_command_row(&b, 0, 0, &(struct rec_command_row){ json });
 	(void)!role_send(ch, &b, -1);
 	buf_free(&b);
+}
+
+enum status role_rows_wait(struct channel *ch)
+{
+	while (channel_is_open(ch) && ch->out_bytes > CHANNEL_BACKLOG / 4)
+		loop_sleep(ch->loop, ROWS_WAIT_MS);
+	return channel_is_open(ch) ? ST_OK : ST_CLOSED;
 }
 
 static void operator_free(struct operator *o)

@@ -54,4 +54,8 @@ enum status role_send(struct channel *ch, const struct buf *b, int fd);
 /* One row of the answer to a command, a JSON object. */
 void role_row(struct channel *ch, struct view json);
 
+/* For answers of very many rows: waits while too many are not read yet.
+ * ST_CLOSED: nobody reads them any more. */
+enum status role_rows_wait(struct channel *ch) MUST_USE;
+
 #endif

@@ -89,7 +89,7 @@ struct letter {
  * ST_SYNTAX, ST_IO. */
 enum status letter_open(struct letter *l, struct view body, int fd, uint64_t size, const struct envelope *e,
 			struct arena *a) MUST_USE;
-void letter_free(struct letter *l);
+void letter_close(struct letter *l);
 
 /* The bytes that this host gets.  A signature over them would be made here:
  * nothing changes them behind this but dot-stuffing and the end of the last

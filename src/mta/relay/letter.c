@@ -88,7 +88,7 @@ enum status letter_open(struct letter *l, struct view body, int fd, uint64_t siz
 	return ST_OK;
 }
 
-void letter_free(struct letter *l)
+void letter_close(struct letter *l)
 {
 	if (l->map)
 		munmap(l->map, l->raw.n);
