@@ -157,6 +157,8 @@ static void put_recipient(struct queue *q, const struct handover *h, struct view
 	if (!h->local)
 		put_remote(q, h, json);
 	put_text(json, "reply", said.text);
+	if (said.code)
+		buf_putf(json, ",\"code\":%u", said.code);
 	put_text(json, "status", said.status);
 	put_text(json, "host", said.host);
 	buf_putc(json, '}');
