@@ -81,6 +81,7 @@ struct letter {
 	struct buf converted;	/* or empty */
 	bool eight;		/* bytes of 8 bits, in header or body */
 	bool eight_header;
+	bool utf8;		/* it came with SMTPUTF8 */
 	bool binary;		/* lone CR or LF, or NUL, or said to be */
 	bool tls_not_required;	/* its header says TLS-Required: No (RFC 8689 5) */
 };
