@@ -115,7 +115,7 @@ def test_nothing_needs_root(tmp_path_factory):
     run("account", "add", "Jones@foo.com", "--password-stdin", stdin="secret")
     with open(os.path.join(d, "waxwing.conf"), "w") as f:
         f.write(f'listen = {{ smtp = "127.0.0.1:{port}"; ' +
-                "".join(f'{s} = ""; ' for s in ("submission", "submissions", "imap", "imaps", "pop3", "pop3s")) +
+                "".join(f'{s} = ""; ' for s in ("submission", "submissions", "imap", "imaps", "pop3", "pop3s", "https")) +
                 "};\n")
     server = subprocess.Popen([program, "serve", "--dir", d], stdin=subprocess.DEVNULL, **as_nobody)
     try:
@@ -303,3 +303,19 @@ def test_log_is_rotated_by_size_and_trace_reads_all(instance):
     for id in ids:
         assert "delivered" in w.run("trace", id).stdout
     assert not os.path.exists(f"{log}.4")
+
+
+def test_stop_says_421_to_smtp_sessions(instance):
+    """RFC 5321 3.8: to who is silent, and to who is in the middle of a text."""
+    w = instance()
+    with socket.create_connection(("127.0.0.1", w.ports["smtp"]), 10) as idle, \
+            socket.create_connection(("127.0.0.1", w.ports["smtp"]), 10) as busy:
+        lines, text = idle.makefile("rb"), busy.makefile("rb")
+        assert lines.readline()[:3] == text.readline()[:3] == b"220"
+        for line in (b"HELO localhost", b"MAIL FROM:<Smith@bar.com>", b"RCPT TO:<Jones@foo.com>", b"DATA"):
+            busy.sendall(line + b"\r\n")
+            assert text.readline()[:1] in b"23"
+        busy.sendall(b"Subject: cut off\r\n\r\nBlah")
+        w.process.send_signal(signal.SIGTERM)
+        assert lines.read() == text.read() == b"421 Service not available, closing transmission channel\r\n"
+        assert w.process.wait(10) == 0

@@ -280,3 +280,82 @@ def test_letters(folder):
             differ = [(w, o) for w, o in zip_longest(wanted, ours) if w != o]
             score.case(name + form, [shown(w, o) for w, o in differ], [shown(o, w) for w, o in differ])
     score.done(20)
+
+
+# ---- SPF ----
+
+def zone_strings(value):
+    """The data of a TXT record: one string or several; \\DDD for what is no plain ASCII."""
+    def one(s):
+        return '"' + "".join(chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\{b:03d}"
+                             for b in s.encode("latin-1", "surrogateescape")) + '"'
+
+    return " ".join(one(s[i:i + 255] if s else "") for s in ([value] if isinstance(value, str) else value)
+                    for i in range(0, max(len(s), 1), 255))
+
+
+def zone_name(name):
+    return "".join(c if "!" <= c <= "~" and c not in '";' else f"\\{ord(c):03d}" for c in name.lower().rstrip("."))
+
+
+def spf_records(zone):
+    """The suite's zone as --records reads it: SPF entries stand for TXT where there is no TXT."""
+    lines = []
+    for name, rows in zone.items():
+        name = zone_name(name)
+        kinds = [next(iter(r)) for r in rows if isinstance(r, dict)]
+        for row in rows:
+            if isinstance(row, str):
+                lines.append(f"{name} * {row}")
+                continue
+            kind, value = next(iter(row.items()))
+            if kind == "SPF":
+                if "TXT" not in kinds:
+                    lines.append(f"{name} TXT {zone_strings(value)}")
+            elif kind == "TXT":
+                if value != "NONE":
+                    lines.append(f"{name} TXT {zone_strings(value)}")
+            elif kind == "MX":
+                lines.append(f"{name} MX {value[0]} {zone_name(value[1])}")
+            elif kind in ("PTR", "CNAME"):
+                lines.append(f"{name} {kind} {zone_name(value)}")
+            elif kind in ("A", "AAAA"):
+                lines.append(f"{name} {kind} {value}")
+    return "\n".join(lines) + "\n"
+
+
+def spf(records, case):
+    words = [WAXWING, "inspect", "spf", "--records", records, "--ip", case["host"], "--helo", case["helo"]]
+    p = subprocess.run(words + ["--from", case["mailfrom"]], stdout=subprocess.PIPE, timeout=60)
+    assert p.returncode == 0, words
+    return json.loads(p.stdout)
+
+
+def test_spf(tmp_path):
+    yaml = pytest.importorskip("yaml")
+    score = Score("spf")
+    with open(os.path.join(SUITES, "spf/rfc7208-tests.yml"), encoding="utf-8") as f:
+        scenarios = list(yaml.safe_load_all(f))
+    for i, scenario in enumerate(scenarios):
+        records = tmp_path / f"zone{i}"
+        records.write_text(spf_records(scenario["zonedata"]))
+        for name, case in scenario["tests"].items():
+            got = spf(str(records), case)
+            allowed = case["result"] if isinstance(case["result"], list) else [case["result"]]
+            want = [got["result"] if got["result"] in allowed else allowed]
+            ours = [got["result"]]
+            if "explanation" in case and got["result"] == "fail":
+                want.append(None if case["explanation"] == "DEFAULT" else case["explanation"])
+                ours.append(got["explanation"])
+            score.case(name, want, ours)
+    score.done(203)
+
+
+# ---- DANE ----
+
+def test_dane():
+    """TLSA records against chains (RFC 6698, 7671): 54 cases, by the code that verifies other hosts."""
+    p = subprocess.run([os.path.join(ROOT, "build/tests/test_tls_client"), os.path.join(SUITES, "dane/danetest.in"),
+                        os.path.join(SUITES, "dane/danetest.pem")], text=True, stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT)
+    assert p.returncode == 0 and "dane: 54 of 54" in p.stdout, p.stdout
