@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+from nameserver import Dns
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WAXWING = os.environ.get("WAXWING", os.path.join(ROOT, "build/src/waxwing"))
 SERVICES = ("smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "http", "https")
@@ -152,6 +154,14 @@ def instance():
     for one in made:
         one.stop()
     shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.fixture
+def dns():
+    """An internet of our own (nameserver.py): dns.zone(...), dns.settings()."""
+    one = Dns(free_ports(1)[0])
+    yield one
+    one.stop()
 
 
 def pytest_unconfigure(config):

@@ -101,9 +101,12 @@ def accounts(w):
 def in_journals(folder):
     """Message-ID -> how often it stands in the account's journal."""
     seen = {}
-    for path in sorted(glob.glob(os.path.join(folder, "*.seg"))):
-        for ident in re.findall(rb"Message-ID: (<s[^>\r\n]*@localhost>)\r\nSubject: load", open(path, "rb").read()):
-            seen[ident.decode()] = seen.get(ident.decode(), 0) + 1
+    try:
+        for path in sorted(glob.glob(os.path.join(folder, "*.seg"))):
+            for ident in re.findall(rb"Message-ID: (<s[^>\r\n]*@localhost>)\r\nSubject: load", open(path, "rb").read()):
+                seen[ident.decode()] = seen.get(ident.decode(), 0) + 1
+    except FileNotFoundError:       # housekeeping took it away just now
+        return in_journals(folder)
     return seen
 
 

@@ -22,7 +22,7 @@ enum {
 	SANDBOX_THREADS = 4,	/* start threads */
 	SANDBOX_MEMFD = 8,	/* make and seal memory files */
 	SANDBOX_CONNECT = 16,	/* open TCP and UDP connections */
-	SANDBOX_LIBRARIES = 32,	/* map libraries at run time (iconv's modules) */
+	SANDBOX_LIBRARIES = 32,	/* map libraries at run time (iconv's modules): files only */
 };
 
 enum { SANDBOX_FOLDERS = 8 };

@@ -368,7 +368,7 @@ int door_main(void)
 	};
 	if (web_begin(&d->web) != ST_OK)
 		return 1;
-	role_lock_in(&d->proc, &(struct sandbox){ .calls = SANDBOX_ACCEPT | SANDBOX_MEMFD });
+	role_lock_in(&d->proc);
 	role_run(&d->proc);
 	log_flush();
 	return 0;

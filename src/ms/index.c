@@ -189,6 +189,8 @@ enum status index_renew(struct store *s)
 	for (size_t i = 0; i < 3; i++) {
 		enum status st = disk_unlink(s->dir, files[i]);
 
+		if (st == ST_IO || st == ST_DENIED)	/* a folder, of all things */
+			st = disk_rename(s->dir, files[i], "index.bad");
 		if (st != ST_OK && st != ST_MISSING)
 			return st;
 	}

@@ -226,7 +226,8 @@ static enum status open_parts(struct store *s)
 
 	if (st == ST_OK)
 		st = index_facts(s, &facts, &n);
-	if (st == ST_CORRUPT || st == ST_EXISTS) {
+	/* Of another's, spoilt, or not to be read at all. */
+	if (st == ST_CORRUPT || st == ST_EXISTS || st == ST_IO || st == ST_DENIED) {
 		anew = true;
 		st = index_renew(s);
 	}

@@ -32,32 +32,41 @@ static char **child_environment(void)
 	return env;
 }
 
-/* waxwing-room, beside us or in ../libexec/waxwing; or ourselves.  Held open (above
+static void find_program(struct parent *p, enum role role, const char *folder, int n)
+{
+	static const char *const places[] = { "", "../libexec/waxwing/" };
+	char path[PATH_MAX + NAME_SIZE];
+	int fd = -1;
+
+	for (size_t i = 0; i < sizeof places / sizeof *places && n > 0 && fd < 0; i++) {
+		snprintf(path, sizeof path, "%.*s%swaxwing-%s", n, folder, places[i], role_name(role));
+		fd = open(path, O_PATH | O_CLOEXEC);
+	}
+	snprintf(p->programs[role], sizeof p->programs[role], "/proc/self/exe");
+	if (fd >= 0)
+		snprintf(p->programs[role], sizeof p->programs[role], "/proc/self/fd/%d", fd);
+}
+
+/* waxwing-ROLE, beside us or in ../libexec/waxwing; or ourselves.  Held open (above
  * ROLE_PARENT_FD: tidy_descriptors saw to it), so that an upgrade under a
  * running server does not mix two versions: their records may differ. */
-void parent_find_room_program(struct parent *p)
+void parent_find_programs(struct parent *p)
 {
-	static const char *const places[] = { "/waxwing-room", "/../libexec/waxwing/waxwing-room" };
-	char self[PATH_MAX], path[PATH_MAX + NAME_SIZE];
+	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-	int fd = -1;
 
 	while (n > 0 && self[n - 1] != '/')
 		n--;
-	for (size_t i = 0; i < sizeof places / sizeof *places && n > 0 && fd < 0; i++) {
-		snprintf(path, sizeof path, "%.*s%s", (int)(n - 1), self, places[i]);
-		fd = open(path, O_PATH | O_CLOEXEC);
-	}
-	snprintf(p->room_program, sizeof p->room_program, "/proc/self/exe");
-	if (fd >= 0)
-		snprintf(p->room_program, sizeof p->room_program, "/proc/self/fd/%d", fd);
+	for (int role = 0; role < ROLE_COUNT; role++)
+		if (role != ROLE_PARENT && role != ROLE_ADMIN)
+			find_program(p, (enum role)role, self, (int)n);
 }
 
-enum status child_spawn(const struct parent *p, const char *name, const char *role, int fd, int *ret_pid)
+enum status child_spawn(const struct parent *p, enum role which, const char *name, const char *role, int fd,
+			int *ret_pid)
 {
 	static char **env;
 	char *argv[] = { (char *)name, "--role", (char *)role, NULL };
-	bool room = strcmp(role, "room") == 0 || strcmp(role, SPARE_ROOM) == 0;
 	posix_spawn_file_actions_t fa;
 	int rc;
 
@@ -67,7 +76,7 @@ enum status child_spawn(const struct parent *p, const char *name, const char *ro
 		return ST_NOMEM;
 	rc = posix_spawn_file_actions_adddup2(&fa, fd, ROLE_PARENT_FD);
 	if (rc == 0)
-		rc = posix_spawn(ret_pid, room ? p->room_program : "/proc/self/exe", &fa, NULL, argv, env);
+		rc = posix_spawn(ret_pid, p->programs[which], &fa, NULL, argv, env);
 	posix_spawn_file_actions_destroy(&fa);
 	return rc == 0 ? ST_OK : status_of_errno(rc);
 }
@@ -80,7 +89,7 @@ static enum status spawn(struct child *c, int fd)
 		snprintf(name, sizeof name, "waxwing: room %llu", (unsigned long long)c->account);
 	else
 		snprintf(name, sizeof name, "waxwing: %s", role_name(c->role));
-	return child_spawn(c->parent, name, role_name(c->role), fd, &c->pid);
+	return child_spawn(c->parent, c->role, name, role_name(c->role), fd, &c->pid);
 }
 
 static enum status send_settings(struct child *c)

@@ -168,7 +168,7 @@ static void child_ended(struct child *c, int status)
 	c->pid = 0;
 	channel_close(&c->ch);
 	if (!p->stopping && (status != 0 || c->role != ROLE_ROOM))
-		log_event(LOG_ERROR_, "died", "role=%s index=%u account=%llu %s=%d", role_name(c->role),
+		log_event(status ? LOG_ERROR_ : LOG_INFO_, status ? "died" : "ended", "role=%s index=%u account=%llu %s=%d", role_name(c->role),
 			  c->index, (unsigned long long)c->account,
 			  WIFSIGNALED(status) ? "signal" : "exit",
 			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
@@ -599,7 +599,7 @@ int parent_serve(const char *dir)
 	umask(066);
 	tidy_descriptors();
 	more_descriptors();
-	parent_find_room_program(p);
+	parent_find_programs(p);
 	if (conf_load(dir, &p->conf, &why) != ST_OK) {
 		fprintf(stderr, "waxwing: %.*s\n", VIEW_ARG(buf_view(&why)));
 		return 2;

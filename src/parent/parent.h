@@ -59,7 +59,7 @@ struct spare {
 
 struct parent {
 	struct conf conf;
-	char room_program[48];	/* what a room is started from */
+	char programs[ROLE_COUNT][32];	/* what each role is started from */
 	struct loop *loop;
 	struct child warden, queue, names;
 	struct child *doors;
@@ -71,6 +71,7 @@ struct parent {
 	struct map holders;	/* account -> struct holder */
 	struct spare spares[SPARES_MAX];
 	size_t n_spares;
+	bool spares_full;	/* since the start they were once */
 	struct timer spare_due;
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
@@ -84,14 +85,14 @@ struct parent {
 /* `waxwing serve`: runs until SIGTERM or SIGINT; the exit status. */
 int parent_serve(const char *dir);
 
-/* child.c: finds the program that rooms are started from. */
-void parent_find_room_program(struct parent *p);
+/* child.c: finds the program that each role is started from. */
+void parent_find_programs(struct parent *p);
 
 /* child.c: start it (again), and join it with its peers. */
 enum status child_start(struct child *c) MUST_USE;
 void child_stop(struct child *c, uint8_t reason);
 /* The program of a role, with fd as its channel to us. */
-enum status child_spawn(const struct parent *p, const char *name, const char *role, int fd,
+enum status child_spawn(const struct parent *p, enum role which, const char *name, const char *role, int fd,
 			int *ret_pid) MUST_USE;
 /* Give each of the two a channel to the other. */
 void child_join(struct child *a, struct child *b);

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CALM_MS = 20, NEXT_MS = 1, FAILED_MS = 30000 };
+enum { CALM_MS = 250, NEXT_MS = 2, FIRST_MS = 1, FAILED_MS = 30000 };
 
 /* Room for the name of the account that it will be. */
 #define SPARE_NAME "waxwing: spare room             "
@@ -35,7 +35,7 @@ static enum status start_one(struct parent *p)
 
 	if (st != ST_OK)
 		return st;
-	st = child_spawn(p, SPARE_NAME, SPARE_ROOM, fds[1], &pid);
+	st = child_spawn(p, ROLE_ROOM, SPARE_NAME, SPARE_ROOM, fds[1], &pid);
 	close(fds[1]);
 	if (st != ST_OK) {
 		close(fds[0]);
@@ -50,12 +50,14 @@ static void spare_due(struct timer *t)
 	struct parent *p = (struct parent *)((char *)t - offsetof(struct parent, spare_due));
 	enum status st;
 
-	if (p->stopping || p->n_spares >= (size_t)p->conf.spare_rooms)
+	if (p->stopping || p->n_spares >= (size_t)p->conf.spare_rooms) {
+		p->spares_full = true;
 		return;
+	}
 	st = start_one(p);
 	if (st != ST_OK)
 		log_event(LOG_WARN_, "spare-room", "why=\"%s\"", status_name(st));
-	due_in(p, st == ST_OK ? NEXT_MS : FAILED_MS);
+	due_in(p, st != ST_OK ? FAILED_MS : p->spares_full ? NEXT_MS : FIRST_MS);
 }
 
 void parent_spares_begin(struct parent *p)
@@ -72,7 +74,8 @@ static void drop(struct parent *p, size_t i)
 
 bool parent_take_spare(struct parent *p, int *ret_pid, int *ret_fd)
 {
-	due_in(p, CALM_MS);
+	if (p->spares_full)
+		due_in(p, CALM_MS);
 	for (size_t i = 0; i < p->n_spares; i++) {
 		if (p->spares[i].fd < 0)
 			continue;

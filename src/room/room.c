@@ -1,8 +1,8 @@
 #include "room/room.h"
 
 #include "base/log.h"
+#include "role/walls.h"
 #include "mda/deliver.h"
-#include "msg/charset.h"
 #include "room/internal.h"
 
 #include <stdio.h>
@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ROOM_CALLS = SANDBOX_FILES | SANDBOX_ACCEPT | SANDBOX_LIBRARIES };
 enum { HOUSE_AFTER_MS = 200, HOUSE_PAUSE_MS = 2, STOP_MS = 3000, PLACE_MS = 50 };
 
 /* ---- leaving: ask everybody, finish what came before, flush, go ---- */
@@ -274,18 +273,6 @@ static enum status open_store(struct room *r, const char *folder)
 	return ST_OK;
 }
 
-/* The account's folder; and iconv's modules, which letters in rarer charsets
- * need and which are loaded when the first such letter comes. */
-static void lock_in(struct room *r, const char *folder)
-{
-	struct sandbox s = { .calls = ROOM_CALLS, .writable = { folder },
-			     .filter = r->filter.n ? &r->filter : NULL };
-
-	for (int i = 0; CHARSET_FOLDERS[i]; i++)
-		s.readable[i] = CHARSET_FOLDERS[i];
-	role_lock_in(&r->proc, &s);
-}
-
 /* A spare room shows whose it has become: over the words of its command line,
  * which are kept as long as they were. */
 static void show_account(const struct room *r, char **argv)
@@ -309,7 +296,7 @@ int room_main(char **argv)
 		return 1;
 	/* The same for every account: before it is known whose we are.  Where it
 	 * fails the lock-in tries again, and ends us. */
-	(void)!sandbox_filter_make(ROOM_CALLS, &r->filter);
+	(void)!sandbox_filter_make(walls_calls(ROLE_ROOM), &r->filter);
 	r->queue.watch.fd = -1;
 	r->proc.parent.watch.fd = -1;
 	for (int i = 0; i < DOORS_MAX; i++)
@@ -324,7 +311,9 @@ int room_main(char **argv)
 	r->proc.stop = stop;
 	snprintf(folder, sizeof folder, "%s/mail/%llu", r->proc.conf.dir,
 		 (unsigned long long)r->proc.account);
-	lock_in(r, folder);
+	r->proc.filter = r->filter.n ? &r->filter : NULL;
+	role_lock_in(&r->proc);
+	r->proc.filter = NULL;
 	sandbox_filter_free(&r->filter);
 	if (open_store(r, folder) != ST_OK) {
 		log_flush();

@@ -139,10 +139,7 @@ int warden_main(void)
 	snprintf(keys, sizeof keys, "%s/keys", w->proc.conf.dir);
 	if (keys_new(&w->keys) != ST_OK)
 		return 1;
-	role_lock_in(&w->proc, &(struct sandbox){
-				       .calls = SANDBOX_FILES | SANDBOX_THREADS,
-				       .writable = { folder, keys },
-			       });
+	role_lock_in(&w->proc);
 	st = open_all(w, folder, keys);
 	if (st != ST_OK) {
 		log_event(LOG_ERROR_, "warden-open", "why=\"%s\"", status_name(st));

@@ -275,8 +275,8 @@ static void test_chunk_argument(void **state)
 static void test_envelope(void **state)
 {
 	struct recipient r[] = {
-		{ VIEW("a@b.c"), VIEW_NONE, VIEW("rfc822;a@b.c"), 7, NOTIFY_DELAY },
-		{ VIEW("d@b.c"), VIEW("alias@b.c"), VIEW_NONE, 8, 0 },
+		{ .address = VIEW("a@b.c"), .orcpt = VIEW("rfc822;a@b.c"), .account = 7, .notify = NOTIFY_DELAY },
+		{ .address = VIEW("d@b.c"), .original = VIEW("alias@b.c"), .account = 8 },
 	};
 	struct envelope e = { .id = VIEW("x.1"), .sid = 3, .received = 4, .sender = VIEW("s@t.u"), .envid = VIEW("id"),
 			      .body = BODY_BINARY, .smtputf8 = 1, .ret = 'H', .authenticated = 9, .recipients = r, .n_recipients = 2 };

@@ -11,15 +11,10 @@
 #ifndef WAXWING_WIRE_TLS_CLIENT_H
 #define WAXWING_WIRE_TLS_CLIENT_H
 
+#include "wire/rdata.h"
 #include "wire/tls.h"
 
 enum tls_verify { TLS_VERIFY_NONE = 0, TLS_VERIFY_PKIX, TLS_VERIFY_DANE };
-
-/* RDATA of TLSA (RFC 6698 2.1). */
-struct dns_tlsa {
-	uint8_t usage, selector, matching;
-	struct view data;
-};
 
 struct tls_trust {
 	enum tls_verify how;

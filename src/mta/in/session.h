@@ -27,7 +27,6 @@ struct smtp_host {
 	struct tls *tls;
 	const bool *stopping;
 	struct smtp_session **sessions;	/* all that are open */
-	bool dsn;		/* RFC 3461 is offered: false until something sends reports */
 	void (*ended)(void *door, struct smtp_session *s);
 	void *door;
 };

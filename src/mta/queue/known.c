@@ -81,7 +81,7 @@ void known_write_again(struct queue *q, struct promise *p)
 
 	if (l == NULL)		/* delivered meanwhile, and its room has flushed */
 		return;
-	p->copied = spool_copy(q->spool, l->id, &l->at, &p->at);
+	p->copied = letter_copy(q, l, &p->at, &p->progress_at);
 }
 
 enum status known_kept(struct queue *q, const struct promise *p)
@@ -90,8 +90,7 @@ enum status known_kept(struct queue *q, const struct promise *p)
 
 	if (l == NULL || p->copied != ST_OK)
 		return p->copied;
-	spool_moved(q->spool, &l->at);
-	l->at = p->at;
+	letter_moved(q, l, &p->at, &p->progress_at);
 	log_event(LOG_INFO_, "offered-again", "id=%s queue=%llx", l->name, (unsigned long long)l->id);
 	return ST_OK;
 }

@@ -238,7 +238,7 @@ static void by_idle(struct attempt *a)
 
 static void attempt_free(struct attempt *a)
 {
-	letter_free(&a->letter);
+	letter_close(&a->letter);
 	buf_free(&a->how);
 	arena_free(&a->arena);
 	free(a);

@@ -1,7 +1,7 @@
 /* hosts.c - which hosts take the letters of a site. */
 #include "mta/relay/internal.h"
 
-#include "mta/relay/records.h"
+#include "wire/rdata.h"
 
 #include <ifaddrs.h>
 #include <openssl/rand.h>

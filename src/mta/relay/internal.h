@@ -80,6 +80,7 @@ struct letter {
 	struct buf converted;	/* or empty */
 	bool eight;		/* bytes of 8 bits, in header or body */
 	bool eight_header;
+	bool utf8;		/* it came with SMTPUTF8 */
 	bool binary;		/* lone CR or LF, or NUL, or said to be */
 	bool tls_not_required;	/* its header says TLS-Required: No (RFC 8689 5) */
 };
@@ -88,7 +89,7 @@ struct letter {
  * ST_SYNTAX, ST_IO. */
 enum status letter_open(struct letter *l, struct view body, int fd, uint64_t size, const struct envelope *e,
 			struct arena *a) MUST_USE;
-void letter_free(struct letter *l);
+void letter_close(struct letter *l);
 
 /* The bytes that this host gets.  A signature over them would be made here:
  * nothing changes them behind this but dot-stuffing and the end of the last

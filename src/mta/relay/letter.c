@@ -1,11 +1,15 @@
 /* letter.c - the bytes of the letter, in the form that a host can take. */
 #include "mta/relay/internal.h"
 
-#include "msg/header.h"
+#include "msg/convert.h"
+#include "msg/mime.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+/* Quoted-printable makes three octets of one, and lines. */
+enum { CONVERTED_MOST = 4, CONVERTED_SPARE = 64 * 1024 };
 
 /* Nobody can change or cut it while it is mapped. */
 static bool is_sealed(int fd)
@@ -83,12 +87,13 @@ enum status letter_open(struct letter *l, struct view body, int fd, uint64_t siz
 	if (st != ST_OK)
 		return st;
 	l->eight = any_eight(l->raw);
+	l->utf8 = e->smtputf8;
 	l->binary = e->body == BODY_BINARY && any_binary(l->raw);
 	look_at_header(l);
 	return ST_OK;
 }
 
-void letter_free(struct letter *l)
+void letter_close(struct letter *l)
 {
 	if (l->map)
 		munmap(l->map, l->raw.n);
@@ -96,16 +101,40 @@ void letter_free(struct letter *l)
 	buf_free(&l->converted);
 }
 
+/* Anew for each host: another may take more. */
+static enum status convert(struct letter *l, struct convert_form takes)
+{
+	struct arena a = ARENA(MIME_ARENA_MAX);
+	enum status st;
+
+	buf_free(&l->converted);
+	l->converted = BUF(l->raw.n * CONVERTED_MOST + CONVERTED_SPARE);
+	st = convert_letter(l->raw, takes, &a, &l->converted);
+	arena_free(&a);
+	return st;
+}
+
 enum status letter_for(struct letter *l, const struct smtp_offer *offer, struct view *ret_bytes,
 		       enum body_type *ret_body)
 {
 	const unsigned binary = EXT_BINARYMIME | EXT_CHUNKING;
-	bool as_it_is = l->binary ? (offer->set & binary) == binary : !l->eight || (offer->set & EXT_8BITMIME);
+	const struct convert_form has = { .eightbit = l->eight, .binary = l->binary, .utf8 = l->eight_header && l->utf8 };
+	const struct convert_form takes = {
+		.eightbit = (offer->set & EXT_8BITMIME) != 0, .binary = (offer->set & binary) == binary,
+		/* Where nobody has asked for SMTPUTF8 a header of 8 bits goes as the body does. */
+		.utf8 = l->utf8 ? (offer->set & EXT_SMTPUTF8) != 0 : (offer->set & EXT_8BITMIME) != 0,
+	};
+	enum status st;
 
-	if (as_it_is) {
+	if (!convert_lacks(takes, has)) {
 		*ret_bytes = l->raw;
 		*ret_body = l->binary ? BODY_BINARY : l->eight ? BODY_8BIT : BODY_7BIT;
 		return ST_OK;
 	}
-	return ST_MISSING;
+	st = convert(l, takes);
+	if (st != ST_OK)
+		return st == ST_DENIED ? ST_MISSING : st;
+	*ret_bytes = buf_view(&l->converted);
+	*ret_body = any_eight(*ret_bytes) ? BODY_8BIT : BODY_7BIT;
+	return ST_OK;
 }

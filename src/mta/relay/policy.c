@@ -1,6 +1,6 @@
 #include "mta/relay/policy.h"
 
-#include "mta/relay/records.h"
+#include "wire/rdata.h"
 
 #include <stdio.h>
 

@@ -139,10 +139,7 @@ int relay_main(void)
 	begin_tls(r);
 	begin_credentials(r);
 	snprintf(folder, sizeof folder, "%s/relay", r->proc.conf.dir);
-	role_lock_in(&r->proc, &(struct sandbox){
-				       .calls = SANDBOX_CONNECT | SANDBOX_FILES | SANDBOX_MEMFD,
-				       .writable = { folder },
-			       });
+	role_lock_in(&r->proc);
 	begin_memory(r, folder);
 	role_run(&r->proc);
 	memory_close(r->memory);
