@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-enum { KEY_BYTES_MOST = 4096, ED25519_SIZE = 32, RECORDS_TRIED = 4 };
+enum { KEY_BYTES_MOST = 4096, KEY_RECORD_MOST = 8192, ED25519_SIZE = 32, RECORDS_TRIED = 4 };
 
 static const char *const algorithms[SEAL_ALGORITHMS] = {
 	[SEAL_RSA_SHA256] = "rsa-sha256", [SEAL_ED25519_SHA256] = "ed25519-sha256",
@@ -74,8 +74,10 @@ void seal_encode(struct view bytes, struct buf *out)
 /* ---- the cache ---- */
 
 struct cached_key {
-	struct buf bytes;
-	EVP_PKEY *pkey;
+	struct buf record;	/* the algorithm, then the text */
+	enum seal_result result;
+	const char *problem;
+	struct seal_key key;
 };
 
 struct key_cache {
@@ -91,8 +93,21 @@ struct key_cache *key_cache_new(void)
 		return NULL;
 	c->seed = (uint64_t)(uintptr_t)c ^ clock_steady();
 	for (size_t i = 0; i < KEY_CACHE; i++)
-		c->keys[i].bytes = BUF(KEY_BYTES_MOST + 1);
+		c->keys[i].record = BUF(KEY_RECORD_MOST + 1);
 	return c;
+}
+
+static void drop_key(struct seal_key *k)
+{
+	EVP_PKEY_CTX_free(k->verify);
+	EVP_PKEY_free(k->pkey);
+	*k = (struct seal_key){ 0 };
+}
+
+void key_free(struct seal_key *k)
+{
+	if (!k->cached)
+		drop_key(k);
 }
 
 void key_cache_free(struct key_cache *c)
@@ -100,27 +115,15 @@ void key_cache_free(struct key_cache *c)
 	if (c == NULL)
 		return;
 	for (size_t i = 0; i < KEY_CACHE; i++) {
-		buf_free(&c->keys[i].bytes);
-		EVP_PKEY_free(c->keys[i].pkey);
+		buf_free(&c->keys[i].record);
+		drop_key(&c->keys[i].key);
 	}
 	free(c);
 }
 
-static struct cached_key *slot_of(struct key_cache *c, struct view bytes)
+static struct cached_key *slot_of(struct key_cache *c, struct view record)
 {
-	return &c->keys[XXH3_64bits_withSeed(bytes.p, bytes.n, c->seed) % KEY_CACHE];
-}
-
-static void cache_put(struct key_cache *c, struct view bytes, EVP_PKEY *pkey)
-{
-	struct cached_key *k = slot_of(c, bytes);
-
-	buf_clear(&k->bytes);
-	buf_put(&k->bytes, bytes);
-	EVP_PKEY_free(k->pkey);
-	k->pkey = NULL;
-	if (buf_status(&k->bytes) == ST_OK && EVP_PKEY_up_ref(pkey) == 1)
-		k->pkey = pkey;
+	return &c->keys[XXH3_64bits_withSeed(record.p, record.n, c->seed) % KEY_CACHE];
 }
 
 /* ---- records ---- */
@@ -147,23 +150,6 @@ static EVP_PKEY *decode_key(struct view bytes, enum seal_algorithm algorithm)
 	if (bytes.n != ED25519_SIZE)
 		return NULL;
 	return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, (const unsigned char *)bytes.p, bytes.n);
-}
-
-/* The first octet of what is looked up is the algorithm. */
-static EVP_PKEY *key_of(struct view bytes, enum seal_algorithm algorithm, struct key_cache *cache)
-{
-	EVP_PKEY *k = NULL;
-
-	if (cache) {
-		struct cached_key *slot = slot_of(cache, bytes);
-
-		if (slot->pkey && view_eq(buf_view(&slot->bytes), bytes) && EVP_PKEY_up_ref(slot->pkey) == 1)
-			return slot->pkey;
-	}
-	k = decode_key(view_skip(bytes, 1), algorithm);
-	if (k && cache)
-		cache_put(cache, bytes, k);
-	return k;
 }
 
 /* A huge exponent makes each verification slow. */
@@ -219,11 +205,21 @@ static bool is_key_record(struct view record, struct tags *t)
 	return v == NULL || (v == &t->t[0] && view_eq(v->value, VIEW("DKIM1")));
 }
 
-enum seal_result key_parse(struct view record, enum seal_algorithm algorithm, struct key_cache *cache,
-			   struct seal_key *ret, const char **ret_problem)
+/* Ready to verify with. */
+static bool prepare(struct seal_key *k)
+{
+	if (EVP_PKEY_get_base_id(k->pkey) != EVP_PKEY_RSA)
+		return true;
+	k->verify = EVP_PKEY_CTX_new(k->pkey, NULL);
+	return k->verify && EVP_PKEY_verify_init(k->verify) == 1 &&
+	       EVP_PKEY_CTX_set_rsa_padding(k->verify, RSA_PKCS1_PADDING) == 1 &&
+	       EVP_PKEY_CTX_set_signature_md(k->verify, EVP_sha256()) == 1;
+}
+
+static enum seal_result parse(struct view record, enum seal_algorithm algorithm, struct seal_key *ret,
+			      const char **ret_problem)
 {
 	struct buf bytes = BUF(KEY_BYTES_MOST);
-	struct seal_key k = { 0 };
 	struct tags t;
 	enum seal_result r = SEAL_PERMERROR;
 
@@ -237,28 +233,65 @@ enum seal_result key_parse(struct view record, enum seal_algorithm algorithm, st
 	if (*ret_problem)
 		return r;
 	*ret_problem = "the key cannot be read";
-	k.testing = tags_list_has(tags_value(&t, "t"), ':', VIEW("y"));
-	k.strict = tags_list_has(tags_value(&t, "t"), ':', VIEW("s"));
-	put_u8(&bytes, (uint8_t)algorithm);
+	ret->testing = tags_list_has(tags_value(&t, "t"), ':', VIEW("y"));
+	ret->strict = tags_list_has(tags_value(&t, "t"), ':', VIEW("s"));
 	if (seal_decode(tags_value(&t, "p"), &bytes) == ST_OK)
-		k.pkey = key_of(buf_view(&bytes), algorithm, cache);
+		ret->pkey = decode_key(buf_view(&bytes), algorithm);
 	buf_free(&bytes);
-	if (k.pkey == NULL)
+	if (ret->pkey == NULL)
 		return r;
-	r = check_key(&k, algorithm, ret_problem);
-	if (r != SEAL_PASS) {
-		key_free(&k);
+	r = check_key(ret, algorithm, ret_problem);
+	if (r != SEAL_PASS)
 		return r;
-	}
 	*ret_problem = NULL;
-	*ret = k;
-	return r;
+	if (prepare(ret))
+		return SEAL_PASS;
+	*ret_problem = "no memory";
+	return SEAL_TEMPERROR;
 }
 
-void key_free(struct seal_key *k)
+static enum seal_result parse_cached(struct view record, enum seal_algorithm algorithm, struct key_cache *cache,
+				     struct seal_key *ret, const char **ret_problem)
 {
-	EVP_PKEY_free(k->pkey);
-	k->pkey = NULL;
+	struct buf name = BUF(KEY_RECORD_MOST + 1);
+	struct cached_key *slot;
+
+	put_u8(&name, (uint8_t)algorithm);
+	buf_put(&name, record);
+	slot = slot_of(cache, buf_view(&name));
+	if (slot->record.n == 0 || !view_eq(buf_view(&slot->record), buf_view(&name))) {
+		struct seal_key k = { 0 };
+
+		drop_key(&slot->key);
+		buf_clear(&slot->record);
+		slot->result = parse(record, algorithm, &k, &slot->problem);
+		slot->key = k;
+		slot->key.cached = true;
+		/* Trouble of our own is not remembered. */
+		if (slot->result != SEAL_TEMPERROR)
+			buf_put(&slot->record, buf_view(&name));
+	}
+	buf_free(&name);
+	*ret_problem = slot->problem;
+	if (slot->result == SEAL_PASS)
+		*ret = slot->key;
+	return slot->result;
+}
+
+enum seal_result key_parse(struct view record, enum seal_algorithm algorithm, struct key_cache *cache,
+			   struct seal_key *ret, const char **ret_problem)
+{
+	struct seal_key k = { 0 };
+	enum seal_result r;
+
+	if (cache && record.n <= KEY_RECORD_MOST)
+		return parse_cached(record, algorithm, cache, ret, ret_problem);
+	r = parse(record, algorithm, &k, ret_problem);
+	if (r == SEAL_PASS)
+		*ret = k;
+	else
+		drop_key(&k);
+	return r;
 }
 
 /* ---- asking ---- */
@@ -329,15 +362,9 @@ enum seal_result key_find(struct resolver *r, struct view selector, struct view 
 
 /* ---- signatures ---- */
 
-static bool verify_rsa(EVP_PKEY *pkey, const uint8_t *digest, struct view signature)
+static bool verify_rsa(const struct seal_key *k, const uint8_t *digest, struct view signature)
 {
-	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(pkey, NULL);
-	bool good = c && EVP_PKEY_verify_init(c) == 1 && EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PADDING) == 1 &&
-		    EVP_PKEY_CTX_set_signature_md(c, EVP_sha256()) == 1 &&
-		    EVP_PKEY_verify(c, (const unsigned char *)signature.p, signature.n, digest, SHA256_SIZE) == 1;
-
-	EVP_PKEY_CTX_free(c);
-	return good;
+	return EVP_PKEY_verify(k->verify, (const unsigned char *)signature.p, signature.n, digest, SHA256_SIZE) == 1;
 }
 
 /* RFC 8463 3: PureEdDSA over the digest. */
@@ -354,7 +381,7 @@ static bool verify_ed25519(EVP_PKEY *pkey, const uint8_t *digest, struct view si
 bool key_verify(const struct seal_key *k, enum seal_algorithm algorithm, const uint8_t *digest,
 		struct view signature)
 {
-	bool good = algorithm == SEAL_RSA_SHA256 ? verify_rsa(k->pkey, digest, signature) :
+	bool good = algorithm == SEAL_RSA_SHA256 ? verify_rsa(k, digest, signature) :
 						   verify_ed25519(k->pkey, digest, signature);
 
 	ERR_clear_error();

@@ -2,9 +2,9 @@
  * RFC 8301, RFC 8463), and the signatures themselves.
  *
  * Keys of 1024 to 8192 bits are used; a shorter one proves nothing (RFC 8301
- * 3.2), a longer one costs too much.  Parsing a key costs more than using it,
- * so a cache may be given: it maps the octets of p= to the parsed key, and
- * nothing else, so it never has to forget.
+ * 3.2), a longer one costs too much.  Parsing a key costs as much as using it,
+ * so a cache may be given: it maps the text of a record to what was made of
+ * it, and nothing else, so it never has to forget.
  */
 #ifndef WAXWING_TRUST_KEY_H
 #define WAXWING_TRUST_KEY_H
@@ -33,13 +33,16 @@ struct key_cache *key_cache_new(void);
 void key_cache_free(struct key_cache *c);
 
 struct seal_key {
-	EVP_PKEY *pkey;		/* the caller frees it (key_free) */
+	EVP_PKEY *pkey;
+	EVP_PKEY_CTX *verify;	/* RSA: ready to verify with; not to be used by two at once */
+	bool cached;		/* both are the cache's */
 	unsigned bits;
 	bool testing;		/* t=y */
 	bool strict;		/* t=s: i= must be of d= itself, not of a domain below it */
 };
 
-/* Asks for SELECTOR._domainkey.DOMAIN.  SEAL_PASS: ret is set; or what is
+/* The key is good until the next that is asked of the cache, or until key_free.
+ * Asks for SELECTOR._domainkey.DOMAIN.  SEAL_PASS: ret is set; or what is
  * wrong, with *ret_problem (static).  Memory trouble is SEAL_TEMPERROR. */
 enum seal_result key_find(struct resolver *r, struct view selector, struct view domain,
 			  enum seal_algorithm algorithm, struct key_cache *cache, struct arena *a,
