@@ -11,9 +11,11 @@ import time
 
 import pytest
 
+from nameserver import Dns
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WAXWING = os.environ.get("WAXWING", os.path.join(ROOT, "build/src/waxwing"))
-SERVICES = ("smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s")
+SERVICES = ("smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "http", "https")
 
 
 def free_ports(n):
@@ -42,6 +44,8 @@ class Instance:
         self.env = dict(os.environ, **(env or {}))
         self.ports = dict(zip(SERVICES, free_ports(len(SERVICES))))
         self.settings = {f"listen.{s}": f"127.0.0.1:{p}" for s, p in self.ports.items()}
+        # Some rooms from those kept ready, some from the program.
+        self.settings["store.spare_rooms"] = "2"
         self.settings.update(settings or {})
         self.process = None
         self.run("setup", "foo.com")
@@ -98,6 +102,10 @@ class Instance:
         path = os.path.join(self.dir, "log/waxwing.log")
         return open(path, errors="replace").read() if os.path.exists(path) else ""
 
+    def complaints(self):
+        """What the log says went wrong, however long ago."""
+        return "".join(x for x in self.log().splitlines(True) if " died " in x or " why=" in x)[-6000:]
+
     def wait_log(self, pattern, limit=10):
         end = time.monotonic() + limit
         while not re.search(pattern, self.log()):
@@ -107,7 +115,7 @@ class Instance:
     def wait_until(self, true, limit=30):
         end = time.monotonic() + limit
         while not true():
-            assert time.monotonic() < end, f"waited {limit} s in vain:\n{self.log()[-6000:]}"
+            assert time.monotonic() < end, f"waited {limit} s in vain:\n{self.complaints()}...\n{self.log()[-6000:]}"
             time.sleep(0.02)
 
     def pids(self, role=None):
@@ -146,6 +154,14 @@ def instance():
     for one in made:
         one.stop()
     shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.fixture
+def dns():
+    """An internet of our own (nameserver.py): dns.zone(...), dns.settings()."""
+    one = Dns(free_ports(1)[0])
+    yield one
+    one.stop()
 
 
 def pytest_unconfigure(config):

@@ -17,7 +17,7 @@ ALLOWED = {
     "msg": ["base"],
     "wire": ["base", "ipc"],
     "trust": ["base", "msg", "wire"],
-    "role": ["base", "ipc", "conf"],
+    "role": ["base", "ipc", "conf", "msg"],
 }
 HOSTS = {
     "door": ["mta/in", "msa"],

@@ -39,6 +39,35 @@ def until(condition, limit=10):
 
 # ---- who runs as whom ----
 
+def is_room_of(pid):
+    words = open(f"/proc/{pid}/cmdline").read().split("\0")
+    return words[0].rstrip() if words[1:3] == ["--role", "room"] else None
+
+
+def test_spare_rooms_become_rooms_and_are_replaced(instance):
+    w = instance(settings={"store.spare_rooms": 2})
+    until(lambda: len(w.pids("spare")) == 2)
+    first = w.pids("spare")
+    for pid in first:
+        # Nothing but the way to the parent: no file, no other process.
+        links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) > 2]
+        assert sorted(l.split(":")[0] for l in links) in (["anon_inode", "socket"], ["socket"]), links
+    id = send(w, "Jones@foo.com", "Brown@foo.com")
+    for name in ("Jones", "Brown"):
+        w.wait_log(f"delivered id={id} to={name}")
+    assert sorted(is_room_of(p) for p in first) == ["waxwing: room 1", "waxwing: room 2"]
+    assert sorted(w.pids("room")) == sorted(first)
+    until(lambda: len(w.pids("spare")) == 2)
+    # One that was killed is never given to anybody.
+    for pid in w.pids("spare"):
+        os.kill(pid, signal.SIGKILL)
+    id = send(w, "Smith@bar.com")
+    w.wait_log(f"delivered id={id} to=Smith")
+    w.process.kill()
+    w.process.wait()
+    until(lambda: not any(os.path.exists(f"/proc/{p}") for p in first))
+
+
 @ROOT_ONLY
 def test_as_root_each_process_is_another_user_and_locked_in(instance):
     w = instance()
@@ -46,7 +75,7 @@ def test_as_root_each_process_is_another_user_and_locked_in(instance):
     w.wait_log(f"delivered id={id} to=Brown")
     uids = {}
     for role, pids in w.pids().items():
-        for pid in pids:
+        for pid in pids if role != "spare" else []:
             st = status_of(pid)
             real, effective, saved, fs = st["Uid"].split()
             assert real == effective == saved == fs != "0", role
@@ -86,7 +115,7 @@ def test_nothing_needs_root(tmp_path_factory):
     run("account", "add", "Jones@foo.com", "--password-stdin", stdin="secret")
     with open(os.path.join(d, "waxwing.conf"), "w") as f:
         f.write(f'listen = {{ smtp = "127.0.0.1:{port}"; ' +
-                "".join(f'{s} = ""; ' for s in ("submission", "submissions", "imap", "imaps", "pop3", "pop3s")) +
+                "".join(f'{s} = ""; ' for s in ("submission", "submissions", "imap", "imaps", "pop3", "pop3s", "https")) +
                 "};\n")
     server = subprocess.Popen([program, "serve", "--dir", d], stdin=subprocess.DEVNULL, **as_nobody)
     try:
@@ -274,3 +303,19 @@ def test_log_is_rotated_by_size_and_trace_reads_all(instance):
     for id in ids:
         assert "delivered" in w.run("trace", id).stdout
     assert not os.path.exists(f"{log}.4")
+
+
+def test_stop_says_421_to_smtp_sessions(instance):
+    """RFC 5321 3.8: to who is silent, and to who is in the middle of a text."""
+    w = instance()
+    with socket.create_connection(("127.0.0.1", w.ports["smtp"]), 10) as idle, \
+            socket.create_connection(("127.0.0.1", w.ports["smtp"]), 10) as busy:
+        lines, text = idle.makefile("rb"), busy.makefile("rb")
+        assert lines.readline()[:3] == text.readline()[:3] == b"220"
+        for line in (b"HELO localhost", b"MAIL FROM:<Smith@bar.com>", b"RCPT TO:<Jones@foo.com>", b"DATA"):
+            busy.sendall(line + b"\r\n")
+            assert text.readline()[:1] in b"23"
+        busy.sendall(b"Subject: cut off\r\n\r\nBlah")
+        w.process.send_signal(signal.SIGTERM)
+        assert lines.read() == text.read() == b"421 Service not available, closing transmission channel\r\n"
+        assert w.process.wait(10) == 0

@@ -349,3 +349,13 @@ def test_spf(tmp_path):
                 ours.append(got["explanation"])
             score.case(name, want, ours)
     score.done(203)
+
+
+# ---- DANE ----
+
+def test_dane():
+    """TLSA records against chains (RFC 6698, 7671): 54 cases, by the code that verifies other hosts."""
+    p = subprocess.run([os.path.join(ROOT, "build/tests/test_tls_client"), os.path.join(SUITES, "dane/danetest.in"),
+                        os.path.join(SUITES, "dane/danetest.pem")], text=True, stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT)
+    assert p.returncode == 0 and "dane: 54 of 54" in p.stdout, p.stdout

@@ -24,7 +24,7 @@ WAXWING = os.environ.get("WAXWING", os.path.join(ROOT, "build/src/waxwing"))
 HOST = "mail.foo.com"
 # Ports that one remembers; another is taken where one is in use.
 PORTS = {"smtp": 2525, "submission": 2587, "submissions": 2465, "imap": 2143, "imaps": 2993,
-         "pop3": 2110, "pop3s": 2995}
+         "pop3": 2110, "pop3s": 2995, "https": 2443}
 PEOPLE = ("Jones@foo.com", "Brown@foo.com", "Smith@bar.com")
 
 LETTER = """From: Smith <Smith@bar.com>

@@ -48,7 +48,7 @@ do_setup() {
 	listen = {
 		smtp = "127.0.0.1:$PORT"; submission = ""; submissions = "";
 		imap = "127.0.0.1:$IMAP"; imaps = "127.0.0.1:$IMAPS";
-		pop3 = "127.0.0.1:$POP3"; pop3s = "";
+		pop3 = "127.0.0.1:$POP3"; pop3s = ""; https = "";
 	};
 	login = { clear_text = "yes"; };
 	smtp = { mend_line_ends = "yes"; };

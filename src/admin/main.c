@@ -7,6 +7,7 @@
 #include "mta/relay/relay.h"
 #include "names/names.h"
 #include "parent/parent.h"
+#include "role/role.h"
 #include "room/room.h"
 #include "warden/warden.h"
 
@@ -20,13 +21,16 @@ static const struct {
 	{ "door", door_main },
 	{ "warden", warden_main },
 	{ "queue", queue_main },
-	{ "room", room_main },
 	{ "names", names_main },
 	{ "relay", relay_main },
 };
 
-static int role(const char *name)
+static int role(char **argv)
 {
+	const char *name = argv[2];
+
+	if (strcmp(name, "room") == 0 || strcmp(name, SPARE_ROOM) == 0)
+		return room_main(argv);
 	for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
 		if (strcmp(roles[i].name, name) == 0)
 			return roles[i].main();
@@ -37,6 +41,6 @@ static int role(const char *name)
 int main(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[1], "--role") == 0)
-		return role(argv[2]);
+		return role(argv);
 	return admin_command(argc, argv);
 }

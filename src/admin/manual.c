@@ -264,6 +264,7 @@ static void put_bounds(struct buf *out, const struct setting *s)
 		[SETTING_INT] = "a number",	[SETTING_SIZE] = "a size",
 		[SETTING_TIME] = "a time",	[SETTING_BOOL] = "yes or no",
 		[SETTING_TEXT] = "a text",	[SETTING_LIST] = "addresses",
+		[SETTING_TIMES] = "times",	[SETTING_NETWORKS] = "networks",
 	};
 
 	buf_putf(out, "Takes %s", kinds[s->type]);

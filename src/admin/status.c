@@ -92,7 +92,8 @@ static void add_words(json_t *row)
 {
 	struct buf text = BUF(256);
 	const char *comma = "";
-	static const char *const keys[] = { "connections", "letters", "waiting", "in_hand", "unflushed" };
+	static const char *const keys[] = { "connections", "letters", "waiting", "in_hand", "unflushed",
+					    "asked", "in_flight", "failed", "bogus" };
 
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
 		const json_t *n = json_object_get(row, keys[i]);
@@ -121,6 +122,8 @@ static void ask_process(const char *dir, json_t *row)
 		said = ask(dir, "door-status", index, NULL);
 	else if (process && strcmp(process, "queue") == 0)
 		said = ask(dir, "queue-status", "", NULL);
+	else if (process && strcmp(process, "names") == 0)
+		said = ask(dir, "names-status", "", NULL);
 	if (said && json_array_size(said))
 		json_object_update_missing(row, json_array_get(said, 0));
 	json_decref(said);

@@ -11,6 +11,8 @@
 enum disk_op { OP_OPEN, OP_WRITE, OP_FLUSH, OP_RENAME, OP_UNLINK, OP_TRUNCATE, OP_RESERVE,
 	       OP_MKDIR, OP_ANY };
 
+enum { DIE = -1 };
+
 static const char *const op_names[] = { "open",	    "write",   "flush", "rename", "unlink",
 					"truncate", "reserve", "mkdir", "any" };
 
@@ -19,7 +21,7 @@ static const struct {
 	int value;
 } errnos[] = {
 	{ "EIO", EIO }, { "ENOSPC", ENOSPC }, { "EMFILE", EMFILE }, { "ENOMEM", ENOMEM },
-	{ "EACCES", EACCES }, { "EDQUOT", EDQUOT },
+	{ "EACCES", EACCES }, { "EDQUOT", EDQUOT }, { "DIE", DIE },
 };
 
 /* The fault to inject; err 0: none.  Set once at start, in tests only. */
@@ -49,18 +51,33 @@ enum status disk_fault(struct view spec)
 	return ST_SYNTAX;
 }
 
-/* True, with errno set, when this call must fail. */
-static bool faulty(enum disk_op op)
+/* Is it this call's turn? */
+static bool meant(enum disk_op op)
 {
-	if (fault.err == 0 || fault.count == 0 || (fault.op != op && fault.op != OP_ANY))
+	if (fault.count == 0 || (fault.op != op && fault.op != OP_ANY))
 		return false;
 	if (fault.skip) {
 		fault.skip--;
 		return false;
 	}
 	fault.count--;
+	return true;
+}
+
+/* True, with errno set, when this call must fail. */
+static bool faulty(enum disk_op op)
+{
+	if (fault.err <= 0 || !meant(op))
+		return false;
 	errno = fault.err;
 	return true;
+}
+
+/* It is done; whoever waits for it never hears. */
+static void may_die(enum disk_op op)
+{
+	if (fault.err == DIE && meant(op))
+		__builtin_trap();
 }
 
 enum status disk_open(int dir, const char *name, int flags, mode_t mode, int *ret_fd)
@@ -106,6 +123,7 @@ enum status disk_write_at(int fd, const struct iovec *iov, int n, off_t at)
 			left[i].iov_len -= (size_t)done;
 		}
 	}
+	may_die(OP_WRITE);
 	return ST_OK;
 }
 
@@ -114,6 +132,7 @@ enum status disk_flush(int fd)
 	if (faulty(OP_FLUSH) || fdatasync(fd) != 0)
 		return status_of_errno(errno) == ST_NOSPACE ? ST_NOSPACE : ST_IO;
 	note_file(NOTE_FLUSH, fd, 0);
+	may_die(OP_FLUSH);
 	return ST_OK;
 }
 
@@ -122,6 +141,7 @@ enum status disk_flush_all(int fd)
 	if (faulty(OP_FLUSH) || fsync(fd) != 0)
 		return status_of_errno(errno) == ST_NOSPACE ? ST_NOSPACE : ST_IO;
 	note_file(NOTE_FLUSH, fd, 0);
+	may_die(OP_FLUSH);
 	return ST_OK;
 }
 
@@ -136,6 +156,7 @@ enum status disk_rename(int dir, const char *from, const char *to)
 
 	if (st == ST_OK)
 		note_name(dir, from, to);
+	may_die(OP_RENAME);
 	return st;
 }
 
@@ -145,6 +166,7 @@ enum status disk_unlink(int dir, const char *name)
 
 	if (st == ST_OK)
 		note_name(dir, name, NULL);
+	may_die(OP_UNLINK);
 	return st;
 }
 

@@ -32,7 +32,8 @@ enum status disk_mkdir(int dir, const char *name, mode_t mode) MUST_USE;
 enum status disk_read_at(int fd, void *p, size_t n, off_t at) MUST_USE;
 
 /* For tests: "OP:ERRNO:SKIP[:COUNT]", e.g. "flush:EIO:3:1" lets three flushes
- * pass and fails the next one; OP "any" is each call.  ST_SYNTAX. */
+ * pass and fails the next one; OP "any" is each call.  With DIE as ERRNO the
+ * process dies as soon as that call has succeeded.  ST_SYNTAX. */
 enum status disk_fault(struct view spec) MUST_USE;
 
 #endif

@@ -223,9 +223,13 @@ static void flush_out(struct channel *ch)
 {
 	while (ch->out) {
 		struct queued *q = ch->out;
+		enum status st = send_packet(ch->watch.fd, q->bytes, q->n, q->fd);
 
-		if (send_packet(ch->watch.fd, q->bytes, q->n, q->fd) == ST_AGAIN)
+		if (st == ST_AGAIN)
 			return;
+		/* A record that was promised is missing: both sides must know. */
+		if (st != ST_OK)
+			shutdown(ch->watch.fd, SHUT_RDWR);
 		ch->out = q->next;
 		if (ch->out == NULL)
 			ch->out_end = &ch->out;
@@ -248,8 +252,9 @@ static void lost(struct channel *ch)
 /* One record in.  False when the channel must not be touched any more. */
 static bool take_one(struct channel *ch)
 {
-	/* One thread, one loop: a buffer for the packet now being handled. */
-	static _Thread_local char packet[RECORD_MAX];
+	/* One thread, one loop: a buffer for the packet now being handled.  Not
+	 * thread-local, which would fill all of it with zeros at every start. */
+	static char packet[RECORD_MAX];
 	struct record rec;
 	size_t n;
 	int fd = -1;
@@ -320,6 +325,13 @@ void channel_close(struct channel *ch)
 	ch->out_bytes = 0;
 	while (ch->calls)
 		call_finish(ch, ch->calls, ST_CLOSED);
+}
+
+void channel_drain(struct channel *ch)
+{
+	while (channel_is_open(ch) && take_one(ch))
+		;
+	channel_close(ch);
 }
 
 static enum status queue_out(struct channel *ch, const struct buf *b, int fd)

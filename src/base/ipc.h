@@ -61,6 +61,10 @@ enum status channel_open(struct channel *ch, struct loop *l, int fd) MUST_USE;
 /* Closes, wakes all that wait; not gone().  Safe on a closed one. */
 void channel_close(struct channel *ch);
 
+/* Handles what has come already, then closes: for a channel whose other side
+ * has died and whose successor is there.  May call gone(). */
+void channel_drain(struct channel *ch);
+
 static inline bool channel_is_open(const struct channel *ch)
 {
 	return ch->watch.fd >= 0;

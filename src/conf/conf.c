@@ -1,5 +1,7 @@
 #include "conf/conf.h"
 
+#include "ipc/route.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -108,6 +110,8 @@ static const char *wanted(enum setting_type type)
 		[SETTING_BOOL] = "yes or no",
 		[SETTING_TEXT] = "a text",
 		[SETTING_LIST] = "addresses with ports, as \"0.0.0.0:25, [::]:25\"",
+		[SETTING_TIMES] = "times, as \"5min, 30min, 2h\"",
+		[SETTING_NETWORKS] = "networks, as \"192.0.2.0/24, 2001:db8::/48\"",
 	};
 	return words[type];
 }
@@ -174,8 +178,8 @@ static bool parse_address(struct view v, bool *ret_loopback)
 	return true;
 }
 
-/* Takes one address of a list; empty at its end. */
-static struct view take_address(struct view *list)
+/* Takes one of a list; empty at its end. */
+static struct view take_one(struct view *list)
 {
 	size_t n = 0;
 	struct view one;
@@ -189,12 +193,22 @@ static struct view take_address(struct view *list)
 	return one;
 }
 
+uint16_t conf_port(const char *list)
+{
+	struct view rest = view_cstr(list), one = take_one(&rest);
+	uint64_t port = 0;
+
+	while (one.n && view_find(one, ':') < one.n)
+		one = view_skip(one, view_find(one, ':') + 1);
+	return view_u64(one, &port) ? (uint16_t)port : 0;
+}
+
 static enum status check_list(const struct setting *s, struct view list, struct buf *why)
 {
 	struct view one;
 	bool loopback;
 
-	while ((one = take_address(&list)).n) {
+	while ((one = take_one(&list)).n) {
 		if (parse_address(one, &loopback))
 			continue;
 		buf_putf(why, "%s has \"%.*s\", but should have addresses with ports, as \"0.0.0.0:25, [::]:25\"",
@@ -204,16 +218,100 @@ static enum status check_list(const struct setting *s, struct view list, struct 
 	return ST_OK;
 }
 
-enum status conf_check(const struct conf *c, struct buf *why)
+static enum status check_sts(const struct conf *c, struct buf *why)
+{
+	static const char *const modes[] = { "none", "testing", "enforce" };
+
+	for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+		if (strcmp(c->sts_mode, modes[i]) == 0)
+			return ST_OK;
+	buf_putf(why, "sts.mode is \"%s\", but should be none, testing or enforce", c->sts_mode);
+	return ST_SYNTAX;
+}
+
+/* "system", or addresses with ports; or (zones) each with "ZONE=" before it. */
+static enum status check_servers(const char *key, const char *value, bool zones, struct buf *why)
+{
+	struct view list = view_cstr(value), one;
+	bool loopback;
+
+	if (!zones && strcmp(value, "system") == 0)
+		return ST_OK;
+	while ((one = take_one(&list)).n) {
+		size_t eq = zones ? view_find(one, '=') + 1 : 0;
+
+		if ((!zones || eq > 1) && parse_address(view_skip(one, eq), &loopback))
+			continue;
+		buf_putf(why, "%s has \"%.*s\", but should have %s", key, VIEW_ARG(view_head(one, 80)),
+			 zones ? "zones with servers, as \"corp.example=192.0.2.53:53\""
+			       : "addresses with ports, as \"192.0.2.1:53, [2001:db8::1]:53\"");
+		return ST_SYNTAX;
+	}
+	return ST_OK;
+}
+
+static enum status check_dns(const struct conf *c, struct buf *why)
+{
+	enum status st = check_servers("dns.forwarders", c->dns_forwarders, false, why);
+
+	if (st == ST_OK)
+		st = check_servers("testing.resolver", c->test_resolver, false, why);
+	if (st == ST_OK)
+		st = check_servers("dns.stubs", c->dns_stubs, true, why);
+	return st;
+}
+
+static enum status check_routes(const struct conf *c, struct buf *why)
+{
+	struct route r;
+
+	if (route_parse(view_cstr(c->relay_smarthost), &r) == ST_OK)
+		return routes_check(view_cstr(c->relay_routes), why);
+	buf_putf(why, "relay.smarthost is \"%s\", but should be as smtp://smart.example.net:587 or "
+		 "smtps://smart.example.net", c->relay_smarthost);
+	return ST_SYNTAX;
+}
+
+static enum status check_times(const struct setting *s, struct view list, struct buf *why)
+{
+	struct view one;
+	int64_t ms;
+	size_t n = 0;
+
+	for (; (one = take_one(&list)).n; n++) {
+		if (parse_scaled(one, SETTING_TIME, &ms) && ms > 0)
+			continue;
+		buf_putf(why, "%s has \"%.*s\", but should be %s (default %s)", s->key,
+			 VIEW_ARG(view_head(one, 80)), wanted(SETTING_TIMES), s->fallback);
+		return ST_SYNTAX;
+	}
+	if (n == 0)
+		buf_putf(why, "%s is empty, but should be %s (default %s)", s->key, wanted(SETTING_TIMES), s->fallback);
+	return n ? ST_OK : ST_SYNTAX;
+}
+
+int64_t conf_time_at(const char *times, size_t i)
+{
+	struct view list = view_cstr(times), one;
+	int64_t ms = 0;
+
+	for (size_t n = 0; n <= i && (one = take_one(&list)).n; n++)
+		if (!parse_scaled(one, SETTING_TIME, &ms))
+			break;
+	return ms;
+}
+
+/* Passwords must not be read on the way. */
+static enum status check_clear_text(const struct conf *c, struct buf *why)
 {
 	for (int service = 0; service < SERVICE_COUNT && c->login_clear_text; service++) {
 		struct view list = view_cstr(c->listen[service]), one;
 		bool loopback = true;
 
 		/* Port 25 takes no logins; with TLS from the first byte nothing is clear. */
-		if (service == SERVICE_SMTP || service_implicit_tls((enum service)service))
+		if (service == SERVICE_SMTP || service == SERVICE_HTTP || service_implicit_tls((enum service)service))
 			continue;
-		while (loopback && (one = take_address(&list)).n)
+		while (loopback && (one = take_one(&list)).n)
 			if (!parse_address(one, &loopback) || !loopback)
 				break;
 		if (loopback)
@@ -226,25 +324,39 @@ enum status conf_check(const struct conf *c, struct buf *why)
 	return ST_OK;
 }
 
+enum status conf_check(const struct conf *c, struct buf *why)
+{
+	enum status st = check_clear_text(c, why);
+
+	if (st == ST_OK)
+		st = check_sts(c, why);
+	if (st == ST_OK)
+		st = check_dns(c, why);
+	return st == ST_OK ? check_routes(c, why) : st;
+}
+
 enum status conf_set(struct conf *c, struct view key, struct view value, struct buf *why)
 {
 	const struct setting *s = lookup(key);
+	enum status st;
 
 	if (s == NULL) {
 		buf_putf(why, "unknown setting %.*s; the nearest known one is %s",
 			 VIEW_ARG(view_head(key, 80)), nearest(view_head(key, 80)));
 		return ST_MISSING;
 	}
-	if (s->type != SETTING_TEXT && s->type != SETTING_LIST)
+	if (s->type < SETTING_TEXT)
 		return set_number(c, s, value, why);
 	if (value.n > (size_t)s->most || memchr(value.n ? value.p : "", '\n', value.n)) {
 		buf_putf(why, "%s is too long or has line breaks; at most %lld bytes", s->key,
 			 (long long)s->most);
 		return ST_LIMIT;
 	}
-	if (s->type == SETTING_LIST && check_list(s, value, why) != ST_OK)
-		return ST_SYNTAX;
-	return set_text(c, s, value);
+	st = s->type == SETTING_LIST	 ? check_list(s, value, why) :
+	     s->type == SETTING_TIMES	 ? check_times(s, value, why) :
+	     s->type == SETTING_NETWORKS ? conf_check_networks(s->key, value, why) :
+					   ST_OK;
+	return st == ST_OK ? set_text(c, s, value) : st;
 }
 
 enum status conf_defaults(struct conf *c)
@@ -263,7 +375,7 @@ void conf_free(struct conf *c)
 	if (c == NULL)
 		return;
 	for (size_t i = 0; i < TABLE_N; i++)
-		if (table[i].type == SETTING_TEXT || table[i].type == SETTING_LIST)
+		if (table[i].type >= SETTING_TEXT)
 			free(*(char **)((char *)c + table[i].offset));
 	free(c->dir);
 	*c = (struct conf){ 0 };
@@ -276,7 +388,7 @@ void conf_text(const struct conf *c, struct buf *out)
 		const char *at = (const char *)c + table[i].offset;
 
 		buf_putf(out, "%s=", table[i].key);
-		if (table[i].type == SETTING_TEXT || table[i].type == SETTING_LIST)
+		if (table[i].type >= SETTING_TEXT)
 			buf_puts(out, *(char *const *)at);
 		else if (table[i].type == SETTING_TIME)
 			buf_putf(out, "%lldms", (long long)*(const int64_t *)at);

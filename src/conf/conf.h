@@ -22,6 +22,8 @@ struct conf {
 #define BOOL_FIELD(f) int64_t f;
 #define TEXT_FIELD(f) char *f;
 #define LIST_FIELD(f)		/* listen[], above */
+#define TIMES_FIELD(f) char *f;
+#define NETWORKS_FIELD(f) char *f;
 #define S(key, field, type, def, least, most, doc) type##_FIELD(field)
 #include "conf/settings.def"
 #undef S
@@ -31,9 +33,15 @@ struct conf {
 #undef BOOL_FIELD
 #undef TEXT_FIELD
 #undef LIST_FIELD
+#undef TIMES_FIELD
+#undef NETWORKS_FIELD
 };
 
-enum setting_type { SETTING_INT, SETTING_SIZE, SETTING_TIME, SETTING_BOOL, SETTING_TEXT, SETTING_LIST };
+enum setting_type {
+	SETTING_INT, SETTING_SIZE, SETTING_TIME, SETTING_BOOL,
+	/* These are texts. */
+	SETTING_TEXT, SETTING_LIST, SETTING_TIMES, SETTING_NETWORKS,
+};
 
 struct setting {
 	const char *key;
@@ -56,12 +64,23 @@ void conf_free(struct conf *c);
  * ST_SYNTAX, ST_LIMIT, ST_NOMEM. */
 enum status conf_set(struct conf *c, struct view key, struct view value, struct buf *why) MUST_USE;
 
-/* Do the settings fit each other?  ST_DENIED: what they ask for is not safe. */
+/* The i-th of a TIMES setting in milliseconds, or its last. */
+int64_t conf_time_at(const char *times, size_t i);
+
+/* Is the address (as inet_ntop writes it) in one of a NETWORKS setting?  An
+ * IPv4 address in IPv6 (::ffff:192.0.2.1) is the IPv4 address. */
+bool conf_in_networks(const char *networks, const char *address);
+
+/* Do the settings fit each other, and can the routes be read?  ST_DENIED: what
+ * they ask for is not safe.  ST_SYNTAX. */
 enum status conf_check(const struct conf *c, struct buf *why) MUST_USE;
 
 /* Defaults, then DIR/waxwing.conf, and conf_check.  why: "FILE:LINE: ...".  As conf_set,
  * ST_IO. */
 enum status conf_load(const char *dir, struct conf *ret_conf, struct buf *why) MUST_USE;
+
+/* The port of the first address in a listen.* list; 0: there is none. */
+uint16_t conf_port(const char *list);
 
 /* All settings as key=value lines, and back. */
 void conf_text(const struct conf *c, struct buf *out);
@@ -69,5 +88,8 @@ enum status conf_take(struct view text, struct conf *ret_conf) MUST_USE;
 
 /* The commented file with every setting at its default, but for host.name. */
 void conf_example(struct buf *out, const char *host_name);
+
+/* networks.c, for conf_set.  ST_SYNTAX, ST_DENIED: too many strangers are in it. */
+enum status conf_check_networks(const char *key, struct view list, struct buf *why) MUST_USE;
 
 #endif

@@ -88,12 +88,18 @@ static enum status take_section(struct conf *c, const char *file, const config_s
 	return st;
 }
 
-/* about: the setting that is to blame, if something is. */
-static enum status check(const struct conf *c, const char *file, const config_setting_t *about, struct buf *why)
+static enum status check(const struct conf *c, const char *file, const config_t *cfg, struct buf *why)
 {
 	struct buf said = BUF(VALUE_MAX);
 	enum status st = conf_check(c, &said);
+	const config_setting_t *about = NULL;
+	char key[64];
 
+	/* What is said begins with the setting that is to blame. */
+	if (st != ST_OK) {
+		snprintf(key, sizeof key, "%.*s", VIEW_ARG(view_head(buf_view(&said), view_find(buf_view(&said), ' '))));
+		about = config_lookup(cfg, key);
+	}
 	if (st != ST_OK && about)
 		wrong(file, about, why, &said, st);
 	else if (st != ST_OK)
@@ -118,7 +124,7 @@ static enum status take_file(struct conf *c, const char *file, FILE *f, struct b
 	for (int i = 0; st == ST_OK && i < config_setting_length(root); i++)
 		st = take_section(c, file, config_setting_get_elem(root, (unsigned)i), why);
 	if (st == ST_OK)
-		st = check(c, file, config_lookup(&cfg, "login.clear_text"), why);
+		st = check(c, file, &cfg, why);
 	config_destroy(&cfg);
 	return st;
 }

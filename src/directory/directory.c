@@ -200,7 +200,7 @@ static enum verdict resolve_alias(struct resolving *r, struct view key)
 		enum verdict one = resolve(r, targets[i]);
 
 		if (one == VERDICT_RELAY) {
-			target_put(r->out, &(struct target){ 0, targets[i] });
+			target_put(r->out, &(struct target){ .address = targets[i] });
 			one = VERDICT_OK;
 		}
 		if (one == VERDICT_OK || one == VERDICT_LATER)
@@ -222,7 +222,7 @@ static enum verdict resolve(struct resolving *r, struct view address)
 		return key.n ? VERDICT_LATER : VERDICT_NO;
 	st = directory_account(r->d, key, r->arena, &acc);
 	if (st == ST_OK) {
-		target_put(r->out, &(struct target){ acc.id, acc.address });
+		target_put(r->out, &(struct target){ .account = acc.id, .address = acc.address });
 		return VERDICT_OK;
 	}
 	if (st != ST_MISSING)
@@ -314,6 +314,18 @@ static bool is_address(struct view v)
 		if ((unsigned char)v.p[i] <= ' ' || v.p[i] == 0x7f)
 			return false;
 	return is_domain(domain);
+}
+
+enum verdict directory_has_domain(struct directory *d, struct view domain)
+{
+	char low[ADDRESS_MAX];
+	bool ours = false;
+
+	if (!is_domain(domain))
+		return VERDICT_NO;
+	if (has(d, Q_DOMAIN, folded(domain, low), &ours) != ST_OK)
+		return VERDICT_LATER;
+	return ours ? VERDICT_OK : VERDICT_NO;
 }
 
 enum status directory_add_domain(struct directory *d, struct view domain)

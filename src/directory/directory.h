@@ -37,6 +37,9 @@ void directory_close(struct directory *d);
  * VERDICT_RELAY (not our domain), VERDICT_LATER. */
 enum verdict directory_resolve(struct directory *d, struct view address, struct buf *out);
 
+/* Is this domain ours?  VERDICT_OK, VERDICT_NO, VERDICT_LATER. */
+enum verdict directory_has_domain(struct directory *d, struct view domain);
+
 /* ST_MISSING where there is none. */
 enum status directory_account(struct directory *d, struct view address, struct arena *a,
 			      struct account *ret) MUST_USE;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "door/login/people.h"
+#include "door/web/web.h"
 #include "mta/in/session.h"
 #include "role/role.h"
 
@@ -34,7 +35,9 @@ struct door {
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
 	struct smtp_host smtp;
+	struct smtp_session *smtp_sessions;
 	struct people people;
+	struct web web;
 	struct timer stop_late;
 	struct sink_budget budget;
 	struct certificates certificates;
@@ -55,13 +58,21 @@ static void smtp_ended(void *arg, struct smtp_session *s)
 		loop_stop(d->proc.loop);
 }
 
+static void visit_ended(void *arg, uint64_t sid)
+{
+	struct door *d = arg;
+
+	crowd_leave(&d->crowd, sid);
+	d->connections--;
+}
+
 static void person_ended(void *arg, uint64_t sid)
 {
 	struct door *d = arg;
 
 	crowd_leave(&d->crowd, sid);
 	d->connections--;
-	if (d->proc.stopping && d->people.n == 0)
+	if (d->proc.stopping && d->connections == 0)
 		loop_stop(d->proc.loop);
 }
 
@@ -116,7 +127,9 @@ static void welcome(struct door *d, enum service service, int fd, const struct s
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	address_text(sa, peer);
 	d->connections++;
-	if (service >= SERVICE_IMAP)
+	if (service >= SERVICE_HTTP)
+		st = web_open(&d->web, service, fd, peer, sid);
+	else if (service >= SERVICE_IMAP)
 		st = person_open(&d->people, service, fd, peer, crowd_is_loopback(sa), sid);
 	else
 		st = smtp_session_open(&d->smtp, service, fd, peer, crowd_is_loopback(sa), sid);
@@ -239,7 +252,8 @@ static void add_channel(struct door *d, const struct rec_channel_to *to, int fd)
 		close(fd);
 		return;
 	}
-	channel_close(ch);
+	/* It may have answered before it died. */
+	channel_drain(ch);
 	*ch = (struct channel){
 		.receive = peer_says, .allowed = record_allowed, .owner = d,
 		.self = ROLE_DOOR, .peer = to->role,
@@ -305,8 +319,9 @@ static void stop(struct role_process *p)
 	for (size_t i = 0; i < d->n_listeners; i++)
 		loop_unwatch(p->loop, &d->listeners[i].watch);
 	people_stop(&d->people);
+	smtp_sessions_stop(&d->smtp);
 	d->stop_late.fire = stop_late;
-	if (d->people.n == 0 || loop_timer(p->loop, &d->stop_late, clock_steady() + STOP_MS) != ST_OK)
+	if (d->connections == 0 || loop_timer(p->loop, &d->stop_late, clock_steady() + STOP_MS) != ST_OK)
 		loop_stop(p->loop);
 }
 
@@ -334,6 +349,7 @@ int door_main(void)
 	d->smtp = (struct smtp_host){
 		.loop = d->proc.loop, .conf = &d->proc.conf, .warden = &d->warden, .queue = &d->queue,
 		.budget = &d->budget, .stopping = &d->proc.stopping, .ended = smtp_ended, .door = d,
+		.sessions = &d->smtp_sessions,
 	};
 	d->listen_again.fire = listen_again;
 	d->certificates.asked = certificates_asked;
@@ -346,7 +362,13 @@ int door_main(void)
 		.ended = person_ended, .door = d,
 	};
 	people_begin(&d->people);
-	role_lock_in(&d->proc, &(struct sandbox){ .calls = SANDBOX_ACCEPT | SANDBOX_MEMFD });
+	d->web = (struct web){
+		.loop = d->proc.loop, .conf = &d->proc.conf, .warden = &d->warden, .tls = d->certificates.tls,
+		.ended = visit_ended, .door = d,
+	};
+	if (web_begin(&d->web) != ST_OK)
+		return 1;
+	role_lock_in(&d->proc);
 	role_run(&d->proc);
 	log_flush();
 	return 0;

@@ -1,6 +1,11 @@
 #include "ipc/envelope.h"
 
-enum { FORM = 1, LEAST = 44, RECIPIENT_LEAST = 21 };	/* bytes, where all views are empty */
+/* Form 1 has no priority, forms 1 and 2 have no via, sender and detail. */
+enum { FORM = 3, FORM_PRIORITY = 2, FORM_VIA = 3 };
+/* Bytes, where all views are empty. */
+enum { LEAST = 45, RECIPIENT_LEAST = 34, RECIPIENT_LEAST_ONCE = 21 };
+/* Bits of one byte. */
+enum { WITH_SMTPUTF8 = 1, WITH_REQUIRETLS = 2 };
 
 void envelope_put(struct buf *b, const struct envelope *e)
 {
@@ -11,9 +16,10 @@ void envelope_put(struct buf *b, const struct envelope *e)
 	put_view(b, e->sender);
 	put_view(b, e->envid);
 	put_u8(b, e->body);
-	put_u8(b, e->smtputf8);
+	put_u8(b, (uint8_t)((e->smtputf8 ? WITH_SMTPUTF8 : 0) | (e->requiretls ? WITH_REQUIRETLS : 0)));
 	put_u8(b, e->ret);
 	put_u64(b, e->authenticated);
+	put_u8(b, (uint8_t)e->priority);
 	put_u32(b, e->n_recipients);
 	for (uint32_t i = 0; i < e->n_recipients; i++) {
 		const struct recipient *r = &e->recipients[i];
@@ -23,6 +29,10 @@ void envelope_put(struct buf *b, const struct envelope *e)
 		put_view(b, r->orcpt);
 		put_u64(b, r->account);
 		put_u8(b, r->notify);
+		put_u8(b, r->via_kind);
+		put_view(b, r->via);
+		put_view(b, r->sender);
+		put_view(b, r->detail);
 	}
 }
 
@@ -33,15 +43,33 @@ size_t envelope_size(const struct envelope *e)
 
 size_t recipient_size(const struct recipient *r)
 {
-	return RECIPIENT_LEAST + r->address.n + r->original.n + r->orcpt.n;
+	return RECIPIENT_LEAST + r->address.n + r->original.n + r->orcpt.n + r->via.n + r->sender.n +
+		r->detail.n;
+}
+
+static void take_recipient(struct cursor *c, uint8_t form, struct recipient *r)
+{
+	r->address = take_view(c);
+	r->original = take_view(c);
+	r->orcpt = take_view(c);
+	r->account = take_u64(c);
+	r->notify = take_u8(c);
+	if (form < FORM_VIA)
+		return;
+	r->via_kind = take_u8(c);
+	r->via = take_view(c);
+	r->sender = take_view(c);
+	r->detail = take_view(c);
 }
 
 enum status envelope_take(struct view bytes, struct arena *a, struct envelope *ret)
 {
 	struct cursor c = cursor_over(bytes);
 	struct envelope e = { 0 };
+	uint8_t form = take_u8(&c);
+	uint8_t with;
 
-	if (take_u8(&c) != FORM)
+	if (form < 1 || form > FORM)
 		return ST_SYNTAX;
 	e.id = take_view(&c);
 	e.sid = take_u64(&c);
@@ -49,35 +77,82 @@ enum status envelope_take(struct view bytes, struct arena *a, struct envelope *r
 	e.sender = take_view(&c);
 	e.envid = take_view(&c);
 	e.body = take_u8(&c);
-	e.smtputf8 = take_u8(&c);
+	with = take_u8(&c);
+	e.smtputf8 = (with & WITH_SMTPUTF8) != 0;
+	e.requiretls = (with & WITH_REQUIRETLS) != 0;
 	e.ret = take_u8(&c);
 	e.authenticated = take_u64(&c);
+	if (form >= FORM_PRIORITY)
+		e.priority = (int8_t)take_u8(&c);
 	e.n_recipients = take_u32(&c);
 	if (!cursor_ok(&c) || e.n_recipients > RECIPIENTS_MAX ||
-	    e.n_recipients > cursor_left(&c) / RECIPIENT_LEAST)
+	    e.n_recipients > cursor_left(&c) / (form < FORM_VIA ? RECIPIENT_LEAST_ONCE : RECIPIENT_LEAST))
 		return ST_SYNTAX;
 	e.recipients = arena_array(a, e.n_recipients, sizeof *e.recipients);
 	if (e.recipients == NULL)
 		return arena_status(a);
-	for (uint32_t i = 0; i < e.n_recipients; i++) {
-		struct recipient *r = &e.recipients[i];
-
-		r->address = take_view(&c);
-		r->original = take_view(&c);
-		r->orcpt = take_view(&c);
-		r->account = take_u64(&c);
-		r->notify = take_u8(&c);
-	}
+	for (uint32_t i = 0; i < e.n_recipients; i++)
+		take_recipient(&c, form, &e.recipients[i]);
 	if (!cursor_end(&c))
 		return ST_SYNTAX;
 	*ret = e;
 	return ST_OK;
 }
 
+/* A list's name is its address with a dot for the "@" (RFC 2919 2). */
+static void put_list_id(struct view address, struct buf *out)
+{
+	size_t at = address.n;
+
+	while (at && address.p[at - 1] != '@')
+		at--;
+	if (at == 0)
+		return;
+	buf_puts(out, "List-Id: <");
+	buf_put(out, view_head(address, at - 1));
+	buf_putc(out, '.');
+	buf_put(out, view_skip(address, at));
+	buf_puts(out, ">\r\n");
+}
+
+/* What may stand in <mailto:> as it is (RFC 6068 2). */
+static void put_mailto(struct view address, struct buf *out)
+{
+	static const char plain[] = "-._~@!$'*+";
+
+	for (size_t i = 0; i < address.n; i++) {
+		char c = address.p[i];
+
+		if (ascii_alpha(c) || ascii_digit(c) || (c && strchr(plain, c)))
+			buf_putc(out, c);
+		else
+			buf_putf(out, "%%%02X", (unsigned)(unsigned char)c);
+	}
+}
+
+void recipient_head(const struct recipient *r, struct buf *out)
+{
+	if (r->via_kind == VIA_NOTHING || r->via.n == 0)
+		return;
+	buf_putf(out, "Delivered-To: %.*s\r\n", VIEW_ARG(r->via));
+	if (r->via_kind != VIA_GROUP)
+		return;
+	put_list_id(r->via, out);
+	buf_puts(out, "List-Post: <mailto:");
+	put_mailto(r->via, out);
+	buf_puts(out, ">\r\nList-Unsubscribe: <mailto:");
+	put_mailto(r->sender.n ? r->sender : r->via, out);
+	buf_puts(out, "?subject=unsubscribe>\r\nPrecedence: list\r\n");
+}
+
 void target_put(struct buf *b, const struct target *t)
 {
 	put_u64(b, t->account);
 	put_view(b, t->address);
+	put_u8(b, t->via_kind);
+	put_view(b, t->via);
+	put_view(b, t->sender);
+	put_view(b, t->detail);
 }
 
 bool target_take(struct cursor *c, struct target *ret)
@@ -88,6 +163,10 @@ bool target_take(struct cursor *c, struct target *ret)
 		return false;
 	t.account = take_u64(c);
 	t.address = take_view(c);
+	t.via_kind = take_u8(c);
+	t.via = take_view(c);
+	t.sender = take_view(c);
+	t.detail = take_view(c);
 	if (!cursor_ok(c))
 		return false;
 	*ret = t;

@@ -20,12 +20,23 @@ enum body_type { BODY_7BIT = 0, BODY_8BIT, BODY_BINARY };
 /* NOTIFY of RFC 3461 4.1, as a set; 0: not given. */
 enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
 
+/* How a letter came to a recipient who was not named himself. */
+enum via_kind {
+	VIA_NOTHING,	/* he was, or by an alias */
+	VIA_FORWARD,	/* he is where an account sends its letters on to */
+	VIA_GROUP,	/* he is a member */
+};
+
 struct recipient {
 	struct view address;	/* where it goes, after aliases */
 	struct view original;	/* as given in RCPT TO; empty: the same */
 	struct view orcpt;	/* RFC 3461 ORCPT, or empty */
 	uint64_t account;	/* 0: not local */
 	uint8_t notify;
+	uint8_t via_kind;	/* enum via_kind */
+	struct view via;	/* the account or group that it came by, else empty */
+	struct view sender;	/* the reverse-path for him alone; empty: the envelope's */
+	struct view detail;	/* of user+detail@domain, else empty */
 };
 
 struct envelope {
@@ -36,8 +47,10 @@ struct envelope {
 	struct view envid;	/* RFC 3461 ENVID */
 	uint8_t body;		/* enum body_type */
 	uint8_t smtputf8;
+	uint8_t requiretls;	/* RFC 8689 */
 	uint8_t ret;		/* RFC 3461 RET: 0, 'F' or 'H' */
 	uint64_t authenticated;	/* account that submitted it, 0: a stranger */
+	int8_t priority;	/* -9 to 9 (RFC 6710 4), 0: none was given */
 	struct recipient *recipients;
 	uint32_t n_recipients;
 };
@@ -48,13 +61,27 @@ void envelope_put(struct buf *b, const struct envelope *e);
 size_t envelope_size(const struct envelope *e);
 size_t recipient_size(const struct recipient *r);
 
-/* ST_SYNTAX, ST_LIMIT, ST_NOMEM */
+/* The reverse-path under which the letter goes to this recipient. */
+static inline struct view recipient_sender(const struct envelope *e, const struct recipient *r)
+{
+	return r->sender.n ? r->sender : e->sender;
+}
+
+/* The fields that go before the letter for this recipient alone, by whom he
+ * is reached: Delivered-To, and those of a list (RFC 2919, 2369).  Nothing
+ * for one who was named himself.  Two recipients of one via and sender may
+ * share a transaction. */
+void recipient_head(const struct recipient *r, struct buf *out);
+
+/* Also of the forms before: what they lack is empty.  ST_SYNTAX, ST_LIMIT, ST_NOMEM */
 enum status envelope_take(struct view bytes, struct arena *a, struct envelope *ret) MUST_USE;
 
 /* Where one recipient's letters go: warden's answer to rcpt_ask. */
 struct target {
 	uint64_t account;
 	struct view address;
+	uint8_t via_kind;	/* as in struct recipient */
+	struct view via, sender, detail;
 };
 void target_put(struct buf *b, const struct target *t);
 /* One after another; false at the end or at broken bytes. */

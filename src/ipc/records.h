@@ -54,13 +54,15 @@ enum service {
 	SERVICE_IMAPS,		/* 993 */
 	SERVICE_POP3,		/* 110 */
 	SERVICE_POP3S,		/* 995 */
+	SERVICE_HTTP,		/* 80 */
+	SERVICE_HTTPS,		/* 443 */
 	SERVICE_COUNT,
 };
 
 const char *service_name(enum service service);
 static inline bool service_implicit_tls(enum service s)
 {
-	return s == SERVICE_SUBMISSIONS || s == SERVICE_IMAPS || s == SERVICE_POP3S;
+	return s == SERVICE_SUBMISSIONS || s == SERVICE_IMAPS || s == SERVICE_POP3S || s == SERVICE_HTTPS;
 }
 
 #define R(name, from, to, fd, fields, doc) REC_##name,

@@ -25,12 +25,14 @@ static enum verdict verdict_full(struct store *store, uint64_t more)
 static enum verdict put(struct store *store, const struct rec_deliver *in, const struct envelope *e,
 			struct view letter, struct buf *out)
 {
+	const struct recipient *to = &e->recipients[in->recipient];
 	struct buf head = BUF(HEAD_MAX);
 	uint32_t uid = 0;
 	size_t head_n;
 	enum status st;
 
-	buf_putf(&head, "Return-Path: <%.*s>\r\n", VIEW_ARG(e->sender));
+	buf_putf(&head, "Return-Path: <%.*s>\r\n", VIEW_ARG(recipient_sender(e, to)));
+	recipient_head(to, &head);
 	struct delivery d = {
 		.queue_id = in->queue_id, .recipient = in->recipient, .floor = in->floor,
 		.date = e->received, .head = buf_view(&head), .letter = letter,
@@ -40,7 +42,7 @@ static enum verdict put(struct store *store, const struct rec_deliver *in, const
 	buf_free(&head);
 	log_begin(st == ST_OK ? LOG_INFO_ : LOG_WARN_, st == ST_OK ? "delivered" : "not-delivered");
 	log_view("id", e->id);
-	log_view("to", e->recipients[in->recipient].address);
+	log_view("to", to->address);
 	log_u64("uid", uid);
 	if (st != ST_OK)
 		log_str("why", status_name(st));

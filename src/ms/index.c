@@ -17,9 +17,11 @@
  */
 #include "ms/index_sql.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-
+#include <unistd.h>
 
 static const char schema[] =
 	"BEGIN;"
@@ -117,17 +119,45 @@ static enum status prepare_all(struct store *s)
 	return st == ST_SYNTAX ? ST_CORRUPT : st;
 }
 
-enum status index_open(struct store *s)
+static enum status open_file(struct store *s)
 {
 	char path[4096];
-	uint64_t version = 0;
 	enum status st;
 
 	if (snprintf(path, sizeof path, "%s/index.db", s->folder) >= (int)sizeof path)
 		return ST_LIMIT;
 	st = sql_open(&sql_sqlite, path, SQL_DERIVED, &s->db);
+	return st == ST_OK ? prepare_all(s) : st;
+}
+
+enum status index_need(struct store *s)
+{
+	enum status st = ST_OK;
+
+	if (s->db)
+		return ST_OK;
+	if (!s->index_absent)
+		return ST_CORRUPT;	/* it could not be made anew */
+	st = open_file(s);
 	if (st == ST_OK)
-		st = prepare_all(s);
+		s->index_absent = false;
+	else
+		index_close(s);
+	return st;
+}
+
+enum status index_open(struct store *s)
+{
+	uint64_t version = 0;
+	enum status st;
+
+	s->index_absent = faccessat(s->dir, "index.db", F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+	if (s->index_absent) {
+		s->index_fresh = true;
+		s->applied = s->staged = s->committed = 0;
+		return ST_OK;
+	}
+	st = open_file(s);
 	if (st == ST_OK)
 		st = state_get(s, VIEW("version"), &version);
 	if (st == ST_OK && version != 0 && version != SCHEMA_VERSION)
@@ -159,6 +189,8 @@ enum status index_renew(struct store *s)
 	for (size_t i = 0; i < 3; i++) {
 		enum status st = disk_unlink(s->dir, files[i]);
 
+		if (st == ST_IO || st == ST_DENIED)	/* a folder, of all things */
+			st = disk_rename(s->dir, files[i], "index.bad");
 		if (st != ST_OK && st != ST_MISSING)
 			return st;
 	}
@@ -169,13 +201,13 @@ enum status index_renew(struct store *s)
 
 enum status index_facts(struct store *s, struct segment_facts **ret, size_t *ret_n)
 {
-	struct sql_stmt *q = s->q[Q_SEGMENTS];
+	struct sql_stmt *q = s->index_absent ? NULL : s->q[Q_SEGMENTS];
 	struct segment_facts *facts = NULL;
 	size_t n = 0;
 	bool row;
-	enum status st;
+	enum status st = ST_OK;
 
-	while ((st = sql_step(q, &row)) == ST_OK && row) {
+	while (q && (st = sql_step(q, &row)) == ST_OK && row) {
 		struct segment_facts *more = realloc(facts, (n + 1) * sizeof *more);
 
 		if (more == NULL) {
@@ -189,7 +221,8 @@ enum status index_facts(struct store *s, struct segment_facts **ret, size_t *ret
 			.end = (uint64_t)sql_col_int(q, 4), .live = (uint64_t)sql_col_int(q, 5),
 		};
 	}
-	sql_reset(q);
+	if (q)
+		sql_reset(q);
 	if (st != ST_OK) {
 		free(facts);
 		return st;
@@ -306,8 +339,11 @@ static enum status load_list(struct store *s, struct view name, list_taker *take
 enum status index_load(struct store *s)
 {
 	uint64_t last = 0, validity = 0, floor = 0, purged = 0, sweep = 0;
-	enum status st = state_get(s, VIEW("last_mailbox"), &last);
+	enum status st;
 
+	if (s->index_absent)
+		return ST_OK;
+	st = state_get(s, VIEW("last_mailbox"), &last);
 	if (st == ST_OK)
 		st = state_get(s, VIEW("last_uidvalidity"), &validity);
 	if (st == ST_OK)
@@ -388,12 +424,13 @@ static enum status load_gone(struct store *s, struct box *b)
 
 enum status index_load_box(struct store *s, struct box *b)
 {
-	struct sql_stmt *q = s->q[Q_PAGES];
+	struct sql_stmt *q;
 	bool row;
-	enum status st = box_reserve(b, b->count);
+	enum status st = s->index_absent ? ST_CORRUPT : box_reserve(b, b->count);
 
 	if (st != ST_OK)
 		return st;
+	q = s->q[Q_PAGES];
 	b->m.n = 0;
 	sql_bind_int(q, 1, (int64_t)b->m.id);
 	while ((st = sql_step(q, &row)) == ST_OK && row) {
@@ -439,13 +476,15 @@ static enum status take_batch(struct sql_stmt *q, struct batch **ret)
  * earlier records. */
 enum status index_load_removed(struct store *s)
 {
-	struct sql_stmt *q = s->q[Q_REMOVED];
+	struct sql_stmt *q;
 	struct batch *list = NULL, **end = &list, *k;
 	bool row;
 	enum status st;
 
+	s->removed_loaded |= s->index_absent;
 	if (s->removed_loaded)
 		return ST_OK;
+	q = s->q[Q_REMOVED];
 	while ((st = sql_step(q, &row)) == ST_OK && row) {
 		if (s->removed && (uint64_t)sql_col_int(q, 0) >= s->removed->seq)
 			break;	/* staged, and still in memory */

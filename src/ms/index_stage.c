@@ -243,12 +243,15 @@ static enum status drop_letters(struct store *s, const uint64_t *bodies, size_t 
 
 enum status index_keep_letters(struct store *s, const uint64_t *bodies, size_t n)
 {
-	struct sql_stmt *q = s->q[Q_LETTER_BODIES];
+	struct sql_stmt *q;
 	uint64_t *dead = NULL;
 	size_t n_dead = 0, i = 0;
 	bool row;
 	enum status st = index_stage(s);
 
+	if (st != ST_OK)
+		return st;
+	q = s->q[Q_LETTER_BODIES];
 	while (st == ST_OK && (st = sql_step(q, &row)) == ST_OK && row) {
 		uint64_t body = (uint64_t)sql_col_int(q, 0);
 
@@ -292,8 +295,10 @@ static enum status stage_letters(struct store *s)
 
 static enum status begin(struct store *s)
 {
-	enum status st = s->db == NULL ? ST_CORRUPT : s->in_txn ? ST_OK : sql_exec(s->db, "BEGIN");
+	enum status st = index_need(s);
 
+	if (st == ST_OK && !s->in_txn)
+		st = sql_exec(s->db, "BEGIN");
 	if (st == ST_OK)
 		s->in_txn = true;
 	return st;

@@ -101,6 +101,7 @@ struct store {
 	struct sql_stmt **q;
 	bool in_txn;
 	bool index_fresh;	/* nothing was ever committed to it */
+	bool index_absent;	/* nor is there a file: made when first written to */
 	uint64_t applied;	/* last record carried out in memory */
 	uint64_t staged;	/* last record whose rows are in the open transaction */
 	uint64_t committed;	/* last record in the index */
@@ -148,7 +149,11 @@ uint64_t store_bytes(const struct store *s);
 
 /* ---- index.c ---- */
 
+/* Opens the file where there is one.  A new store has none until it is first
+ * written to: a room that is started for a delivery does without. */
 enum status index_open(struct store *s) MUST_USE;
+/* Makes it.  The errors of sql.h; ST_CORRUPT: it could not be made before. */
+enum status index_need(struct store *s) MUST_USE;
 void index_close(struct store *s);
 /* Removes the files of the index and opens an empty one. */
 enum status index_renew(struct store *s) MUST_USE;

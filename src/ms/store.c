@@ -226,7 +226,8 @@ static enum status open_parts(struct store *s)
 
 	if (st == ST_OK)
 		st = index_facts(s, &facts, &n);
-	if (st == ST_CORRUPT || st == ST_EXISTS) {
+	/* Of another's, spoilt, or not to be read at all. */
+	if (st == ST_CORRUPT || st == ST_EXISTS || st == ST_IO || st == ST_DENIED) {
 		anew = true;
 		st = index_renew(s);
 	}
@@ -284,7 +285,7 @@ void store_close(struct store *s)
 	if (s == NULL)
 		return;
 	/* What is not in the index is replayed at the next opening. */
-	if (s->journal && s->db && !journal_dirty(s->journal) && s->committed != s->applied)
+	if (s->journal && (s->db || s->index_absent) && !journal_dirty(s->journal) && s->committed != s->applied)
 		(void)!index_commit(s);
 	housekeeping_end(s);
 	index_close(s);

@@ -32,53 +32,64 @@ static char **child_environment(void)
 	return env;
 }
 
-/* waxwing-room, beside us or in ../libexec/waxwing; or ourselves.  Held open (above
+static void find_program(struct parent *p, enum role role, const char *folder, int n)
+{
+	static const char *const places[] = { "", "../libexec/waxwing/" };
+	char path[PATH_MAX + NAME_SIZE];
+	int fd = -1;
+
+	for (size_t i = 0; i < sizeof places / sizeof *places && n > 0 && fd < 0; i++) {
+		snprintf(path, sizeof path, "%.*s%swaxwing-%s", n, folder, places[i], role_name(role));
+		fd = open(path, O_PATH | O_CLOEXEC);
+	}
+	snprintf(p->programs[role], sizeof p->programs[role], "/proc/self/exe");
+	if (fd >= 0)
+		snprintf(p->programs[role], sizeof p->programs[role], "/proc/self/fd/%d", fd);
+}
+
+/* waxwing-ROLE, beside us or in ../libexec/waxwing; or ourselves.  Held open (above
  * ROLE_PARENT_FD: tidy_descriptors saw to it), so that an upgrade under a
  * running server does not mix two versions: their records may differ. */
-void parent_find_room_program(struct parent *p)
+void parent_find_programs(struct parent *p)
 {
-	static const char *const places[] = { "/waxwing-room", "/../libexec/waxwing/waxwing-room" };
-	char self[PATH_MAX], path[PATH_MAX + NAME_SIZE];
+	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-	int fd = -1;
 
 	while (n > 0 && self[n - 1] != '/')
 		n--;
-	for (size_t i = 0; i < sizeof places / sizeof *places && n > 0 && fd < 0; i++) {
-		snprintf(path, sizeof path, "%.*s%s", (int)(n - 1), self, places[i]);
-		fd = open(path, O_PATH | O_CLOEXEC);
-	}
-	snprintf(p->room_program, sizeof p->room_program, "/proc/self/exe");
-	if (fd >= 0)
-		snprintf(p->room_program, sizeof p->room_program, "/proc/self/fd/%d", fd);
+	for (int role = 0; role < ROLE_COUNT; role++)
+		if (role != ROLE_PARENT && role != ROLE_ADMIN)
+			find_program(p, (enum role)role, self, (int)n);
 }
 
-static enum status spawn(struct child *c, int channel_fd)
+enum status child_spawn(const struct parent *p, enum role which, const char *name, const char *role, int fd,
+			int *ret_pid)
 {
 	static char **env;
-	char name[NAME_SIZE], role[16];
-	char *argv[] = { name, "--role", role, NULL };
+	char *argv[] = { (char *)name, "--role", (char *)role, NULL };
 	posix_spawn_file_actions_t fa;
-	int pid, rc;
+	int rc;
 
 	if (env == NULL)
 		env = child_environment();
-	snprintf(role, sizeof role, "%s", role_name(c->role));
+	if (posix_spawn_file_actions_init(&fa) != 0)
+		return ST_NOMEM;
+	rc = posix_spawn_file_actions_adddup2(&fa, fd, ROLE_PARENT_FD);
+	if (rc == 0)
+		rc = posix_spawn(ret_pid, p->programs[which], &fa, NULL, argv, env);
+	posix_spawn_file_actions_destroy(&fa);
+	return rc == 0 ? ST_OK : status_of_errno(rc);
+}
+
+static enum status spawn(struct child *c, int fd)
+{
+	char name[NAME_SIZE];
+
 	if (c->role == ROLE_ROOM)
 		snprintf(name, sizeof name, "waxwing: room %llu", (unsigned long long)c->account);
 	else
-		snprintf(name, sizeof name, "waxwing: %s", role);
-	if (posix_spawn_file_actions_init(&fa) != 0)
-		return ST_NOMEM;
-	rc = posix_spawn_file_actions_adddup2(&fa, channel_fd, ROLE_PARENT_FD);
-	if (rc == 0)
-		rc = posix_spawn(&pid, c->role == ROLE_ROOM ? c->parent->room_program : "/proc/self/exe", &fa,
-				 NULL, argv, env);
-	posix_spawn_file_actions_destroy(&fa);
-	if (rc != 0)
-		return status_of_errno(rc);
-	c->pid = pid;
-	return ST_OK;
+		snprintf(name, sizeof name, "waxwing: %s", role_name(c->role));
+	return child_spawn(c->parent, c->role, name, role_name(c->role), fd, &c->pid);
 }
 
 static enum status send_settings(struct child *c)
@@ -132,25 +143,54 @@ static enum status make_folder(struct child *c)
 	return st;
 }
 
-enum status child_start(struct child *c)
+/* Takes fd. */
+static enum status open_channel(struct child *c, int fd)
 {
-	int fds[2];
-	enum status st = c->role == ROLE_ROOM ? make_folder(c) : ST_OK;
-
-	if (st == ST_OK)
-		st = channel_pair(fds);
-	if (st != ST_OK)
-		return st;
 	c->ch = (struct channel){
 		.receive = parent_receive, .gone = parent_child_gone, .allowed = record_allowed,
 		.owner = c, .self = ROLE_PARENT, .peer = (uint8_t)c->role,
 	};
-	st = channel_open(&c->ch, c->parent->loop, fds[0]);
+	return channel_open(&c->ch, c->parent->loop, fd);
+}
+
+/* One that waits for somebody to need it.  It may have been killed meanwhile;
+ * then another is taken, or a new one. */
+static bool from_spare(struct child *c)
+{
+	int fd, pid;
+
+	while (c->role == ROLE_ROOM && parent_take_spare(c->parent, &pid, &fd)) {
+		if (open_channel(c, fd) == ST_OK && send_settings(c) == ST_OK) {
+			c->pid = pid;
+			return true;
+		}
+		channel_close(&c->ch);	/* it ends by that, if it runs */
+	}
+	return false;
+}
+
+static enum status from_program(struct child *c)
+{
+	int fds[2];
+	enum status st = channel_pair(fds);
+
+	if (st != ST_OK)
+		return st;
+	st = open_channel(c, fds[0]);
 	if (st == ST_OK)
 		st = spawn(c, fds[1]);
 	close(fds[1]);
-	if (st == ST_OK)
-		st = send_settings(c);
+	return st == ST_OK ? send_settings(c) : st;
+}
+
+enum status child_start(struct child *c)
+{
+	enum status st = c->role == ROLE_ROOM ? make_folder(c) : ST_OK;
+
+	if (st != ST_OK)
+		return st;
+	if (!from_spare(c))
+		st = from_program(c);
 	if (st == ST_OK && c->role == ROLE_WARDEN)
 		parent_give_keys(c->parent);
 	if (st != ST_OK) {

@@ -74,6 +74,7 @@ void parent_log_reopen(struct parent *p)
 		return;
 	}
 	parent_each(p, give, 0);
+	parent_dismiss_spares(p);	/* those that come have the new one */
 }
 
 /* LOG.8 to LOG.9, ... LOG to LOG.1.  What is not there is passed over. */

@@ -44,8 +44,8 @@ struct child *parent_child(struct parent *p, enum role role, uint64_t index)
 static const unsigned peers[ROLE_COUNT] = {
 	[ROLE_DOOR] = 1 << ROLE_WARDEN | 1 << ROLE_QUEUE | 1 << ROLE_NAMES,
 	[ROLE_RELAY] = 1 << ROLE_WARDEN | 1 << ROLE_QUEUE | 1 << ROLE_NAMES,
-	[ROLE_WARDEN] = 1 << ROLE_DOOR | 1 << ROLE_RELAY | 1 << ROLE_NAMES,
-	[ROLE_QUEUE] = 1 << ROLE_DOOR | 1 << ROLE_RELAY,
+	[ROLE_WARDEN] = 1 << ROLE_DOOR | 1 << ROLE_QUEUE | 1 << ROLE_RELAY | 1 << ROLE_NAMES,
+	[ROLE_QUEUE] = 1 << ROLE_DOOR | 1 << ROLE_WARDEN | 1 << ROLE_RELAY,
 	[ROLE_NAMES] = 1 << ROLE_DOOR | 1 << ROLE_RELAY | 1 << ROLE_WARDEN,
 };
 
@@ -94,6 +94,7 @@ static void child_ready(struct child *c)
 	log_event(LOG_INFO_, "serving", "host=%s doors=%u after_ms=%llu", p->conf.host_name, p->n_doors,
 		  (unsigned long long)(clock_steady() - p->started));
 	notify_manager("READY=1");
+	parent_spares_begin(p);
 }
 
 static void room_leaving(struct child *c)
@@ -167,7 +168,7 @@ static void child_ended(struct child *c, int status)
 	c->pid = 0;
 	channel_close(&c->ch);
 	if (!p->stopping && (status != 0 || c->role != ROLE_ROOM))
-		log_event(LOG_ERROR_, "died", "role=%s index=%u account=%llu %s=%d", role_name(c->role),
+		log_event(status ? LOG_ERROR_ : LOG_INFO_, status ? "died" : "ended", "role=%s index=%u account=%llu %s=%d", role_name(c->role),
 			  c->index, (unsigned long long)c->account,
 			  WIFSIGNALED(status) ? "signal" : "exit",
 			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
@@ -221,6 +222,8 @@ static bool any_alive(struct parent *p)
 	uint32_t i = 0;
 	size_t at = 0;
 
+	if (p->n_spares)
+		return true;
 	while ((c = fixed_next(p, &i)) != NULL)
 		if (c->pid)
 			return true;
@@ -239,6 +242,8 @@ static void reap(struct parent *p)
 
 		if (c)
 			child_ended(c, status);
+		else
+			parent_spare_ended(p, pid);
 	}
 	if (p->stopping && !any_alive(p))
 		loop_stop(p->loop);
@@ -286,6 +291,7 @@ static void stop_all(struct parent *p)
 	log_event(LOG_INFO_, "stopping", "%s", "");
 	for (size_t i = 0; i < p->n_listeners; i++)
 		close(p->listeners[i].fd);
+	parent_dismiss_spares(p);
 	parent_each(p, child_stop, 0);
 	p->last_wait.fire = stop_is_late;
 	if (loop_timer(p->loop, &p->last_wait, clock_steady() + STOP_MS) != ST_OK)
@@ -329,6 +335,7 @@ static enum status take_over(struct parent *p, struct buf *why)
 	p->conf = fresh;
 	parent_each(p, resend_settings, 0);
 	parent_give_keys(p);
+	parent_spares_begin(p);
 	return ST_OK;
 }
 
@@ -592,7 +599,7 @@ int parent_serve(const char *dir)
 	umask(066);
 	tidy_descriptors();
 	more_descriptors();
-	parent_find_room_program(p);
+	parent_find_programs(p);
 	if (conf_load(dir, &p->conf, &why) != ST_OK) {
 		fprintf(stderr, "waxwing: %.*s\n", VIEW_ARG(buf_view(&why)));
 		return 2;

@@ -11,7 +11,7 @@
 #include "conf/conf.h"
 #include "ipc/records.h"
 
-enum { LISTENERS_MAX = 64, DOORS_MAX = 64, RELAYS_MAX = 64 };
+enum { LISTENERS_MAX = 64, DOORS_MAX = 64, RELAYS_MAX = 64, SPARES_MAX = 1000 };
 
 /* One process of ours, alive or to be started again. */
 struct child {
@@ -51,9 +51,15 @@ struct listener {
 	char *address;
 };
 
+/* A room that runs and does not know yet whose it is. */
+struct spare {
+	int pid;
+	int fd;		/* our end of its channel; -1: dismissed, and about to end */
+};
+
 struct parent {
 	struct conf conf;
-	char room_program[48];	/* what a room is started from */
+	char programs[ROLE_COUNT][32];	/* what each role is started from */
 	struct loop *loop;
 	struct child warden, queue, names;
 	struct child *doors;
@@ -63,6 +69,10 @@ struct parent {
 	struct map rooms;	/* account -> struct child */
 	size_t n_rooms;
 	struct map holders;	/* account -> struct holder */
+	struct spare spares[SPARES_MAX];
+	size_t n_spares;
+	bool spares_full;	/* since the start they were once */
+	struct timer spare_due;
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
 	struct watch signals, control;
@@ -75,12 +85,15 @@ struct parent {
 /* `waxwing serve`: runs until SIGTERM or SIGINT; the exit status. */
 int parent_serve(const char *dir);
 
-/* child.c: finds the program that rooms are started from. */
-void parent_find_room_program(struct parent *p);
+/* child.c: finds the program that each role is started from. */
+void parent_find_programs(struct parent *p);
 
 /* child.c: start it (again), and join it with its peers. */
 enum status child_start(struct child *c) MUST_USE;
 void child_stop(struct child *c, uint8_t reason);
+/* The program of a role, with fd as its channel to us. */
+enum status child_spawn(const struct parent *p, enum role which, const char *name, const char *role, int fd,
+			int *ret_pid) MUST_USE;
 /* Give each of the two a channel to the other. */
 void child_join(struct child *a, struct child *b);
 
@@ -93,6 +106,15 @@ void parent_room_done(struct parent *p, uint64_t account, uint32_t door);
 void parent_door_ended(struct parent *p, uint32_t door);
 /* The process of a room has ended. */
 void parent_room_ended(struct child *c);
+
+/* spare.c: as many as the settings say, started when nothing else is. */
+void parent_spares_begin(struct parent *p);
+/* The oldest one; false: there is none.  The caller owns both. */
+bool parent_take_spare(struct parent *p, int *ret_pid, int *ret_fd);
+/* All end; others take their place (not when stopping). */
+void parent_dismiss_spares(struct parent *p);
+/* Was that process one of them?  It has ended. */
+bool parent_spare_ended(struct parent *p, int pid);
 
 /* For all that could run, with their rooms. */
 void parent_each(struct parent *p, void (*fn)(struct child *c, uint8_t arg), uint8_t arg);

@@ -3,13 +3,15 @@
 #include "base/disk.h"
 #include "base/disk_record.h"
 #include "base/log.h"
+#include "role/walls.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-enum { ROOM_UID_BEGIN = 16 };
+enum { ROOM_UID_BEGIN = 16, ROWS_WAIT_MS = 2 };
 
 uint32_t role_uid(const struct conf *c, enum role role, uint64_t account)
 {
@@ -30,14 +32,22 @@ enum status role_send(struct channel *ch, const struct buf *b, int fd)
 	return st;
 }
 
+/* At start, and when a reload brings another: so that a test can let the
+ * clock jump. */
+static void take_clock(const char *before, const char *now)
+{
+	wall_ms at;
+
+	if (now[0] && strcmp(before ? before : "", now) != 0 &&
+	    clock_parse_rfc3339(view_cstr(now), &at) == ST_OK)
+		clock_override(at);
+}
+
 static void take_hooks(struct role_process *p)
 {
 	struct view fault = view_cstr(p->conf.test_fault);
 	size_t slash = view_find(fault, '/');
-	wall_ms at;
 
-	if (p->conf.test_time[0] && clock_parse_rfc3339(view_cstr(p->conf.test_time), &at) == ST_OK)
-		clock_override(at);
 	if (slash < fault.n && view_eq(view_head(fault, slash), view_cstr(role_name(p->role))) &&
 	    disk_fault(view_skip(fault, slash + 1)) != ST_OK)
 		log_event(LOG_WARN_, "bad-fault", "spec=%s", p->conf.test_fault);
@@ -52,6 +62,7 @@ static bool take_settings(struct role_process *p, struct view body)
 
 	if (!rec_take_settings(body, &s) || conf_take(s.text, &c) != ST_OK)
 		return false;
+	take_clock(p->conf.test_time, c.test_time);
 	conf_free(&p->conf);
 	p->conf = c;
 	p->index = s.index;
@@ -76,6 +87,7 @@ void role_begin(struct role_process *p, enum role role)
 {
 	struct buf b = BUF(RECORD_MAX);
 	struct record rec;
+	enum status st;
 
 	p->role = role;
 	log_start(role_name(role), 2, LOG_INFO_);
@@ -84,8 +96,11 @@ void role_begin(struct role_process *p, enum role role)
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
-	if (record_read_blocking(ROLE_PARENT_FD, &b, &rec) != ST_OK || rec.type != REC_settings ||
-	    !take_settings(p, rec.body) || loop_new(&p->loop) != ST_OK) {
+	st = record_read_blocking(ROLE_PARENT_FD, &b, &rec);
+	if (st == ST_CLOSED)
+		exit(0);	/* not needed any more */
+	if (st != ST_OK || rec.type != REC_settings || !take_settings(p, rec.body) ||
+	    loop_new(&p->loop) != ST_OK) {
 		log_event(LOG_ERROR_, "no-settings", "why=\"the first record must be settings\"");
 		exit(1);
 	}
@@ -94,14 +109,16 @@ void role_begin(struct role_process *p, enum role role)
 	take_hooks(p);
 }
 
-void role_lock_in(struct role_process *p, const struct sandbox *s)
+void role_lock_in(struct role_process *p)
 {
-	struct sandbox mine = *s;
+	struct walls w;
 	const char *why = "";
 	enum status st;
 
-	mine.uid = role_uid(&p->conf, p->role, p->account);
-	st = sandbox_enter(&mine, &why);
+	walls_of(p->role, p->conf.dir, p->account, &w);
+	w.sandbox.uid = role_uid(&p->conf, p->role, p->account);
+	w.sandbox.filter = p->filter;
+	st = sandbox_enter(&w.sandbox, &why);
 	if (st != ST_OK) {
 		log_event(LOG_ERROR_, "sandbox", "wall=\"%s\" why=\"%s\"", why, status_name(st));
 		exit(1);
@@ -113,6 +130,8 @@ void role_lock_in(struct role_process *p, const struct sandbox *s)
 struct operator {
 	struct channel ch;
 	struct role_process *p;
+	struct buf asked;	/* the command in hand */
+	bool busy, gone;
 };
 
 void role_row(struct channel *ch, struct view json)
@@ -124,24 +143,57 @@ void role_row(struct channel *ch, struct view json)
 	buf_free(&b);
 }
 
+enum status role_rows_wait(struct channel *ch)
+{
+	while (channel_is_open(ch) && ch->out_bytes > CHANNEL_BACKLOG / 4)
+		loop_sleep(ch->loop, ROWS_WAIT_MS);
+	return channel_is_open(ch) ? ST_OK : ST_CLOSED;
+}
+
+static void operator_free(struct operator *o)
+{
+	buf_free(&o->asked);
+	free(o);
+}
+
+static void run_command(void *arg)
+{
+	struct operator *o = arg;
+	struct rec_command cmd;
+	struct buf b = BUF(1024);
+	enum verdict v = VERDICT_NO;
+
+	if (rec_take_command(buf_view(&o->asked), &cmd))
+		v = o->p->command(o->p, &o->ch, &cmd);
+	rec_put_command_done(&b, 0, 0, &(struct rec_command_done){ (uint8_t)v, VIEW_NONE });
+	(void)!role_send(&o->ch, &b, -1);
+	buf_free(&b);
+	o->busy = false;
+	if (o->gone)
+		operator_free(o);
+}
+
+/* One at a time. */
 static void operator_says(struct channel *ch, struct record *rec)
 {
 	struct operator *o = ch->owner;
-	struct rec_command cmd;
-	struct buf b = BUF(1024);
-	enum verdict v;
 
-	if (rec->type != REC_command || !rec_take_command(rec->body, &cmd))
+	if (rec->type != REC_command || o->busy)
 		return;
-	v = o->p->command(o->p, ch, &cmd);
-	rec_put_command_done(&b, 0, 0, &(struct rec_command_done){ (uint8_t)v, VIEW_NONE });
-	(void)!role_send(ch, &b, -1);
-	buf_free(&b);
+	buf_clear(&o->asked);
+	buf_put(&o->asked, rec->body);
+	o->busy = buf_status(&o->asked) == ST_OK;
+	if (o->busy && co_start(run_command, o) != ST_OK)
+		o->busy = false;
 }
 
 static void operator_gone(struct channel *ch)
 {
-	free(ch->owner);
+	struct operator *o = ch->owner;
+
+	o->gone = true;
+	if (!o->busy)
+		operator_free(o);
 }
 
 static void operator_comes(struct role_process *p, int fd)
@@ -153,6 +205,7 @@ static void operator_comes(struct role_process *p, int fd)
 		return;
 	}
 	o->p = p;
+	o->asked = BUF(RECORD_MAX);
 	o->ch = (struct channel){
 		.receive = operator_says, .gone = operator_gone, .allowed = record_allowed,
 		.owner = o, .self = (uint8_t)p->role, .peer = ROLE_ADMIN,

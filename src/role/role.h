@@ -15,6 +15,9 @@
 /* The descriptor of the channel to the parent in a fresh process. */
 enum { ROLE_PARENT_FD = 3 };
 
+/* `--role` of a room that is started before it is known whose it is. */
+#define SPARE_ROOM "spare"
+
 struct role_process {
 	enum role role;
 	uint32_t index;
@@ -22,13 +25,15 @@ struct role_process {
 	struct conf conf;
 	struct loop *loop;
 	struct channel parent;
+	const struct sandbox_filter *filter;	/* made ahead of walls_calls(role), or NULL */
 	bool stopping;
 	/* A record from the parent other than stop.  Owner of rec->fd is this. */
 	void (*receive)(struct role_process *p, struct record *rec);
 	/* Settings were read again. */
 	void (*reloaded)(struct role_process *p);
 	/* The operator asks (waxwing(8), handed on by the parent): rows by
-	 * role_row, then the verdict.  NULL: answers nothing. */
+	 * role_row, then the verdict.  Runs in a coroutine and may wait; the
+	 * channel may be closed meanwhile.  NULL: answers nothing. */
 	enum verdict (*command)(struct role_process *p, struct channel *ch, const struct rec_command *cmd);
 	/* Asked to stop: finish and then call loop_stop.  NULL: stop at once. */
 	void (*stop)(struct role_process *p);
@@ -36,7 +41,7 @@ struct role_process {
 
 /* Exits with a line in the log when something is wrong. */
 void role_begin(struct role_process *p, enum role role);
-void role_lock_in(struct role_process *p, const struct sandbox *s);
+void role_lock_in(struct role_process *p);	/* walls.h */
 void role_run(struct role_process *p);
 
 /* The user id that a role runs under: uid_base + a fixed place, and for rooms
@@ -48,5 +53,9 @@ enum status role_send(struct channel *ch, const struct buf *b, int fd);
 
 /* One row of the answer to a command, a JSON object. */
 void role_row(struct channel *ch, struct view json);
+
+/* For answers of very many rows: waits while too many are not read yet.
+ * ST_CLOSED: nobody reads them any more. */
+enum status role_rows_wait(struct channel *ch) MUST_USE;
 
 #endif

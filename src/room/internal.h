@@ -29,7 +29,12 @@ struct room {
 	struct timer idle;
 	struct timer house;	/* when nothing came for a moment: what may wait */
 	bool leaving;
-	unsigned lefts;		/* answers that are missing before we may go */
+	/* Who has not answered that yet: we may not go before. */
+	struct {
+		bool parent, queue;
+		uint64_t doors;		/* set of 1 << index */
+	} owing;
+	struct sandbox_filter filter;
 	struct buf out;
 };
 

@@ -5,7 +5,7 @@
  * own, for every library that the program is linked with; a room needs few. */
 #include "room/room.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
-	return room_main();
+	return argc == 3 ? room_main(argv) : 2;
 }

@@ -1,23 +1,38 @@
 #include "room/room.h"
 
 #include "base/log.h"
+#include "role/walls.h"
 #include "mda/deliver.h"
-#include "msg/charset.h"
 #include "room/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { HOUSE_AFTER_MS = 200, HOUSE_PAUSE_MS = 2, STOP_MS = 3000, PLACE_MS = 50 };
 
 /* ---- leaving: ask everybody, finish what came before, flush, go ---- */
 
+static void set_owing(struct room *r, const struct channel *ch, bool owing)
+{
+	uint64_t door;
+
+	if (ch == &r->proc.parent) {
+		r->owing.parent = owing;
+	} else if (ch == &r->queue) {
+		r->owing.queue = owing;
+	} else {
+		door = 1ull << (ch - r->doors);
+		r->owing.doors = owing ? r->owing.doors | door : r->owing.doors & ~door;
+	}
+}
+
 static void maybe_go(struct room *r)
 {
 	enum status st;
 
-	if (!r->leaving || r->lefts)
+	if (!r->leaving || r->owing.parent || r->owing.queue || r->owing.doors)
 		return;
 	st = store_turn(r->store);
 	if (st == ST_OK)
@@ -36,7 +51,7 @@ static void say_leaving(struct room *r, struct channel *ch)
 		return;
 	rec_put_leaving(&r->out, 0, 0, &(struct rec_leaving){ r->proc.account });
 	if (role_send(ch, &r->out, -1) == ST_OK)
-		r->lefts++;
+		set_owing(r, ch, true);
 }
 
 static void leave(struct room *r)
@@ -51,10 +66,10 @@ static void leave(struct room *r)
 	maybe_go(r);
 }
 
-static void one_left(struct room *r)
+/* It has answered, or it is gone. */
+static void one_left(struct room *r, const struct channel *ch)
 {
-	if (r->lefts)
-		r->lefts--;
+	set_owing(r, ch, false);
 	maybe_go(r);
 }
 
@@ -147,7 +162,7 @@ static void queue_says(struct channel *ch, struct record *rec)
 	else if (rec->type == REC_flush)
 		take_flush(r);
 	else if (rec->type == REC_left)
-		one_left(r);
+		one_left(r, ch);
 }
 
 /* ---- doors ---- */
@@ -159,7 +174,7 @@ static void door_says(struct channel *ch, struct record *rec)
 	if (rec->type == REC_session)
 		sessions_take(r, ch, rec);
 	else if (rec->type == REC_left)
-		one_left(r);
+		one_left(r, ch);
 }
 
 /* Also of a door: it is gone for good, and will say nothing more. */
@@ -168,7 +183,7 @@ static void peer_gone(struct channel *ch)
 	struct room *r = ch->owner;
 
 	if (r->leaving)
-		one_left(r);
+		one_left(r, ch);
 }
 
 /* ---- the parent ---- */
@@ -183,6 +198,7 @@ static void take_channel(struct room *r, const struct rec_channel_to *to, int fd
 		return;
 	}
 	channel_close(ch);
+	set_owing(r, ch, false);
 	*ch = (struct channel){
 		.receive = queue ? queue_says : door_says, .gone = peer_gone,
 		.allowed = record_allowed, .owner = r, .self = ROLE_ROOM, .peer = to->role,
@@ -201,7 +217,7 @@ static void parent_says(struct role_process *p, struct record *rec)
 	struct rec_channel_to to;
 
 	if (rec->type == REC_left) {
-		one_left(r);
+		one_left(r, &p->parent);
 	} else if (rec->type == REC_make_place) {
 		/* What is being delivered moves this again. */
 		if (r->sessions.n == 0)
@@ -219,7 +235,7 @@ static void stop(struct role_process *p)
 	struct room *r = (struct room *)((char *)p - offsetof(struct room, proc));
 
 	r->leaving = true;
-	r->lefts = 0;
+	memset(&r->owing, 0, sizeof r->owing);
 	if (r->sessions.n == 0) {
 		maybe_go(r);
 		return;
@@ -257,25 +273,30 @@ static enum status open_store(struct room *r, const char *folder)
 	return ST_OK;
 }
 
-/* The account's folder; and iconv's modules, which letters in rarer charsets
- * need and which are loaded when the first such letter comes. */
-static void lock_in(struct room *r, const char *folder)
+/* A spare room shows whose it has become: over the words of its command line,
+ * which are kept as long as they were. */
+static void show_account(const struct room *r, char **argv)
 {
-	struct sandbox s = { .calls = SANDBOX_FILES | SANDBOX_ACCEPT | SANDBOX_LIBRARIES,
-			     .writable = { folder } };
+	size_t n = strlen(argv[0]);
+	char name[40];
 
-	for (int i = 0; CHARSET_FOLDERS[i]; i++)
-		s.readable[i] = CHARSET_FOLDERS[i];
-	role_lock_in(&r->proc, &s);
+	if (strcmp(argv[2], SPARE_ROOM) != 0)
+		return;
+	snprintf(name, sizeof name, "waxwing: room %llu", (unsigned long long)r->proc.account);
+	snprintf(argv[0], n + 1, "%-*s", (int)n, name);
+	memcpy(argv[2], "room", sizeof "room");
 }
 
-int room_main(void)
+int room_main(char **argv)
 {
 	struct room *r = calloc(1, sizeof *r);
 	char folder[4096];
 
 	if (r == NULL)
 		return 1;
+	/* The same for every account: before it is known whose we are.  Where it
+	 * fails the lock-in tries again, and ends us. */
+	(void)!sandbox_filter_make(walls_calls(ROLE_ROOM), &r->filter);
 	r->queue.watch.fd = -1;
 	r->proc.parent.watch.fd = -1;
 	for (int i = 0; i < DOORS_MAX; i++)
@@ -285,11 +306,15 @@ int room_main(void)
 	r->house.fire = house_due;
 	r->turn.turn = end_turn;
 	role_begin(&r->proc, ROLE_ROOM);
+	show_account(r, argv);
 	r->proc.receive = parent_says;
 	r->proc.stop = stop;
 	snprintf(folder, sizeof folder, "%s/mail/%llu", r->proc.conf.dir,
 		 (unsigned long long)r->proc.account);
-	lock_in(r, folder);
+	r->proc.filter = r->filter.n ? &r->filter : NULL;
+	role_lock_in(&r->proc);
+	r->proc.filter = NULL;
+	sandbox_filter_free(&r->filter);
 	if (open_store(r, folder) != ST_OK) {
 		log_flush();
 		return 1;

@@ -3,7 +3,9 @@
 #ifndef WAXWING_ROOM_ROOM_H
 #define WAXWING_ROOM_ROOM_H
 
-/* The role `room`: runs until it is idle or the parent says stop. */
-int room_main(void);
+/* The role `room`: runs until it is idle or the parent says stop.  argv as
+ * main got it: NAME --role room, or --role spare, which may wait for long
+ * before it is told whose it is. */
+int room_main(char **argv);
 
 #endif

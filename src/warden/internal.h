@@ -17,6 +17,7 @@ struct warden {
 	struct directory *directory;
 	struct channel doors[DOORS_MAX];
 	uint64_t door_came[DOORS_MAX];	/* which of its channels: grows */
+	struct channel queue;
 	struct buf out, targets;
 	struct keys *keys;
 	bool keys_bad;		/* of the list that is coming */

@@ -24,12 +24,24 @@ static void rcpt_ask(struct warden *w, struct channel *ch, const struct record *
 	(void)!role_send(ch, &w->out, -1);
 }
 
-/* What doors may ask, and what answers it: the only list. */
+static void domain_ask(struct warden *w, struct channel *ch, const struct record *rec)
+{
+	struct rec_domain_ask in;
+
+	if (!rec_take_domain_ask(rec->body, &in))
+		return;
+	rec_put_domain_answer(&w->out, rec->call, rec->sid,
+			      &(struct rec_domain_answer){ (uint8_t)directory_has_domain(w->directory, in.domain) });
+	(void)!role_send(ch, &w->out, -1);
+}
+
+/* What may be asked (by whom: ipc/records.def), and what answers it: the only list. */
 static const struct {
 	enum record_type type;
 	void (*answer)(struct warden *w, struct channel *ch, const struct record *rec);
 } questions[] = {
 	{ REC_rcpt_ask, rcpt_ask },
+	{ REC_domain_ask, domain_ask },
 	{ REC_login_ask, login_ask },
 	{ REC_room_ask, room_ask },
 	{ REC_certificate_ask, certificate_ask },
@@ -37,7 +49,7 @@ static const struct {
 	{ REC_ticket_key_ask, ticket_key_ask },
 };
 
-static void door_says(struct channel *ch, struct record *rec)
+static void peer_says(struct channel *ch, struct record *rec)
 {
 	struct warden *w = ch->owner;
 
@@ -48,26 +60,35 @@ static void door_says(struct channel *ch, struct record *rec)
 		close(rec->fd);
 }
 
+static struct channel *channel_of(struct warden *w, const struct rec_channel_to *to)
+{
+	if (to->role == ROLE_QUEUE)
+		return &w->queue;
+	if (to->role != ROLE_DOOR || to->index >= DOORS_MAX)
+		return NULL;
+	w->door_came[to->index]++;
+	return &w->doors[to->index];
+}
+
 static void parent_says(struct role_process *p, struct record *rec)
 {
 	struct warden *w = (struct warden *)((char *)p - offsetof(struct warden, proc));
 	struct rec_channel_to to;
-	struct channel *ch;
+	struct channel *ch = NULL;
 
 	if (rec->type == REC_key_file)
 		key_file(w, rec);
-	if (rec->type != REC_channel_to || !rec_take_channel_to(rec->body, &to) ||
-	    to.role != ROLE_DOOR || to.index >= DOORS_MAX) {
+	if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to))
+		ch = channel_of(w, &to);
+	if (ch == NULL) {
 		if (rec->fd >= 0)
 			close(rec->fd);
 		return;
 	}
-	ch = &w->doors[to.index];
 	channel_close(ch);
-	w->door_came[to.index]++;
 	*ch = (struct channel){
-		.receive = door_says, .allowed = record_allowed, .owner = w,
-		.peer_id = to.index, .self = ROLE_WARDEN, .peer = ROLE_DOOR,
+		.receive = peer_says, .allowed = record_allowed, .owner = w,
+		.peer_id = to.index, .self = ROLE_WARDEN, .peer = to.role,
 	};
 	if (channel_open(ch, p->loop, rec->fd) != ST_OK)
 		log_event(LOG_ERROR_, "channel", "%s", "");
@@ -108,7 +129,7 @@ int warden_main(void)
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	for (int i = 0; i < DOORS_MAX; i++)
 		w->doors[i].watch.fd = -1;
-	w->proc.parent.watch.fd = -1;
+	w->proc.parent.watch.fd = w->queue.watch.fd = -1;
 	w->out = BUF(RECORD_MAX);
 	w->targets = BUF(RECORD_MAX / 2);
 	role_begin(&w->proc, ROLE_WARDEN);
@@ -118,10 +139,7 @@ int warden_main(void)
 	snprintf(keys, sizeof keys, "%s/keys", w->proc.conf.dir);
 	if (keys_new(&w->keys) != ST_OK)
 		return 1;
-	role_lock_in(&w->proc, &(struct sandbox){
-				       .calls = SANDBOX_FILES | SANDBOX_THREADS,
-				       .writable = { folder, keys },
-			       });
+	role_lock_in(&w->proc);
 	st = open_all(w, folder, keys);
 	if (st != ST_OK) {
 		log_event(LOG_ERROR_, "warden-open", "why=\"%s\"", status_name(st));

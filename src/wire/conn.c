@@ -224,6 +224,21 @@ void conn_begin(struct conn *c)
 	run(c);
 }
 
+void conn_hold(struct conn *c)
+{
+	c->running = true;
+}
+
+void conn_let_go(struct conn *c)
+{
+	c->running = false;
+	/* run() frees: never on the stack of who lets go. */
+	if (c->closing || c->broken || c->timed_out || c->readable)
+		look_soon(c);
+	else
+		rest(c);
+}
+
 void conn_alive(struct conn *c)
 {
 	/* The timer itself moves only when it fires. */
@@ -232,12 +247,24 @@ void conn_alive(struct conn *c)
 		c->deadline = c->latest;
 }
 
-void conn_limit(struct conn *c, uint64_t ms)
+/* A deadline that comes nearer must move the timer at once. */
+static void timer_sooner(struct conn *c)
 {
-	c->latest = ms ? loop_now(c->loop) + ms : 0;
 	conn_alive(c);
 	if (c->timer.slot && c->timer.at > c->deadline && loop_timer(c->loop, &c->timer, c->deadline) != ST_OK)
 		c->broken = true;
+}
+
+void conn_limit(struct conn *c, uint64_t ms)
+{
+	c->latest = ms ? loop_now(c->loop) + ms : 0;
+	timer_sooner(c);
+}
+
+void conn_patience(struct conn *c, uint64_t ms)
+{
+	c->patience = ms;
+	timer_sooner(c);
 }
 
 enum status conn_wait(struct conn *c, const bool *readable_or_writable)

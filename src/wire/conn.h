@@ -79,6 +79,13 @@ enum status conn_open(struct conn *c, struct loop *l, int fd) MUST_USE;
 /* Run serve now, for the greeting; may end and free the connection. */
 void conn_begin(struct conn *c);
 
+/* The client's end.  A coroutine that holds a conn drives it from outside:
+ * serve and late are not called, a time-out is what conn_wait answers.  When
+ * it lets go, serve is called for what comes then (or has come), and the conn
+ * ends by itself where it is closing or broken. */
+void conn_hold(struct conn *c);
+void conn_let_go(struct conn *c);
+
 /* The bytes read and not yet taken. */
 static inline struct view conn_view(const struct conn *c)
 {
@@ -143,5 +150,8 @@ void conn_alive(struct conn *c);
 
 /* Whatever is said, the connection ends in ms from now; 0 lifts that. */
 void conn_limit(struct conn *c, uint64_t ms);
+
+/* Another patience, from now on. */
+void conn_patience(struct conn *c, uint64_t ms);
 
 #endif

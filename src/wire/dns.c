@@ -26,19 +26,26 @@ static enum status take_rdata(struct view bytes, struct arena *a, struct dns_ans
 	return arena_status(a);
 }
 
+enum status dns_answer_take(const struct rec_dns_answer *in, struct arena *a, struct dns_answer *ret)
+{
+	struct dns_answer got = {
+		.outcome = (enum dns_outcome)in->outcome, .secure = in->secure, .ttl = in->ttl,
+		.name = arena_copy(a, in->name), .why = arena_copy(a, in->why),
+	};
+	enum status st = in->outcome <= DNS_BOGUS ? take_rdata(in->rdata, a, &got) : ST_SYNTAX;
+
+	if (st == ST_OK)
+		st = arena_status(a);
+	if (st == ST_OK)
+		*ret = got;
+	return st;
+}
+
 static enum status take_answer(struct view body, struct arena *a, struct dns_answer *ret)
 {
 	struct rec_dns_answer in;
-	enum status st;
 
-	if (!rec_take_dns_answer(body, &in) || in.outcome > DNS_BOGUS)
-		return ST_SYNTAX;
-	*ret = (struct dns_answer){
-		.outcome = (enum dns_outcome)in.outcome, .secure = in.secure, .ttl = in.ttl,
-		.name = arena_copy(a, in.name), .why = arena_copy(a, in.why),
-	};
-	st = take_rdata(in.rdata, a, ret);
-	return st == ST_OK ? arena_status(a) : st;
+	return rec_take_dns_answer(body, &in) ? dns_answer_take(&in, a, ret) : ST_SYNTAX;
 }
 
 static enum status ask(struct resolver *r, struct view name, enum dns_type type, struct arena *a,

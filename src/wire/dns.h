@@ -9,7 +9,7 @@
  * like an insecure answer.
  *
  * Names are in presentation form without the last dot, in lower case, and
- * in A-labels (RFC 5890).  Limits: DNS_ANSWER_MAX bytes of records.
+ * in A-labels (RFC 5890); rdata.h has their form, and reads the records.  Limits: DNS_ANSWER_MAX bytes of records.
  */
 #ifndef WAXWING_WIRE_DNS_H
 #define WAXWING_WIRE_DNS_H
@@ -62,6 +62,11 @@ static inline void dns_hint(struct resolver *r, struct view name, enum dns_type 
 	if (r->hint)
 		r->hint(r, name, type);
 }
+
+/* From the record of the answer (ipc/records.h), all copied into the arena.
+ * ST_SYNTAX, ST_NOMEM, ST_LIMIT. */
+struct rec_dns_answer;
+enum status dns_answer_take(const struct rec_dns_answer *in, struct arena *a, struct dns_answer *ret) MUST_USE;
 
 /* Asks names over this channel, whoever is at its other end by then. */
 struct dns_over_channel {

@@ -527,3 +527,55 @@ void smtp_chunk_end(struct smtp_text *t, void (*put)(void *arg, struct view run)
 		lone(t, cr, put, arg);
 	t->state = AT_LINE;
 }
+
+/* ---- a letter as it is sent ---- */
+
+static void send_byte(struct smtp_sender *t, char c, struct buf *out)
+{
+	if (t->state == AFTER_CR) {
+		buf_put(out, crlf);
+		t->state = AT_LINE;
+		if (c == '\n')
+			return;
+	}
+	if (c == '\r') {
+		t->state = AFTER_CR;
+	} else if (c == '\n') {
+		buf_put(out, crlf);
+		t->state = AT_LINE;
+	} else {
+		if (t->dots && t->state == AT_LINE && c == '.')
+			buf_putc(out, '.');
+		buf_putc(out, c);
+		t->state = IN_LINE;
+	}
+}
+
+void smtp_send_text(struct smtp_sender *t, struct view bytes, struct buf *out)
+{
+	size_t i = 0;
+
+	while (i < bytes.n) {
+		bool at_line = false;
+		size_t run = 0;
+
+		if (t->state == IN_LINE || (t->state == AT_LINE && bytes.p[i] != '.'))
+			run = line_run(bytes.p + i, bytes.n - i, &at_line);
+		if (run) {
+			buf_put(out, view_make(bytes.p + i, run));
+			t->state = at_line ? AT_LINE : IN_LINE;
+			i += run;
+		} else {
+			send_byte(t, bytes.p[i++], out);
+		}
+	}
+}
+
+void smtp_send_end(struct smtp_sender *t, struct buf *out)
+{
+	if (t->state != AT_LINE)
+		buf_put(out, crlf);
+	t->state = AT_LINE;
+	if (t->dots)
+		buf_puts(out, ".\r\n");
+}

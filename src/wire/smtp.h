@@ -6,6 +6,7 @@
 #ifndef WAXWING_WIRE_SMTP_H
 #define WAXWING_WIRE_SMTP_H
 
+#include "base/buf.h"
 #include "base/cursor.h"
 #include "base/status.h"
 
@@ -75,6 +76,18 @@ struct smtp_text {
  * count ends the text; smtp_chunk_end says that the last byte has come. */
 void smtp_chunk_take(struct smtp_text *t, struct view bytes, void (*put)(void *arg, struct view run), void *arg);
 void smtp_chunk_end(struct smtp_text *t, void (*put)(void *arg, struct view run), void *arg);
+
+/* The other way (4.5.2, 2.3.8): a letter as it is sent.  A CR or LF that
+ * stands alone leaves as CRLF, whatever the letter holds, so that no reader
+ * can take it for the end of the text.  Feed it the letter in pieces; what is
+ * to be sent is added to out. */
+struct smtp_sender {
+	uint8_t state;
+	bool dots;		/* stuff dots: DATA, not BDAT */
+};
+void smtp_send_text(struct smtp_sender *t, struct view bytes, struct buf *out);
+/* All was fed: ends the last line; for DATA the final dot follows. */
+void smtp_send_end(struct smtp_sender *t, struct buf *out);
 
 enum smtp_text_result { TEXT_MORE, TEXT_END };
 

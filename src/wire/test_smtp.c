@@ -275,8 +275,8 @@ static void test_chunk_argument(void **state)
 static void test_envelope(void **state)
 {
 	struct recipient r[] = {
-		{ VIEW("a@b.c"), VIEW_NONE, VIEW("rfc822;a@b.c"), 7, NOTIFY_DELAY },
-		{ VIEW("d@b.c"), VIEW("alias@b.c"), VIEW_NONE, 8, 0 },
+		{ .address = VIEW("a@b.c"), .orcpt = VIEW("rfc822;a@b.c"), .account = 7, .notify = NOTIFY_DELAY },
+		{ .address = VIEW("d@b.c"), .original = VIEW("alias@b.c"), .account = 8 },
 	};
 	struct envelope e = { .id = VIEW("x.1"), .sid = 3, .received = 4, .sender = VIEW("s@t.u"), .envid = VIEW("id"),
 			      .body = BODY_BINARY, .smtputf8 = 1, .ret = 'H', .authenticated = 9, .recipients = r, .n_recipients = 2 };
@@ -297,9 +297,53 @@ static void test_envelope(void **state)
 	arena_free(&a);
 }
 
+/* ---- a letter as it is sent ---- */
+
+/* The other side, strictly: what is sent ends where it should, and nothing in
+ * it stands alone. */
+static void sent_is_read(struct view letter, size_t a, size_t b)
+{
+	struct smtp_sender t = { .dots = true };
+	struct smtp_text reader = { 0 };
+	struct buf sent = BUF(4096), again = BUF(4096), mended = BUF(4096);
+	size_t used;
+
+	smtp_send_text(&t, view_head(letter, a), &sent);
+	smtp_send_text(&t, view_make(letter.p + a, b - a), &sent);
+	smtp_send_text(&t, view_skip(letter, b), &sent);
+	smtp_send_end(&t, &sent);
+	assert_int_equal(smtp_text_take(&reader, buf_view(&sent), put, &again, &used), TEXT_END);
+	assert_int_equal(used, sent.n);
+	assert_false(reader.bare);
+	t = (struct smtp_sender){ 0 };
+	smtp_send_text(&t, letter, &mended);
+	smtp_send_end(&t, &mended);
+	assert_true(view_eq(buf_view(&again), buf_view(&mended)));
+	buf_free(&sent);
+	buf_free(&again);
+	buf_free(&mended);
+}
+
+/* Every text of up to six of these, cut at every place. */
+static void test_sending(void **state)
+{
+	static const char alphabet[] = "\r\n.x";
+	char text[6];
+
+	(void)state;
+	for (size_t n = 0; n <= sizeof text; n++)
+		for (unsigned k = 0; k < 1u << (2 * n); k++) {
+			for (size_t i = 0; i < n; i++)
+				text[i] = alphabet[k >> (2 * i) & 3];
+			for (size_t a = 0; a <= n; a++)
+				sent_is_read(view_make(text, n), a, a + (n - a) / 2);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sending),
 		cmocka_unit_test(test_text_cut_everywhere), cmocka_unit_test(test_text_all_short),
 		cmocka_unit_test(test_mend),		    cmocka_unit_test(test_chunk),
 		cmocka_unit_test(test_paths),		    cmocka_unit_test(test_long_parts),

@@ -1,4 +1,4 @@
-#include "wire/tls.h"
+#include "wire/tls_internal.h"
 
 /* EC_KEY_METHOD and RSA_METHOD are the only way to put a function of ours in
  * the place of a private key without writing a provider. */
@@ -339,7 +339,7 @@ enum status tls_new(struct tls **ret)
 /* Why OpenSSL did not go on.  Not SSL_get_error: that looks at the thread's
  * queue of errors, in which another coroutine may have left something while
  * this one waited for a signature. */
-static enum status why_not(struct conn *c)
+enum status tls_why_not(struct conn *c)
 {
 	SSL *ssl = c->secret;
 
@@ -355,14 +355,14 @@ static enum status why_not(struct conn *c)
 	return ST_CLOSED;
 }
 
-static enum status tls_read(struct conn *c, char *p, size_t n, size_t *ret_n)
+enum status tls_read(struct conn *c, char *p, size_t n, size_t *ret_n)
 {
 	enum status st;
 
 	c->read_wants_write = false;
 	if (SSL_read_ex(c->secret, p, n, ret_n))
 		return ST_OK;
-	st = why_not(c);
+	st = tls_why_not(c);
 	if (st == ST_AGAIN && !c->writable) {
 		c->read_wants_write = true;
 		c->readable = false;
@@ -370,18 +370,18 @@ static enum status tls_read(struct conn *c, char *p, size_t n, size_t *ret_n)
 	return st;
 }
 
-static enum status tls_write(struct conn *c, const char *p, size_t n, size_t *ret_n)
+enum status tls_write(struct conn *c, const char *p, size_t n, size_t *ret_n)
 {
 	enum status st;
 
 	if (SSL_write_ex(c->secret, p, n, ret_n))
 		return ST_OK;
-	st = why_not(c);
+	st = tls_why_not(c);
 	/* Without renegotiation a write never waits for the other side. */
 	return st == ST_AGAIN && c->writable ? ST_CLOSED : st;
 }
 
-static void tls_end(struct conn *c)
+void tls_end(struct conn *c)
 {
 	SSL *ssl = c->secret;
 
@@ -392,7 +392,7 @@ static void tls_end(struct conn *c)
 	ERR_clear_error();
 }
 
-static const struct conn_io secret_io = { tls_read, tls_write, tls_end };
+static const struct conn_io tls_io = { tls_read, tls_write, tls_end };
 
 /* ---- the handshake ---- */
 
@@ -401,11 +401,11 @@ static enum status shake_hands(struct conn *c)
 	for (;;) {
 		enum status st;
 
-		if (SSL_accept(c->secret) == 1)
+		if (SSL_do_handshake(c->secret) == 1)
 			return ST_OK;
 		if (c->broken || c->timed_out)
 			return c->timed_out ? ST_TIMEOUT : ST_CLOSED;
-		st = why_not(c);
+		st = tls_why_not(c);
 		if (st == ST_AGAIN)
 			st = conn_wait(c, c->writable ? &c->readable : &c->writable);
 		else
@@ -413,6 +413,21 @@ static enum status shake_hands(struct conn *c)
 		if (st != ST_OK)
 			return st;
 	}
+}
+
+enum status tls_shake_hands(struct conn *c, uint64_t timeout_ms)
+{
+	steady_ms limit_before = c->latest;
+	enum status st;
+
+	/* From the first byte to the last: no dripping. */
+	conn_limit(c, timeout_ms);
+	st = shake_hands(c);
+	c->latest = limit_before;
+	conn_alive(c);
+	/* What came meanwhile may lie in OpenSSL. */
+	c->readable = true;
+	return st;
 }
 
 static enum status new_ssl(struct conn *c, struct tls *t, const char *protocol)
@@ -429,27 +444,19 @@ static enum status new_ssl(struct conn *c, struct tls *t, const char *protocol)
 	c->secret = ssl;
 	c->tls = t;
 	c->protocol = protocol;
-	c->io = &secret_io;
+	c->io = &tls_io;
 	return ST_OK;
 }
 
 enum status conn_start_tls(struct conn *c, struct tls *t, const char *protocol, uint64_t timeout_ms)
 {
-	steady_ms limit_before = c->latest;
 	enum status st;
 
 	if (conn_view(c).n || c->out.n)
 		return ST_SYNTAX;
 	st = new_ssl(c, t, protocol);
-	if (st == ST_OK) {
-		/* From the first byte to the last: no dripping. */
-		conn_limit(c, timeout_ms);
-		st = shake_hands(c);
-		c->latest = limit_before;
-		conn_alive(c);
-		/* What came meanwhile may lie in OpenSSL. */
-		c->readable = true;
-	}
+	if (st == ST_OK)
+		st = tls_shake_hands(c, timeout_ms);
 	if (st != ST_OK)
 		c->broken = true;
 	return st;

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "door/login/people.h"
+#include "wire/carry.h"
 #include "wire/imap.h"
 #include "wire/sasl.h"
 #include "wire/session.h"
@@ -82,7 +83,7 @@ struct person {
 	struct person *next, **prev;	/* in room->people */
 	struct room_link *link;	/* IN_ROOM: where */
 	struct buf carry;	/* read, not used, and in front of all that comes */
-	struct watch pair;	/* TLS: our end of the pair, else -1 */
+	struct carry pair;	/* TLS: to and from the room */
 	int spare;		/* TLS: the room's end, sent back as it was; else -1 */
 	/* ---- parked ---- */
 	bool idles;
@@ -122,13 +123,5 @@ void rooms_leave(struct person *p);
 void rooms_move(struct person *p);
 /* The room is told no more of this person. */
 void rooms_park(struct people *h, struct room_link *from, struct record *rec);
-
-/* proxy.c: between TLS and the pair. */
-enum status proxy_open(struct person *p, int *ret_other) MUST_USE;
-void proxy_serve(struct person *p);
-void proxy_drained(struct person *p);
-/* All that the room has written goes into out. */
-void proxy_drain(struct person *p);
-void proxy_close(struct person *p);
 
 #endif

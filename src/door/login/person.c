@@ -75,7 +75,9 @@ static void ended(struct conn *c)
 	uint64_t sid = p->sid;
 
 	person_log(p, "disconnect", NULL);
-	proxy_close(p);
+	carry_close(&p->pair);
+	if (p->spare >= 0)
+		close(p->spare);
 	rooms_leave(p);
 	forget_login(p);
 	buf_free(&p->ticket);
@@ -111,8 +113,15 @@ static void drained(struct conn *c)
 
 	if (p->last_words)
 		conn_close(c);
-	else
-		proxy_drained(p);
+	else if (p->phase == PERSON_IN_ROOM)
+		carry_drained(&p->pair);
+}
+
+/* The room has closed: we wait for its word on why. */
+static void pair_over(struct carry *k, bool broken)
+{
+	if (broken)
+		person_bye(person_of(k->conn), BYE_ROOM);
 }
 
 void person_bye(struct person *p, enum bye why)
@@ -314,7 +323,7 @@ static void serve(struct conn *c)
 	else if (p->phase == PERSON_PARKED)
 		stir(p);
 	else if (p->phase == PERSON_IN_ROOM)
-		proxy_serve(p);
+		carry_serve(&p->pair);
 }
 
 static void late(struct conn *c)
@@ -332,7 +341,8 @@ static enum status prepare(struct person *p, const char *peer)
 	p->peer = strdup(peer);
 	p->phase = service_implicit_tls(p->service) ? PERSON_HANDSHAKE : PERSON_LOGIN;
 	p->front = p->service == SERVICE_IMAP || p->service == SERVICE_IMAPS ? &imap_front : &pop3_front;
-	p->pair.fd = p->spare = -1;
+	p->spare = -1;
+	carry_init(&p->pair, &p->conn, pair_over);
 	p->carry = BUF(CARRY_MAX);
 	p->conn.serve = serve;
 	p->conn.late = late;

@@ -200,7 +200,7 @@ static enum status send_session(struct person *p)
 	if (p->spare < 0)
 		st = carry_all(p);
 	if (st == ST_OK && conn_has_tls(&p->conn) && p->spare < 0)
-		st = proxy_open(p, &p->spare);
+		st = carry_open(&p->pair, &p->spare);
 	if (st != ST_OK)
 		return st;
 	rec_put_session(&h->out, 0, p->sid,
@@ -269,7 +269,7 @@ static void session_over(struct room_link *link, const struct record *rec)
 	if (p == NULL || !rec_take_session_end(rec->body, &in))
 		return;
 	p->link = NULL;
-	proxy_drain(p);
+	carry_drain(&p->pair);
 	if (in.reason == SESSION_OVER)
 		person_finish(p);
 	else
@@ -314,7 +314,7 @@ static enum status pair_back(struct person *p, bool again, int other)
 		p->spare = dup(other);
 		return p->spare >= 0 ? ST_OK : ST_NOMEM;
 	}
-	proxy_drain(p);
+	carry_drain(&p->pair);
 	take_unread(p, other);
 	p->wake = p->carry.n > before;
 	(void)!conn_push(&p->conn);	/* what fails is seen by the conn itself */
@@ -422,7 +422,7 @@ static void link_gone(struct channel *ch)
 		if (p->link != link)
 			continue;
 		p->link = NULL;
-		proxy_drain(p);
+		carry_drain(&p->pair);
 		person_bye(p, *room->host->stopping ? BYE_STOPPING : BYE_ROOM);
 	}
 	if (room->link == link)

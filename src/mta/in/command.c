@@ -51,9 +51,9 @@ static void put_keywords(const struct smtp_session *s, struct buf *b)
 	buf_putf(b, "\nSIZE %lld", (long long)conf->message_size);
 	buf_putf(b, "\nLIMITS MAILMAX=%lld RCPTMAX=%lld", (long long)conf->smtp_letters,
 		 (long long)conf->recipients);
-	if (s->host->dsn)
-		buf_puts(b, "\nDSN");
-	buf_puts(b, "\n8BITMIME\nBINARYMIME\nCHUNKING\nSMTPUTF8\nENHANCEDSTATUSCODES\nHELP");
+	if (conn_has_tls(&s->conn))
+		buf_puts(b, "\nREQUIRETLS");	/* RFC 8689 2: only then */
+	buf_puts(b, "\nDSN\n8BITMIME\nBINARYMIME\nCHUNKING\nSMTPUTF8\nENHANCEDSTATUSCODES\nHELP");
 }
 
 static enum reply cmd_ehlo(struct smtp_session *s, struct view rest)

@@ -62,15 +62,24 @@ static enum reply envid_parameter(struct smtp_session *s, struct view value)	/* 
 	return SAY_NOTHING;
 }
 
+static enum reply requiretls_parameter(struct smtp_session *s, struct view value)	/* RFC 8689 2 */
+{
+	if (!conn_has_tls(&s->conn))
+		return SAY_PARAMETER_UNKNOWN;
+	if (value.p)
+		return SAY_BAD_ARGUMENT;
+	s->env.requiretls = 1;
+	return SAY_NOTHING;
+}
+
 /* The only list. */
 static const struct {
 	const char *key;
-	bool dsn;		/* only where DSN is offered */
 	enum reply (*take)(struct smtp_session *s, struct view value);
 } mail_parameters[] = {
-	{ "SIZE", false, size_parameter },	{ "BODY", false, body_parameter },
-	{ "SMTPUTF8", false, utf8_parameter },	{ "AUTH", false, auth_parameter },
-	{ "RET", true, ret_parameter },		{ "ENVID", true, envid_parameter },
+	{ "SIZE", size_parameter }, { "BODY", body_parameter }, { "SMTPUTF8", utf8_parameter },
+	{ "AUTH", auth_parameter }, { "RET", ret_parameter },	{ "ENVID", envid_parameter },
+	{ "REQUIRETLS", requiretls_parameter },
 };
 enum { MAIL_PARAMETERS_N = sizeof mail_parameters / sizeof *mail_parameters };
 
@@ -79,8 +88,6 @@ static enum reply mail_parameter(struct smtp_session *s, const struct smtp_param
 	for (unsigned i = 0; i < MAIL_PARAMETERS_N; i++) {
 		if (!view_eq_i(p->key, view_cstr(mail_parameters[i].key)))
 			continue;
-		if (mail_parameters[i].dsn && !s->host->dsn)
-			break;
 		if (*seen & (1u << i))
 			return SAY_BAD_ARGUMENT;
 		*seen |= 1u << i;
@@ -191,6 +198,14 @@ static enum status add_recipient(struct smtp_session *s, const struct recipient 
 /* What the envelope must have room for besides: the letter's id. */
 enum { ENVELOPE_SPARE = 64 };
 
+/* One more recipient of the letter, where the envelope has room. */
+static enum reply add_one(struct smtp_session *s, const struct recipient *r)
+{
+	if (s->env.n_recipients >= RECIPIENTS_MAX || s->env_size + recipient_size(r) + ENVELOPE_SPARE > ENVELOPE_MAX)
+		return SAY_TOO_MANY_RCPT;
+	return add_recipient(s, r) == ST_OK ? SAY_RECIPIENT_OK : SAY_TRY_AGAIN;
+}
+
 /* All targets of one RCPT, or none. */
 static enum reply add_targets(struct smtp_session *s, struct view targets, const struct recipient *given)
 {
@@ -205,23 +220,38 @@ static enum reply add_targets(struct smtp_session *s, struct view targets, const
 
 		one.account = t.account;
 		one.address = arena_copy(&s->tx, t.address);
+		one.via_kind = t.via_kind;
+		one.via = arena_copy(&s->tx, t.via);
+		one.detail = arena_copy(&s->tx, t.detail);
+		/* A bounce stays one, whoever it is sent on to. */
+		one.sender = s->env.sender.n ? arena_copy(&s->tx, t.sender) : VIEW_NONE;
 		if (view_eq(one.address, given->original))
 			one.original = VIEW_NONE;
-		/* Nothing carries letters to other hosts yet: never take charge of
-		 * one that cannot move. */
-		if (t.account == 0)
-			r = SAY_FORWARD_LATER;
-		else if (s->env.n_recipients >= RECIPIENTS_MAX ||
-			 s->env_size + recipient_size(&one) + ENVELOPE_SPARE > ENVELOPE_MAX)
-			r = SAY_TOO_MANY_RCPT;
-		else if (add_recipient(s, &one) != ST_OK)
-			r = SAY_TRY_AGAIN;
+		r = add_one(s, &one);
 	}
 	if (r != SAY_RECIPIENT_OK) {
 		s->env.n_recipients = n;
 		s->env_size = size;
 	}
 	return r;
+}
+
+/* To other hosts: who has logged in, and the operator's own networks.  Nothing
+ * else that a client says of himself counts. */
+static bool may_relay(const struct smtp_session *s)
+{
+	return s->account || conf_in_networks(s->host->conf->relay_networks, s->peer);
+}
+
+static enum reply add_elsewhere(struct smtp_session *s, const struct recipient *given)
+{
+	struct recipient one = *given;
+
+	if (!may_relay(s))
+		return SAY_NOT_A_RELAY;
+	one.address = given->original;
+	one.original = VIEW_NONE;
+	return add_one(s, &one);
 }
 
 static enum reply find_recipient(struct smtp_session *s, const struct recipient *given)
@@ -238,7 +268,7 @@ static enum reply find_recipient(struct smtp_session *s, const struct recipient 
 		r = SAY_NO_SUCH_USER;
 		break;
 	case VERDICT_RELAY:
-		r = s->account ? SAY_NO_WAY_OUT : SAY_NOT_A_RELAY;
+		r = add_elsewhere(s, given);
 		break;
 	default:
 		r = SAY_DIRECTORY_DOWN;
@@ -247,10 +277,10 @@ static enum reply find_recipient(struct smtp_session *s, const struct recipient 
 	return r;
 }
 
-/* RFC 3461 4.1, 4.2; where DSN is not offered there are none. */
+/* RFC 3461 4.1, 4.2 */
 static enum reply rcpt_parameter(struct smtp_session *s, const struct smtp_parameter *p, struct recipient *r)
 {
-	if (!s->host->dsn || !s->extended)
+	if (!s->extended)
 		return SAY_PARAMETER_UNKNOWN;
 	if (view_eq_i(p->key, VIEW("NOTIFY")))
 		return r->notify || smtp_take_notify(p->value, &r->notify) != ST_OK ? SAY_BAD_ARGUMENT : SAY_NOTHING;

@@ -6,7 +6,9 @@
 
 #include <stdio.h>
 
-enum { KEEP_MS = 120000, TRACE_MAX = 2048, CHUNK_MOST = 16 };
+/* KEEP_MS: far below the ten minutes for which a client waits (RFC 5321
+ * 4.5.3.2.6), and below those for which a queue knows what is offered again. */
+enum { KEEP_MS = 120000, OFFER_AGAIN_MS = 50, TRACE_MAX = 2048, CHUNK_MOST = 16 };
 
 /* ---- the head that we put before it ---- */
 
@@ -120,26 +122,49 @@ static enum reply refusal(struct smtp_session *s)
 	return s->hops.n > (unsigned)s->host->conf->hops ? SAY_LOOP : SAY_OK;
 }
 
-static enum reply ask_queue(struct smtp_session *s, uint64_t *ret_queue_id)
+/* ST_CLOSED: there is no queue now, or it died over this. */
+static enum status offer(struct smtp_session *s, struct view env, bool again, struct rec_letter_kept *ret)
 {
-	struct buf env = BUF(ENVELOPE_MAX), b = BUF(RECORD_MAX), answer = BUF(1024);
-	struct rec_letter_kept kept;
+	struct buf b = BUF(RECORD_MAX), answer = BUF(1024);
 	uint16_t type;
-	enum reply r = SAY_TRY_AGAIN;
+	enum status st;
 
-	envelope_put(&env, &s->env);
 	rec_put_letter(&b, 0, s->sid,
-		       &(struct rec_letter){ buf_view(&env), s->sink.size, buf_view(&s->sink.head) });
-	if (buf_status(&env) == ST_OK &&
-	    channel_ask(s->host->queue, &b, s->sink.fd, KEEP_MS, &answer, &type, NULL) == ST_OK &&
-	    type == REC_letter_kept && rec_take_letter_kept(buf_view(&answer), &kept)) {
-		*ret_queue_id = kept.queue_id;
-		r = kept.verdict == VERDICT_OK ? SAY_OK : kept.verdict == VERDICT_FULL ? SAY_NO_SPACE : SAY_TRY_AGAIN;
-	}
-	buf_free(&env);
+		       &(struct rec_letter){ env, s->sink.size, buf_view(&s->sink.head), again });
+	st = channel_ask(s->host->queue, &b, s->sink.fd, KEEP_MS, &answer, &type, NULL);
+	if (st == ST_OK && (type != REC_letter_kept || !rec_take_letter_kept(buf_view(&answer), ret)))
+		st = ST_SYNTAX;
 	buf_free(&b);
 	buf_free(&answer);
-	return r;
+	return st;
+}
+
+/* A queue that dies may have kept the letter and not said so.  The next one
+ * knows it by its envelope: so nobody has to send it a second time. */
+static enum reply ask_queue(struct smtp_session *s, uint64_t *ret_queue_id)
+{
+	steady_ms end = clock_steady() + KEEP_MS;
+	struct buf env = BUF(ENVELOPE_MAX);
+	struct rec_letter_kept kept;
+	enum status st;
+
+	envelope_put(&env, &s->env);
+	st = buf_status(&env);
+	if (st == ST_OK)
+		st = offer(s, buf_view(&env), false, &kept);
+	while (st == ST_CLOSED && clock_steady() < end && !*s->host->stopping) {
+		loop_sleep(s->host->loop, OFFER_AGAIN_MS);
+		st = offer(s, buf_view(&env), true, &kept);
+	}
+	buf_free(&env);
+	if (st == ST_CLOSED && *s->host->stopping)
+		return SAY_SHUTTING_DOWN;
+	if (st != ST_OK)
+		return SAY_TRY_AGAIN;
+	*ret_queue_id = kept.queue_id;
+	return kept.verdict == VERDICT_OK   ? SAY_OK :
+	       kept.verdict == VERDICT_FULL ? SAY_NO_SPACE :
+					      SAY_TRY_AGAIN;
 }
 
 static void log_letter(const struct smtp_session *s, enum reply r, uint64_t queue_id)
@@ -187,7 +212,9 @@ static void finish(struct smtp_session *s)
 	else
 		smtp_reply(s, r);
 	text_end(s);
-	if (s->letters >= (uint32_t)s->host->conf->smtp_letters) {
+	if (r == SAY_SHUTTING_DOWN) {
+		conn_close(&s->conn);
+	} else if (s->letters >= (uint32_t)s->host->conf->smtp_letters) {
 		smtp_reply(s, SAY_TOO_MANY_LETTERS);
 		conn_close(&s->conn);
 	}

@@ -210,8 +210,27 @@ static void ended(struct conn *c)
 	log_u64("errors", s->errors);
 	log_end();
 	smtp_forget_client(s);
+	*s->prev = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
 	s->host->ended(s->host->door, s);
 	free(s);
+}
+
+static void enlist(struct smtp_session *s)
+{
+	s->prev = s->host->sessions;
+	s->next = *s->prev;
+	if (s->next)
+		s->next->prev = &s->next;
+	*s->prev = s;
+}
+
+void smtp_sessions_stop(const struct smtp_host *host)
+{
+	/* None ends on this stack: its clock does it. */
+	for (struct smtp_session *s = *host->sessions; s; s = s->next)
+		conn_limit(&s->conn, 1);
 }
 
 static void log_connect(const struct smtp_session *s)
@@ -252,6 +271,7 @@ enum status smtp_session_open(const struct smtp_host *host, enum service service
 		free(s);
 		return st;
 	}
+	enlist(s);
 	log_connect(s);
 	conn_begin(&s->conn);
 	return ST_OK;

@@ -26,7 +26,7 @@ struct smtp_host {
 	struct sink_budget *budget;
 	struct tls *tls;
 	const bool *stopping;
-	bool dsn;		/* RFC 3461 is offered: false until something sends reports */
+	struct smtp_session **sessions;	/* all that are open */
 	void (*ended)(void *door, struct smtp_session *s);
 	void *door;
 };
@@ -74,10 +74,15 @@ struct smtp_session {
 	struct envelope env;
 	size_t env_size;
 	uint32_t recipients_cap;
+	struct smtp_session *next, **prev;	/* among the host's */
 };
 
 /* Owns fd from now on.  On failure it is closed.  ST_NOMEM, ST_IO. */
 enum status smtp_session_open(const struct smtp_host *host, enum service service, int fd,
 			      const char *peer, bool loopback, uint64_t sid) MUST_USE;
+
+/* The host is stopping: 421 to everybody (RFC 5321 3.8), to who waits for the
+ * queue's word behind that. */
+void smtp_sessions_stop(const struct smtp_host *host);
 
 #endif

@@ -8,32 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static struct letter *letter_new(const struct envelope *e)
-{
-	struct letter *l = calloc(1, sizeof *l + e->n_recipients * sizeof l->to[0]);
-
-	if (l == NULL)
-		return NULL;
-	l->n = l->owed = e->n_recipients;
-	l->fd = -1;
-	memcpy(l->name, e->id.p ? e->id.p : "", view_head(e->id, sizeof l->name - 1).n);
-	for (uint32_t i = 0; i < l->n; i++)
-		l->to[i] = (struct handover){ .letter = l, .recipient = i };
-	return l;
-}
-
-/* From now on it is owed: put each recipient into its lane. */
-static void schedule(struct queue *q, struct letter *l, const struct envelope *e)
-{
-	for (uint32_t i = 0; i < l->n; i++) {
-		uint64_t account = e->recipients[i].account;
-
-		if (account == 0 || lane_add(q, account, &l->to[i]) != ST_OK)
-			log_event(LOG_WARN_, "unroutable", "id=%s recipient=%u", l->name, i);
-	}
-}
-
-enum status queue_found(void *arg, uint64_t id, const struct spool_place *at, struct view envelope)
+enum status queue_found(void *arg, uint64_t id, const struct spool_place *at, struct view envelope,
+			const struct spool_place *progress_at, struct view progress)
 {
 	struct queue *q = arg;
 	struct envelope e;
@@ -50,15 +26,20 @@ enum status queue_found(void *arg, uint64_t id, const struct spool_place *at, st
 	}
 	if (st != ST_OK)
 		return st;
-	l = letter_new(&e);
-	if (l == NULL || map_set(&q->letters, id, l) != ST_OK) {
+	l = letter_new(q, &e);
+	if (l == NULL || known_add(q, id, envelope, at->body_n) != ST_OK) {
 		free(l);
 		return ST_NOMEM;
 	}
 	l->id = id;
 	l->at = *at;
-	schedule(q, l, &e);
-	return ST_OK;
+	l->progress_at = *progress_at;
+	st = letter_take_progress(q, l, &e, progress);
+	if (st != ST_SYNTAX)
+		return st;
+	/* As if it had made none: some may get it twice, nobody not at all. */
+	log_event(LOG_ERROR_, "progress", "id=%s why=\"it cannot be read\"", l->name);
+	return letter_take_progress(q, l, &e, VIEW_NONE);
 }
 
 static void answer(struct queue *q, struct channel *ch, uint32_t call, uint64_t sid, enum verdict v,
@@ -92,6 +73,25 @@ static enum verdict verdict_of(enum status st)
 	return st == ST_OK ? VERDICT_OK : st == ST_NOSPACE ? VERDICT_FULL : VERDICT_LATER;
 }
 
+static void add_promise(struct queue *q, struct promise *p)
+{
+	q->promised++;
+	*q->promises_end = p;
+	q->promises_end = &p->next;
+}
+
+/* One that the queue before us has kept: its answer waits for the commit too. */
+static enum status promise_known(struct queue *q, struct channel *ch, const struct record *rec, uint64_t id)
+{
+	struct promise *p = malloc(sizeof *p);
+
+	if (p == NULL)
+		return ST_NOMEM;
+	*p = (struct promise){ .ch = ch, .call = rec->call, .sid = rec->sid, .known = id };
+	add_promise(q, p);
+	return ST_OK;
+}
+
 /* Takes rec->fd where it is of use (and leaves -1). */
 static enum status promise(struct queue *q, struct channel *ch, struct record *rec,
 			   const struct rec_letter *in)
@@ -109,7 +109,7 @@ static enum status promise(struct queue *q, struct channel *ch, struct record *r
 	if (st == ST_OK)
 		st = map_reserve(&q->letters, q->promised + 1);
 	if (st == ST_OK) {
-		l = letter_new(&e);
+		l = letter_new(q, &e);
 		p = malloc(sizeof *p);
 		st = l && p ? ST_OK : ST_NOMEM;
 	}
@@ -120,12 +120,10 @@ static enum status promise(struct queue *q, struct channel *ch, struct record *r
 		free(p);
 		return st;
 	}
-	*p = (struct promise){ NULL, ch, rec->call, rec->sid, l };
-	q->promised++;
+	*p = (struct promise){ .ch = ch, .call = rec->call, .sid = rec->sid, .letter = l };
 	if (hold(q, l, rec->fd))
 		rec->fd = -1;
-	*q->promises_end = p;
-	q->promises_end = &p->next;
+	add_promise(q, p);
 	return ST_OK;
 }
 
@@ -141,22 +139,31 @@ void queue_door_gone(struct channel *ch)
 void queue_take_letter(struct queue *q, struct channel *ch, struct record *rec)
 {
 	struct rec_letter in;
-	enum status st = rec_take_letter(rec->body, &in) ? promise(q, ch, rec, &in) : ST_SYNTAX;
+	enum status st = ST_SYNTAX;
+	uint64_t known = 0;
 
+	if (rec_take_letter(rec->body, &in)) {
+		if (in.again)
+			known = known_find(q, in.envelope, in.size);
+		st = known ? promise_known(q, ch, rec, known) : promise(q, ch, rec, &in);
+	}
 	if (rec->fd >= 0)
 		close(rec->fd);
 	if (st != ST_OK)
 		answer(q, ch, rec->call, rec->sid, verdict_of(st), 0);
 }
 
-static void keep(struct queue *q, struct letter *l)
+void queue_keep(struct queue *q, struct letter *l)
 {
 	struct view env;
 	struct envelope e;
+	enum status st;
 
 	arena_free(&q->arena);
-	if (spool_envelope(q->spool, &l->at, &env) == ST_OK &&
-	    envelope_take(env, &q->arena, &e) == ST_OK) {
+	st = spool_envelope(q->spool, &l->at, &env);
+	if (st == ST_OK)
+		st = envelope_take(env, &q->arena, &e);
+	if (st == ST_OK) {
 		log_begin(LOG_INFO_, "queued");
 		log_str("id", l->name);
 		log_hex("queue", l->id);
@@ -164,7 +171,11 @@ static void keep(struct queue *q, struct letter *l)
 		log_u64("size", l->at.body_n);
 		log_u64("recipients", l->n);
 		log_end();
-		schedule(q, l, &e);
+		letter_schedule(q, l, &e);
+	} else if (st == ST_NOMEM) {
+		queue_give_up(q, "letter");
+	} else {
+		letter_log_held(l, status_name(st));
 	}
 }
 
@@ -174,71 +185,157 @@ static void move_stale(struct queue *q)
 	uint64_t number = spool_stale(q->spool), bytes = 0;
 	struct moved {
 		struct letter *letter;
-		struct spool_place to;
+		struct spool_place to, progress_to;
 	} *moved = number ? calloc(MOVE_LETTERS, sizeof *moved) : NULL;
-	struct letter *l;
-	size_t at = 0, n = 0;
+	size_t n = 0;
 
-	while (moved && n < MOVE_LETTERS && bytes < MOVE_BYTES && (l = map_next(&q->letters, &at)) != NULL) {
-		if (l->at.segment != number ||
-		    spool_copy(q->spool, l->id, &l->at, &moved[n].to) != ST_OK)
+	for (struct ring *r = ring_first(&q->by_place); moved && r && n < MOVE_LETTERS && bytes < MOVE_BYTES;
+	     r = ring_after(&q->by_place, r)) {
+		struct letter *l = RING_OF(r, struct letter, by_place);
+
+		if (l->at.segment != number)
+			break;
+		if (letter_copy(q, l, &moved[n].to, &moved[n].progress_to) != ST_OK)
 			continue;
 		moved[n++].letter = l;
 		bytes += l->at.body_n;
 	}
 	if (n && spool_commit(q->spool) == ST_OK) {
-		for (size_t i = 0; i < n; i++) {
-			spool_moved(q->spool, &moved[i].letter->at);
-			moved[i].letter->at = moved[i].to;
-		}
+		for (size_t i = 0; i < n; i++)
+			letter_moved(q, moved[i].letter, &moved[i].to, &moved[i].progress_to);
 		log_event(LOG_INFO_, "moved", "letters=%zu bytes=%llu", n, (unsigned long long)bytes);
 		queue_flush_in(q, ROOM_AGAIN_MS);
 	}
 	free(moved);
 }
 
+/* What letters have come to, into the batch; those whose progress could not
+ * be put there stay on the list. */
+struct written {
+	uint64_t id;
+	struct spool_place at;
+};
+
+/* Behind a report upon it that is in the same batch it would bring back what
+ * that settles.  One of very many recipients is not written each time that
+ * one of them is done. */
+static bool may_write(const struct queue *q, const struct letter *l)
+{
+	return !l->in_report && (l->settle_at <= clock_steady() || q->proc.stopping);
+}
+
+static struct written *put_progress(struct queue *q, size_t *ret_n)
+{
+	struct written *written = q->dirty.n ? calloc(q->dirty.n, sizeof *written) : NULL;
+	struct buf b = BUF(SPOOL_BATCH_MAX);
+	size_t n = 0;
+
+	for (size_t i = 0; written && i < q->dirty.n; i++) {
+		struct letter *l = map_get(&q->letters, q->dirty.p[i]);
+
+		if (l == NULL)		/* nothing of it is owed any more */
+			continue;
+		buf_clear(&b);
+		written[n].id = l->id;
+		if (may_write(q, l) && letter_progress(q, l, false, &b) == ST_OK)
+			(void)!spool_progress(q->spool, l->id, buf_view(&b), &written[n].at);
+		n++;
+	}
+	buf_free(&b);
+	*ret_n = n;
+	return written;
+}
+
+/* After the commit: where each now lies, or that it is still to be written. */
+static void progress_committed(struct queue *q, struct written *written, size_t n, enum status st)
+{
+	q->dirty.n = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct letter *l = map_get(&q->letters, written[i].id);
+
+		/* There is room for it: it was on the list. */
+		l->dirty = (st != ST_OK || written[i].at.segment == 0) && ids_add(&q->dirty, l->id) == ST_OK;
+		if (l->dirty) {
+			queue_flush_in(q, ROOM_AGAIN_MS);
+			continue;
+		}
+		spool_moved(q->spool, &l->progress_at);
+		l->progress_at = written[i].at;
+	}
+	free(written);
+}
+
 /* The answers of one commit; letters that were not kept are gone. */
 static void answer_all(struct queue *q, struct promise *p, enum status st)
 {
 	for (; p; p = p->next) {
+		if (p->known) {
+			enum status kept = st == ST_OK ? known_kept(q, p) : st;
+
+			answer(q, p->ch, p->call, p->sid, verdict_of(kept), p->known);
+			continue;
+		}
 		/* Cannot fail: the place was reserved. */
-		if (st == ST_OK && map_set(&q->letters, p->letter->id, p->letter) == ST_OK) {
+		if (st == ST_OK && letter_add(q, p->letter) == ST_OK) {
 			answer(q, p->ch, p->call, p->sid, VERDICT_OK, p->letter->id);
 			continue;
 		}
 		answer(q, p->ch, p->call, p->sid, verdict_of(st), 0);
-		letter_let_go(q, p->letter);
-		free(p->letter);
+		letter_free(q, p->letter);
 		p->letter = NULL;
 	}
+}
+
+static bool anything_to_commit(const struct queue *q)
+{
+	return q->promises || q->reports || q->commit_now || ((q->done_waiting || q->dirty.n) && q->proc.stopping);
+}
+
+static enum status commit(struct queue *q, struct promise *p)
+{
+	size_t n = 0;
+	struct written *written = put_progress(q, &n);
+	enum status st;
+
+	for (; p; p = p->next)
+		if (p->known)
+			known_write_again(q, p);
+	st = spool_commit(q->spool);
+	if (st != ST_OK) {
+		log_event(LOG_ERROR_, "spool", "why=\"%s\"", status_name(st));
+		queue_flush_in(q, ROOM_AGAIN_MS);	/* DONEs are still to be written */
+	}
+	if (written)
+		progress_committed(q, written, n, st);
+	reports_committed(q, st);
+	return st;
 }
 
 void queue_commit(struct turn_hook *h)
 {
 	struct queue *q = (struct queue *)((char *)h - offsetof(struct queue, commit));
 	struct promise *p = q->promises, *next;
-	bool tidy = q->commit_now;
+	bool tidy = q->tidy;
 	enum status st;
 
-	if (p == NULL && !tidy && !(q->done_waiting && q->proc.stopping))
+	if (!anything_to_commit(q)) {
+		remote_run(q);
 		return;
+	}
 	q->promises = NULL;
 	q->promises_end = &q->promises;
 	q->promised = 0;
-	q->done_waiting = q->commit_now = false;
-	st = spool_commit(q->spool);
-	if (st != ST_OK) {
-		log_event(LOG_ERROR_, "spool", "why=\"%s\"", status_name(st));
-		queue_flush_in(q, ROOM_AGAIN_MS);	/* DONEs are still to be written */
-	}
+	q->done_waiting = q->commit_now = q->tidy = false;
+	st = commit(q, p);
 	/* All answers first, so that no client waits for a delivery. */
 	answer_all(q, p, st);
 	for (; p; p = next) {
 		next = p->next;
 		if (p->letter)
-			keep(q, p->letter);
+			queue_keep(q, p->letter);
 		free(p);
 	}
+	remote_run(q);
 	if (tidy && st == ST_OK)
 		move_stale(q);
 }

@@ -17,6 +17,7 @@ static void lane_gone(struct channel *ch);
 static void lane_again(struct timer *t);
 static void lane_due(struct timer *t);
 static void take_back(struct lane *l);
+static void lane_run(struct lane *l);
 
 static struct lane *lane_of(struct queue *q, uint64_t account)
 {
@@ -30,7 +31,10 @@ static struct lane *lane_of(struct queue *q, uint64_t account)
 	l->q = q;
 	l->account = account;
 	l->ch.watch.fd = -1;
-	l->last = &l->first;
+	ring_init(&l->active);
+	ring_init(&l->line);
+	ring_init(&l->delivered);
+	ring_init(&l->deferred);
 	l->again.fire = lane_again;
 	l->due.fire = lane_due;
 	if (map_set(&q->lanes, account, l) != ST_OK) {
@@ -42,13 +46,25 @@ static struct lane *lane_of(struct queue *q, uint64_t account)
 
 static bool lane_has_work(const struct lane *l)
 {
-	return l->next || l->delivered;
+	return l->next || !ring_empty(&l->delivered);
+}
+
+static struct handover *handover_of(struct ring *r)
+{
+	return r ? RING_OF(r, struct handover, link) : NULL;
+}
+
+/* Looked at whenever something is flushed, until it has no work. */
+static void is_active(struct lane *l)
+{
+	if (ring_empty(&l->active))
+		ring_append(&l->q->active, &l->active);
 }
 
 static void want_again(struct lane *l, uint64_t in_ms)
 {
 	if (l->again.slot == 0 && loop_timer(l->q->proc.loop, &l->again, clock_steady() + in_ms) != ST_OK)
-		log_event(LOG_ERROR_, "timer", "%s", "");
+		queue_give_up(l->q, "timer");
 }
 
 static void asked_no_more(struct lane *l)
@@ -56,6 +72,17 @@ static void asked_no_more(struct lane *l)
 	if (l->asked)
 		l->q->asked--;
 	l->asked = false;
+	loop_timer_clear(l->q->proc.loop, &l->again);
+}
+
+static void stand_in_line(struct lane *l)
+{
+	struct queue *q = l->q;
+
+	l->in_line = true;
+	l->behind = NULL;
+	*q->line_end = l;
+	q->line_end = &l->behind;
 }
 
 /* Asks the parent for a channel to the room; not for more than ROOMS_ASKED at
@@ -64,11 +91,12 @@ static void ask_for_room(struct lane *l)
 {
 	struct queue *q = l->q;
 
-	if ((l->asked && clock_steady() < l->asked_until) || channel_is_open(&l->ch) || l->again.slot)
+	/* While the spool is being opened there is nobody to ask yet. */
+	if (channel_is_open(&l->ch) || l->again.slot || l->in_line || !channel_is_open(&q->proc.parent))
 		return;
 	asked_no_more(l);
 	if (q->asked >= ROOMS_ASKED) {
-		want_again(l, ROOM_AGAIN_MS);
+		stand_in_line(l);
 		return;
 	}
 	rec_put_room_open(&q->out, 0, 0, &(struct rec_room_open){ l->account, ROLE_QUEUE, 0 });
@@ -77,18 +105,8 @@ static void ask_for_room(struct lane *l)
 		return;
 	}
 	l->asked = true;
-	l->asked_until = clock_steady() + PAUSE_MOST_MS;
 	q->asked++;
-}
-
-/* A long letter's bytes: the memory file that the door filled, where it is
- * still held, or a new one. */
-static enum status body_file(struct queue *q, struct letter *letter, int *ret_fd)
-{
-	if (letter->fd < 0)
-		return spool_body_fd(q->spool, &letter->at, ret_fd);
-	*ret_fd = letter->fd;
-	return ST_OK;
+	want_again(l, ROOM_ASKED_MS);
 }
 
 static enum status hand_over(struct lane *l, struct handover *h)
@@ -102,7 +120,7 @@ static enum status hand_over(struct lane *l, struct handover *h)
 	if (letter->at.body_n <= LETTER_INLINE)
 		st = spool_letter(q->spool, &letter->at, &env, &body);
 	else
-		st = body_file(q, letter, &fd);
+		st = letter_file(q, letter, &fd);
 	if (st == ST_OK && fd >= 0)
 		st = spool_envelope(q->spool, &letter->at, &env);
 	if (st == ST_OK) {
@@ -124,68 +142,66 @@ static void put_off(struct lane *l, struct handover *h, uint64_t ms)
 {
 	h->state = DEFERRED;
 	h->after = clock_steady() + ms;
-	h->next = l->deferred;
-	l->deferred = h;
+	ring_remove(&h->link);
+	ring_append(&l->deferred, &h->link);
 	if (l->due.slot && l->due.at <= h->after)
 		return;
 	if (loop_timer(l->q->proc.loop, &l->due, h->after) != ST_OK)
-		log_event(LOG_ERROR_, "timer", "%s", "");
+		queue_give_up(l->q, "timer");
 }
 
 static void append(struct lane *l, struct handover *h)
 {
 	h->state = WAITING;
-	h->next = NULL;
-	*l->last = h;
-	l->last = &h->next;
+	ring_remove(&h->link);
+	ring_append(&l->line, &h->link);
 	if (l->next == NULL)
 		l->next = h;
+	is_active(l);
 }
 
 /* The pauses of some are over: they join the end of the lane. */
 static void lane_due(struct timer *t)
 {
 	struct lane *l = (struct lane *)((char *)t - offsetof(struct lane, due));
-	struct handover *h = l->deferred, *next;
+	struct ring *r, *next;
 	steady_ms now = clock_steady();
 
-	l->deferred = NULL;
-	for (; h; h = next) {
-		next = h->next;
+	for (r = ring_first(&l->deferred); r; r = next) {
+		struct handover *h = handover_of(r);
+
+		next = ring_after(&l->deferred, r);
 		if (h->after <= now)
 			append(l, h);
-		else
-			put_off(l, h, h->after - now);
+		else if ((l->due.slot == 0 || l->due.at > h->after) &&
+			 loop_timer(l->q->proc.loop, &l->due, h->after) != ST_OK)
+			log_event(LOG_ERROR_, "timer", "%s", "");
 	}
 	lane_run(l);
 }
 
-/* Takes it out of the lane, in whatever list it is. */
-static bool cut(struct lane *l, struct handover **list, struct handover *h)
+/* Takes it out of the lane's line. */
+static void cut(struct lane *l, struct handover *h)
 {
-	struct handover **p = list;
-
-	while (*p && *p != h)
-		p = &(*p)->next;
-	if (*p == NULL)
-		return false;
 	if (l->next == h)
-		l->next = h->next;
-	*p = h->next;
-	if (list == &l->first && h->next == NULL)
-		l->last = p;
-	h->next = NULL;
-	return true;
+		l->next = handover_of(ring_after(&l->line, &h->link));
+	ring_remove(&h->link);
 }
 
-void lane_remove(struct queue *q, struct handover *h)
+void lane_remove(struct handover *h)
 {
-	struct lane *l;
-	size_t at = 0;
+	if (h->lane)
+		cut(h->lane, h);
+	h->state = WAITING;
+	h->lane = NULL;
+}
 
-	while ((l = map_next(&q->lanes, &at)) != NULL)
-		if (cut(l, &l->first, h) || cut(l, &l->deferred, h))
-			return;
+void lane_hurry(struct handover *h)
+{
+	if (h->lane && h->state == DEFERRED) {
+		append(h->lane, h);
+		lane_run(h->lane);
+	}
 }
 
 /* It cannot be read back, or it kills its room: set aside, never lost. */
@@ -206,8 +222,8 @@ static bool hand_next(struct lane *l)
 	enum status st = hand_over(l, h);
 
 	if (st == ST_CORRUPT || st == ST_MISSING) {
-		if (cut(l, &l->first, h))
-			set_aside(l, h, "its bytes in the spool are damaged");
+		cut(l, h);
+		set_aside(l, h, "its bytes in the spool are damaged");
 		return true;
 	}
 	if (st != ST_OK) {
@@ -218,13 +234,13 @@ static bool hand_next(struct lane *l)
 		return false;
 	}
 	h->state = HANDED;
-	l->next = h->next;
+	l->next = handover_of(ring_after(&l->line, &h->link));
 	l->in_hand++;
 	l->in_hand_bytes += h->letter->at.body_n;
 	return true;
 }
 
-void lane_run(struct lane *l)
+static void lane_run(struct lane *l)
 {
 	uint32_t window = l->careful ? 1 : ROOM_WINDOW;
 
@@ -240,12 +256,27 @@ void lane_run(struct lane *l)
 			return;
 }
 
+/* One that was asked for came, or will not come. */
+static void next_in_line(struct queue *q)
+{
+	while (q->line && q->asked < ROOMS_ASKED) {
+		struct lane *l = q->line;
+
+		q->line = l->behind;
+		if (q->line == NULL)
+			q->line_end = &q->line;
+		l->in_line = false;
+		lane_run(l);
+	}
+}
+
 enum status lane_add(struct queue *q, uint64_t account, struct handover *h)
 {
 	struct lane *l = lane_of(q, account);
 
 	if (l == NULL)
 		return ST_NOMEM;
+	h->lane = l;
 	append(l, h);
 	lane_run(l);
 	return ST_OK;
@@ -259,7 +290,7 @@ static void send_flush(struct lane *l)
 	if (role_send(&l->ch, &q->out, -1) != ST_OK)
 		return;
 	l->flushing = true;
-	l->flushed_to = l->delivered;
+	l->flushed_to = handover_of(ring_last(&l->delivered));
 }
 
 void lane_connected(struct queue *q, uint64_t account, int fd)
@@ -271,6 +302,7 @@ void lane_connected(struct queue *q, uint64_t account, int fd)
 		return;
 	}
 	asked_no_more(l);
+	next_in_line(q);
 	if (channel_is_open(&l->ch)) {
 		channel_close(&l->ch);
 		take_back(l);
@@ -285,7 +317,7 @@ void lane_connected(struct queue *q, uint64_t account, int fd)
 		return;
 	}
 	/* What the room before it had and did not flush. */
-	if (l->delivered)
+	if (!ring_empty(&l->delivered))
 		send_flush(l);
 	lane_run(l);
 }
@@ -305,6 +337,7 @@ void lane_failed(struct queue *q, uint64_t account)
 		return;
 	asked_no_more(l);
 	want_again(l, pause_of(l->deaths++, ROOM_AGAIN_MS, PAUSE_MOST_MS));
+	next_in_line(l->q);
 }
 
 static void lane_again(struct timer *t)
@@ -315,9 +348,9 @@ static void lane_again(struct timer *t)
 /* All that was in hand is WAITING again, in the same order. */
 static void take_back(struct lane *l)
 {
-	for (struct handover *h = l->first; h; h = h->next)
-		h->state = WAITING;
-	l->next = l->first;
+	for (struct ring *r = ring_first(&l->line); r; r = ring_after(&l->line, r))
+		handover_of(r)->state = WAITING;
+	l->next = handover_of(ring_first(&l->line));
 	l->in_hand = 0;
 	l->in_hand_bytes = 0;
 	l->flushing = false;
@@ -328,14 +361,15 @@ static void take_back(struct lane *l)
  * that it died of DEADLY times is set aside. */
 static void blame(struct lane *l)
 {
-	struct handover *h = l->first;
+	struct handover *h = handover_of(ring_first(&l->line));
 	bool alone = l->careful && l->in_hand == 1;
 
 	l->careful = ROOM_WINDOW;
 	l->deaths = l->progress ? 1 : l->deaths + 1;
 	take_back(l);
-	if (!alone || ++h->tries < DEADLY || !cut(l, &l->first, h))
+	if (!alone || h == NULL || ++h->tries < DEADLY)
 		return;
+	cut(l, h);
 	h->tries = 0;
 	set_aside(l, h, "its room died of it each time");
 }
@@ -353,45 +387,32 @@ static void lane_gone(struct channel *ch)
 	want_again(l, l->left ? 0 : pause_of(l->deaths, ROOM_GONE_MS, PAUSE_MOST_MS));
 }
 
-void letter_let_go(struct queue *q, struct letter *l)
-{
-	if (l->fd < 0)
-		return;
-	close(l->fd);
-	l->fd = -1;
-	q->held--;
-	q->held_bytes -= l->at.body_n;
-}
-
-/* A recipient of this letter is settled for good. */
-void letter_settled(struct queue *q, struct letter *l)
-{
-	if (--l->owed)
-		return;
-	if (spool_done(q->spool, l->id, &l->at) != ST_OK)
-		log_event(LOG_WARN_, "done-unwritten", "id=%s", l->name);
-	q->done_waiting = true;
-	queue_flush_in(q, (uint64_t)q->proc.conf.flush_interval);
-	map_remove(&q->letters, l->id);
-	letter_let_go(q, l);
-	free(l);
-}
-
-/* Refused for now, or for good: until there is somebody who writes bounces,
- * the second is only tried less often. */
+/* Refused for now: asked later, until the letter is too old. */
 static void refused(struct lane *l, struct handover *h, const struct rec_delivered *in)
 {
 	bool later = in->verdict == VERDICT_LATER || in->verdict == VERDICT_FULL;
+	struct attempt_result why = {
+		.verdict = in->verdict == VERDICT_NO ? VERDICT_NO : VERDICT_LATER,
+		.status = in->verdict == VERDICT_NO    ? VIEW("5.2.0") :
+			  in->verdict == VERDICT_QUOTA ? VIEW("4.2.2") :
+							 VIEW("4.2.0"),
+		.text = in->text,
+	};
 
-	log_begin(LOG_WARN_, "put-off");
+	log_begin(LOG_WARN_, in->verdict == VERDICT_NO ? "no" : "put-off");
 	log_str("id", h->letter->name);
 	log_u64("account", l->account);
 	log_u64("verdict", in->verdict);
 	log_view("why", in->text);
 	log_end();
+	handover_reply(l->q, h, reply_of(l->q, &why));
 	put_off(l, h, later ? pause_of(h->tries, ROOM_AGAIN_MS, PAUSE_MOST_MS) : HELD_MS);
 	if (h->tries < UINT8_MAX)
 		h->tries++;
+	if (in->verdict == VERDICT_NO || letter_too_old(l->q, h->letter))
+		recipient_failed(l->q, h);
+	else if (h->letter->held)
+		lane_remove(h);
 }
 
 static void take_delivered(struct lane *l, const struct rec_delivered *in)
@@ -403,8 +424,9 @@ static void take_delivered(struct lane *l, const struct rec_delivered *in)
 		return;
 	h = &letter->to[in->recipient];
 	/* A room that answers for another's letters finds nothing to settle. */
-	if (h->state != HANDED || !cut(l, &l->first, h))
+	if (h->state != HANDED || !h->local || h->lane != l)
 		return;
+	cut(l, h);
 	l->in_hand--;
 	l->in_hand_bytes -= letter->at.body_n;
 	l->progress = true;
@@ -414,8 +436,8 @@ static void take_delivered(struct lane *l, const struct rec_delivered *in)
 		refused(l, h, in);
 	} else {
 		h->state = DELIVERED;
-		h->next = l->delivered;
-		l->delivered = h;
+		ring_append(&l->delivered, &h->link);
+		is_active(l);
 		queue_flush_in(l->q, (uint64_t)l->q->proc.conf.flush_interval);
 	}
 	if (l->next)
@@ -425,7 +447,7 @@ static void take_delivered(struct lane *l, const struct rec_delivered *in)
 /* What stood in the list when the flush was asked for is on disk now. */
 static void take_flushed(struct lane *l, enum verdict v, bool asked)
 {
-	struct handover *h = asked ? l->flushed_to : l->delivered, **p = &l->delivered, *next;
+	struct handover *last = asked ? l->flushed_to : handover_of(ring_last(&l->delivered)), *h = NULL;
 
 	l->flushing = false;
 	l->flushed_to = NULL;
@@ -438,28 +460,28 @@ static void take_flushed(struct lane *l, enum verdict v, bool asked)
 	}
 	l->flush_failures = 0;
 	l->deaths = 0;
-	if (h == NULL)
-		return;
-	while (*p && *p != h)
-		p = &(*p)->next;
-	*p = NULL;
-	for (; h; h = next) {
-		next = h->next;
-		h->state = DONE;
-		letter_settled(l->q, h->letter);
+	while (last && h != last) {
+		h = handover_of(ring_first(&l->delivered));
+		ring_remove(&h->link);
+		h->lane = NULL;
+		recipient_sent(l->q, h, report_wanted(h->letter, h, NOTIFY_SUCCESS));
 	}
 }
 
 bool lane_flush_all(struct queue *q)
 {
-	struct lane *l;
-	size_t at = 0;
+	struct ring *r, *next;
 	steady_ms now = clock_steady();
 	bool more = false;
 
-	while ((l = map_next(&q->lanes, &at)) != NULL) {
+	for (r = ring_first(&q->active); r; r = next) {
+		struct lane *l = RING_OF(r, struct lane, active);
+
+		next = ring_after(&q->active, r);
+		if (!lane_has_work(l))
+			ring_remove(r);
 		lane_run(l);
-		if (l->delivered == NULL)
+		if (ring_empty(&l->delivered))
 			continue;
 		more = true;
 		if (channel_is_open(&l->ch) && !l->flushing && !l->left && l->flush_after <= now)

@@ -20,6 +20,25 @@ static void door_receive(struct channel *ch, struct record *rec)
 		close(rec->fd);
 }
 
+/* Only answers come from there. */
+static void warden_says(struct channel *ch, struct record *rec)
+{
+	(void)ch;
+	if (rec->fd >= 0)
+		close(rec->fd);
+}
+
+static void take_warden(struct queue *q, int fd)
+{
+	channel_close(&q->warden);
+	q->warden = (struct channel){
+		.receive = warden_says, .allowed = record_allowed, .owner = q,
+		.self = ROLE_QUEUE, .peer = ROLE_WARDEN,
+	};
+	if (channel_open(&q->warden, q->proc.loop, fd) != ST_OK)
+		log_event(LOG_ERROR_, "channel", "%s", "");
+}
+
 static void take_channel(struct queue *q, const struct rec_channel_to *to, int fd)
 {
 	struct channel *ch;
@@ -28,7 +47,15 @@ static void take_channel(struct queue *q, const struct rec_channel_to *to, int f
 		lane_connected(q, to->account, fd);
 		return;
 	}
-	if (to->role != ROLE_DOOR || to->index >= sizeof q->doors / sizeof *q->doors) {
+	if (to->role == ROLE_RELAY && to->index < RELAYS_MAX) {
+		remote_relay(q, to->index, fd);
+		return;
+	}
+	if (to->role == ROLE_WARDEN) {
+		take_warden(q, fd);
+		return;
+	}
+	if (to->role != ROLE_DOOR || to->index >= DOORS_MAX) {
 		close(fd);
 		return;
 	}
@@ -61,21 +88,47 @@ static void parent_says(struct role_process *p, struct record *rec)
 		close(rec->fd);
 }
 
+/* No later than it is set for already. */
+static void queue_timer_by(struct queue *q, struct timer *t, steady_ms at)
+{
+	if (t->slot == 0 || t->at > at)
+		queue_timer(q, t, at);
+}
+
+void queue_timer(struct queue *q, struct timer *t, steady_ms at)
+{
+	if (loop_timer(q->proc.loop, t, at) != ST_OK)
+		queue_give_up(q, "timer");
+}
+
 void queue_flush_in(struct queue *q, uint64_t ms)
 {
-	steady_ms at = clock_steady() + ms;
+	queue_timer_by(q, &q->flush, clock_steady() + ms);
+}
 
-	if (q->flush.slot && q->flush.at <= at)
-		return;
-	if (loop_timer(q->proc.loop, &q->flush, at) != ST_OK)
-		log_event(LOG_ERROR_, "timer", "%s", "");
+void queue_settle_in(struct queue *q, uint64_t ms)
+{
+	queue_timer_by(q, &q->settle, clock_steady() + ms);
+}
+
+static void settle_due(struct timer *t)
+{
+	RING_OF(t, struct queue, settle)->commit_now = true;	/* at the end of this turn */
+}
+
+void queue_give_up(struct queue *q, const char *what)
+{
+	log_event(LOG_ERROR_, "gives-up", "what=%s why=\"%s\"", what, status_name(ST_NOMEM));
+	loop_stop(q->proc.loop);
 }
 
 static void flush_due(struct timer *t)
 {
 	struct queue *q = (struct queue *)((char *)t - offsetof(struct queue, flush));
 
-	q->commit_now = true;	/* at the end of this turn */
+	q->commit_now = q->tidy = true;	/* at the end of this turn */
+	if (q->to_report.n)
+		reporter_start(q);
 	if (lane_flush_all(q))
 		queue_flush_in(q, (uint64_t)q->proc.conf.flush_interval);
 }
@@ -84,6 +137,14 @@ static void flush_due(struct timer *t)
 static void stop(struct role_process *p)
 {
 	loop_stop(p->loop);
+}
+
+static void reloaded(struct role_process *p)
+{
+	struct queue *q = RING_OF(p, struct queue, proc);
+
+	remote_reloaded(q);
+	letters_reloaded(q);
 }
 
 /* A queue whose parent was killed holds the spool until it has ended. */
@@ -108,22 +169,27 @@ int queue_main(void)
 
 	if (q == NULL)
 		return 1;
-	for (size_t i = 0; i < sizeof q->doors / sizeof *q->doors; i++)
+	for (size_t i = 0; i < DOORS_MAX; i++)
 		q->doors[i].watch.fd = -1;
-	q->proc.parent.watch.fd = -1;
+	q->proc.parent.watch.fd = q->warden.watch.fd = -1;
+	ring_init(&q->by_age);
+	ring_init(&q->by_place);
+	ring_init(&q->active);
 	q->promises_end = &q->promises;
+	q->line_end = &q->line;
 	q->out = BUF(RECORD_MAX);
 	q->arena = ARENA(16 * 1024 * 1024);
 	q->flush.fire = flush_due;
+	q->settle.fire = settle_due;
+	q->age.fire = letter_ages;
 	role_begin(&q->proc, ROLE_QUEUE);
 	q->proc.receive = parent_says;
 	q->proc.stop = stop;
 	q->proc.command = queue_command;
+	q->proc.reloaded = reloaded;
+	remote_init(q);
 	snprintf(folder, sizeof folder, "%s/spool", q->proc.conf.dir);
-	role_lock_in(&q->proc, &(struct sandbox){
-				       .calls = SANDBOX_FILES | SANDBOX_MEMFD,
-				       .writable = { folder },
-			       });
+	role_lock_in(&q->proc);
 	st = open_spool(q, folder, &damaged);
 	if (st != ST_OK) {
 		log_event(LOG_ERROR_, "spool-open", "why=\"%s\"", status_name(st));
@@ -132,6 +198,8 @@ int queue_main(void)
 	}
 	if (damaged)
 		log_event(LOG_ERROR_, "spool-damaged", "places=%llu", (unsigned long long)damaged);
+	known_begin(q);
+	reporter_start(q);
 	q->commit.turn = queue_commit;
 	loop_at_turn(q->proc.loop, &q->commit);
 	queue_flush_in(q, 0);	/* and so every lane with work begins */

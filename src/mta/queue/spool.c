@@ -25,10 +25,17 @@ void spool_segment_name(uint64_t number, char out[SEGMENT_NAME])
 
 struct segment *spool_segment(struct spool *s, uint64_t number)
 {
-	for (size_t i = 0; i < s->n_segments; i++)
-		if (s->segments[i].number == number)
-			return &s->segments[i];
-	return NULL;
+	size_t low = 0, high = s->n_segments;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (s->segments[mid].number < number)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < s->n_segments && s->segments[low].number == number ? &s->segments[low] : NULL;
 }
 
 /* ---- records ---- */
@@ -278,14 +285,14 @@ static enum status room_for_dones(struct spool *s, size_t n)
 	return ST_OK;
 }
 
-/* One letter's record at the end of the batch, or nothing of it. */
-static enum status put_letter(struct spool *s, uint64_t id, struct view envelope, struct view body,
+/* One record at the end of the batch, or nothing of it. */
+static enum status put_record(struct spool *s, uint8_t type, uint64_t id, struct view envelope, struct view body,
 			      int body_fd, uint64_t body_n, struct spool_place *ret_at)
 {
 	size_t from = s->batch.n;
 	enum status st;
 
-	put_head(&s->batch, SPOOL_LETTER, id, envelope.n, (size_t)body_n);
+	put_head(&s->batch, type, id, envelope.n, (size_t)body_n);
 	buf_put(&s->batch, envelope);
 	if (body_fd < 0)
 		buf_put(&s->batch, body);
@@ -301,7 +308,7 @@ static enum status put_letter(struct spool *s, uint64_t id, struct view envelope
 	*ret_at = (struct spool_place){ spool_current(s)->number, spool_current(s)->size + from,
 					(uint32_t)envelope.n, (uint32_t)body_n };
 	s->batch_bytes += s->batch.n - from;
-	if (id < s->batch_least_id)
+	if ((type & ~SPOOL_INNER) == SPOOL_LETTER && id < s->batch_least_id)
 		s->batch_least_id = id;
 	return ST_OK;
 }
@@ -319,7 +326,7 @@ enum status spool_add(struct spool *s, struct view envelope, struct view body, i
 	if (st == ST_OK)
 		st = room_for_dones(s, s->n_dones + s->batch_letters + 1);
 	if (st == ST_OK)
-		st = put_letter(s, s->next_id, envelope, body, body_fd, body_n, ret_at);
+		st = put_record(s, SPOOL_LETTER, s->next_id, envelope, body, body_fd, body_n, ret_at);
 	if (st != ST_OK)
 		return st;
 	if (s->batch_letters++ == 0)
@@ -328,14 +335,82 @@ enum status spool_add(struct spool *s, struct view envelope, struct view body, i
 	return ST_OK;
 }
 
-enum status spool_done(struct spool *s, uint64_t queue_id, const struct spool_place *at)
+enum status spool_done(struct spool *s, uint64_t queue_id, const struct spool_place *at,
+		       const struct spool_place *progress_at)
 {
 	/* Those that giving up the batch may want stay free. */
 	enum status st = room_for_dones(s, s->n_dones + (s->kept ? 0 : s->batch_letters) + 1);
 
 	if (st == ST_OK)
-		s->dones[s->n_dones++] = (struct done){ queue_id, *at };
+		s->dones[s->n_dones++] = (struct done){ queue_id, *at, *progress_at };
 	return st;
+}
+
+/* ---- progress and reports ---- */
+
+enum status spool_progress(struct spool *s, uint64_t queue_id, struct view progress,
+			   struct spool_place *ret_at)
+{
+	enum status st = begin_batch(s);
+
+	if (st == ST_OK)
+		st = put_record(s, SPOOL_PROGRESS, queue_id, VIEW_NONE, progress, -1, progress.n, ret_at);
+	if (st == ST_OK)
+		s->batch_copies++;
+	return st;
+}
+
+uint64_t spool_next_id(const struct spool *s)
+{
+	return s->next_id;
+}
+
+/* The records within a SET. */
+static enum status put_inner(struct spool *s, uint64_t id, struct spool_report *r)
+{
+	struct spool_place none;
+	enum status st = put_record(s, SPOOL_LETTER | SPOOL_INNER, id, r->envelope, r->body, -1, r->body.n,
+				    &r->at);
+
+	if (st != ST_OK)
+		return st;
+	if (r->progress.n)
+		return put_record(s, SPOOL_PROGRESS | SPOOL_INNER, r->about, VIEW_NONE, r->progress, -1,
+				  r->progress.n, &r->progress_at);
+	st = put_record(s, SPOOL_DONE | SPOOL_INNER, r->about, VIEW_NONE, VIEW_NONE, -1, 0, &none);
+	if (st == ST_OK)	/* a DONE is never owed */
+		s->batch_bytes -= spool_record_size(0, 0);
+	return st;
+}
+
+enum status spool_report(struct spool *s, uint64_t *id, struct spool_report *r)
+{
+	enum status st = begin_batch(s);
+	uint64_t own = *id ? *id : s->next_id, bytes = s->batch_bytes, least = s->batch_least_id;
+	size_t from = s->batch.n, n;
+
+	if (st != ST_OK)
+		return st;
+	put_head(&s->batch, SPOOL_SET, own, 0, 0);
+	st = buf_status(&s->batch);
+	if (st == ST_OK)
+		st = put_inner(s, own, r);
+	if (st == ST_OK) {
+		n = s->batch.n - from - SPOOL_HEAD;
+		for (size_t i = 0; i < 4; i++)
+			s->batch.p[from + 12 + i] = (char)(n >> (8 * i));
+		seal(&s->batch, from, spool_current(s)->seed);
+	} else {
+		s->batch.n = from;
+		s->batch.st = ST_OK;
+		s->batch_bytes = bytes;
+		s->batch_least_id = least;
+		return st;
+	}
+	s->batch_copies += r->progress.n ? 2 : 1;
+	if (*id == 0)
+		*id = s->next_id++;
+	return ST_OK;
 }
 
 size_t spool_pending(const struct spool *s)
@@ -367,7 +442,7 @@ static enum status give_up(struct spool *s, enum status why, bool written)
 	}
 	seg->failed = true;
 	for (uint64_t i = 0; i < s->batch_letters; i++)
-		s->dones[s->n_dones++] = (struct done){ s->batch_first_id + i, { 0 } };
+		s->dones[s->n_dones++] = (struct done){ s->batch_first_id + i, { 0 }, { 0 } };
 	empty_batch(s);
 	return why;
 }
@@ -416,8 +491,10 @@ static void account(struct spool *s)
 	seg->owed_bytes += s->batch_bytes;
 	if (s->batch_least_id < seg->first_id)
 		seg->first_id = s->batch_least_id;
-	for (size_t i = 0; i < s->n_dones; i++)
+	for (size_t i = 0; i < s->n_dones; i++) {
 		spool_moved(s, &s->dones[i].at);
+		spool_moved(s, &s->dones[i].progress_at);
+	}
 	s->n_dones = s->batch_letters = s->batch_copies = 0;
 }
 
@@ -448,11 +525,25 @@ enum status spool_commit(struct spool *s)
 
 /* ---- letters that stay long ---- */
 
+/* More than half of what lies there, and of more than a few segments, is
+ * needed no more. */
+static bool mostly_empty(const struct spool *s)
+{
+	uint64_t size = 0, owed = 0;
+
+	for (size_t i = 0; i < s->n_segments; i++) {
+		size += s->segments[i].size;
+		owed += s->segments[i].owed_bytes;
+	}
+	return size > 2 * owed + SPOOL_SEGMENTS_KEPT * s->segment_size;
+}
+
 uint64_t spool_stale(const struct spool *s)
 {
 	const struct segment *old = &s->segments[0];
 
-	if (s->n_segments <= SPOOL_SEGMENTS_KEPT || old->owed_bytes > s->segment_size / 4)
+	if (s->n_segments <= SPOOL_SEGMENTS_KEPT ||
+	    (old->owed_bytes > s->segment_size / 4 && !mostly_empty(s)))
 		return 0;
 	return old->number;
 }
@@ -466,7 +557,7 @@ enum status spool_copy(struct spool *s, uint64_t id, const struct spool_place *a
 	if (st == ST_OK)
 		st = spool_letter(s, at, &env, &body);
 	if (st == ST_OK)
-		st = put_letter(s, id, env, body, -1, body.n, ret_at);
+		st = put_record(s, SPOOL_LETTER, id, env, body, -1, body.n, ret_at);
 	if (st == ST_OK)
 		s->batch_copies++;
 	return st;

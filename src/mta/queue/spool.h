@@ -15,9 +15,18 @@
  * xxh3 (under the segment's seed) covers the header before it and all that
  * follows.  The seed keeps a stranger from writing records: a scan that looks
  * for the next good record behind a damaged one walks through the bytes of
- * letters.  type LETTER: a letter we took charge of; type DONE: nothing of
- * that queue id is owed any more.  Queue ids only grow, also over restarts:
- * the head says from where on when no record is left that could.
+ * letters.  Queue ids only grow, also over restarts: the head says from where
+ * on when no record is left that could, and each opening begins far beyond, by
+ * the clock too, for the case that heads and records are lost.
+ *
+ *     LETTER    a letter we took charge of
+ *     DONE      nothing of that queue id is owed any more
+ *     PROGRESS  what of it is done and what else is known (progress.h), whole:
+ *               the last one counts.  It lies behind its LETTER
+ *     SET       its body is records of their own that are all there or all
+ *               not: a report (LETTER) and what it settles (DONE or PROGRESS
+ *               of another letter).  Bit 7 of their types is set, so that no
+ *               scan takes them for more when the SET around them is damaged
  *
  * The order that makes 250 true: spool_add (many letters), spool_commit (one
  * write, one flush), and only then the replies.  A commit that fails leaves
@@ -47,9 +56,11 @@ struct spool_place {
 	uint32_t envelope_n, body_n;
 };
 
-/* A letter found when the spool was opened. */
+/* A letter found when the spool was opened, and its progress (segment 0: it
+ * has made none). */
 typedef enum status spool_found(void *arg, uint64_t queue_id, const struct spool_place *at,
-				struct view envelope);
+				struct view envelope, const struct spool_place *progress_at,
+				struct view progress);
 
 /* Opens the folder, reads all segments and calls found for every letter that
  * is still owed.  *ret_damaged counts records that were skipped because their
@@ -66,7 +77,26 @@ enum status spool_add(struct spool *s, struct view envelope, struct view body, i
 
 /* Nothing of this letter is owed any more; becomes durable with the next
  * commit that works.  ST_NOMEM. */
-enum status spool_done(struct spool *s, uint64_t queue_id, const struct spool_place *at) MUST_USE;
+enum status spool_done(struct spool *s, uint64_t queue_id, const struct spool_place *at,
+		       const struct spool_place *progress_at) MUST_USE;
+
+/* Puts the letter's progress into the batch.  Once that is committed, the
+ * caller gives up the place of the one before it (spool_moved).  ST_NOMEM. */
+enum status spool_progress(struct spool *s, uint64_t queue_id, struct view progress,
+			   struct spool_place *ret_at) MUST_USE;
+
+/* Puts a letter of our own into the batch together with what it settles: both
+ * are durable, or neither is.  *id is 0 the first time; a report whose commit
+ * failed is made again under the id it got, so that there are never two. */
+struct spool_report {
+	struct view envelope, body;
+	uint64_t about;			/* the letter that it is about, */
+	struct view progress;		/* and that one's; empty: nothing is owed any more */
+	struct spool_place at, progress_at;	/* filled in */
+};
+enum status spool_report(struct spool *s, uint64_t *id, struct spool_report *r) MUST_USE;
+/* The id that the next new letter gets. */
+uint64_t spool_next_id(const struct spool *s);
 
 /* Write and flush the batch.  On failure none of its letters is kept.
  * ST_NOSPACE, ST_IO. */
@@ -87,9 +117,10 @@ enum status spool_letter(struct spool *s, const struct spool_place *at, struct v
 enum status spool_body_fd(struct spool *s, const struct spool_place *at, int *ret_fd) MUST_USE;
 
 /* The number of the oldest segment when it stays for the sake of a few letters
- * only, else 0.  spool_copy puts one of them into the batch again; once that
- * is committed, spool_moved gives up the old place, and the caller uses the
- * new one.  ST_CORRUPT, ST_IO, ST_NOMEM. */
+ * only, or when more than half of all segments is needed no more; else 0.
+ * spool_copy puts one of its letters into the batch again (and spool_progress
+ * its progress); once that is committed, spool_moved gives up an old place, and
+ * the caller uses the new one.  ST_CORRUPT, ST_IO, ST_NOMEM. */
 uint64_t spool_stale(const struct spool *s);
 enum status spool_copy(struct spool *s, uint64_t id, const struct spool_place *at,
 		       struct spool_place *ret_at) MUST_USE;

@@ -5,7 +5,8 @@
 
 #include "mta/queue/spool.h"
 
-enum { SPOOL_HEAD = 32, SPOOL_ALIGN = 8, SPOOL_LETTER = 1, SPOOL_DONE = 2 };
+enum { SPOOL_HEAD = 32, SPOOL_ALIGN = 8, SPOOL_LETTER = 1, SPOOL_DONE = 2,
+       SPOOL_PROGRESS = 3, SPOOL_SET = 4, SPOOL_INNER = 0x80 };
 /* The head of a segment stands twice, in two sectors of the disk. */
 enum { SEGMENT_HEAD = 40, SEGMENT_SECTOR = 512, SEGMENT_BEGIN = 1024 };
 enum { SEGMENT_NAME = 32 };
@@ -26,6 +27,7 @@ struct segment {
 struct done {
 	uint64_t id;
 	struct spool_place at;	/* segment 0: it was never committed */
+	struct spool_place progress_at;
 };
 
 struct spool {
@@ -37,7 +39,7 @@ struct spool {
 	bool dir_dirty;			/* a removed name may still come back */
 	struct buf batch;
 	uint64_t batch_letters, batch_first_id;	/* new ones */
-	uint64_t batch_copies, batch_least_id;	/* moved ones; lowest id of all */
+	uint64_t batch_copies, batch_least_id;	/* moved ones, progress, reports; lowest id of letters */
 	uint64_t batch_bytes;			/* of their records */
 	struct done *dones;
 	size_t n_dones, dones_cap;

@@ -1,6 +1,7 @@
 /* spool_open.c - what is in the spool when the queue starts. */
 #include "mta/queue/spool_internal.h"
 
+#include "base/clock.h"
 #include "base/map.h"
 
 #include <dirent.h>
@@ -12,9 +13,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* An opening has so many ids of its own; a second of the clock too. */
+enum { OPENING_BITS = 24 };
+
 struct owed {
 	uint64_t id;
-	struct spool_place at;
+	struct spool_place at, progress;
 };
 
 struct scan {
@@ -27,10 +31,17 @@ static void not_owed(struct spool *s, const struct spool_place *at)
 {
 	struct segment *seg = spool_segment(s, at->segment);
 
-	if (seg == NULL)
+	if (seg == NULL || at->segment == 0)
 		return;
 	seg->owed--;
 	seg->owed_bytes -= spool_record_size(at->envelope_n, at->body_n);
+}
+
+static struct spool_place is_owed(struct segment *seg, uint64_t at, const struct spool_head *h)
+{
+	seg->owed++;
+	seg->owed_bytes += spool_record_size(h->env, h->body);
+	return (struct spool_place){ seg->number, at, h->env, h->body };
 }
 
 /* A letter may stand twice, when it was moved: the later place counts. */
@@ -42,34 +53,75 @@ static enum status scan_letter(struct scan *sc, struct segment *seg, uint64_t at
 	if (o) {
 		not_owed(sc->s, &o->at);
 	} else {
-		o = malloc(sizeof *o);
+		o = calloc(1, sizeof *o);
 		st = o ? map_set(&sc->owed, h->id, o) : ST_NOMEM;
 	}
 	if (st != ST_OK) {
 		free(o);
 		return st;
 	}
-	*o = (struct owed){ h->id, { seg->number, at, h->env, h->body } };
-	seg->owed++;
-	seg->owed_bytes += spool_record_size(h->env, h->body);
+	o->id = h->id;
+	o->at = is_owed(seg, at, h);
 	if (h->id < seg->first_id)
 		seg->first_id = h->id;
 	return ST_OK;
 }
 
+/* What was said before does not count any more.  It lies behind its letter,
+ * so one of a letter that is not owed is of the past. */
+static void scan_progress(struct scan *sc, struct segment *seg, uint64_t at, const struct spool_head *h)
+{
+	struct owed *o = map_get(&sc->owed, h->id);
+
+	if (o == NULL)
+		return;
+	not_owed(sc->s, &o->progress);
+	o->progress = is_owed(seg, at, h);
+}
+
+static void scan_done(struct scan *sc, const struct spool_head *h)
+{
+	struct owed *o = map_remove(&sc->owed, h->id);
+
+	if (o == NULL)
+		return;
+	not_owed(sc->s, &o->at);
+	not_owed(sc->s, &o->progress);
+	free(o);
+}
+
 static enum status scan_record(struct scan *sc, struct segment *seg, uint64_t at, const struct spool_head *h)
 {
-	struct owed *o;
-
 	if (h->id >= sc->s->next_id && h->id < UINT64_MAX)
 		sc->s->next_id = h->id + 1;
-	if (h->type == SPOOL_LETTER)
+	switch (h->type & ~SPOOL_INNER) {
+	case SPOOL_LETTER:
 		return scan_letter(sc, seg, at, h);
-	o = h->type == SPOOL_DONE ? map_remove(&sc->owed, h->id) : NULL;
-	if (o)
-		not_owed(sc->s, &o->at);
-	free(o);
-	return ST_OK;
+	case SPOOL_PROGRESS:
+		scan_progress(sc, seg, at, h);
+		return ST_OK;
+	case SPOOL_DONE:
+		scan_done(sc, h);
+		return ST_OK;
+	default:
+		return ST_OK;
+	}
+}
+
+/* The records within a SET that is whole. */
+static enum status scan_set(struct scan *sc, struct segment *seg, struct view set, uint64_t at)
+{
+	struct spool_head h;
+	enum status st = ST_OK;
+
+	while (st == ST_OK && spool_take_record(set, seg->seed, &h) && h.type & SPOOL_INNER) {
+		uint64_t n = spool_record_size(h.env, h.body);
+
+		st = scan_record(sc, seg, at, &h);
+		set = view_skip(set, (size_t)n);
+		at += n;
+	}
+	return st;
 }
 
 /* Walks one mapped segment; what does not check is skipped to the next
@@ -83,7 +135,7 @@ static enum status scan_bytes(struct scan *sc, struct segment *seg, struct view 
 	while (st == ST_OK && at + SPOOL_HEAD <= all.n) {
 		struct spool_head h;
 
-		if (!spool_take_record(view_skip(all, (size_t)at), seg->seed, &h)) {
+		if (!spool_take_record(view_skip(all, (size_t)at), seg->seed, &h) || h.type & SPOOL_INNER) {
 			lost = true;
 			at += SPOOL_ALIGN;
 			continue;
@@ -92,7 +144,11 @@ static enum status scan_bytes(struct scan *sc, struct segment *seg, struct view 
 		 * only a commit that never finished. */
 		sc->damaged += lost;
 		lost = false;
-		st = scan_record(sc, seg, at, &h);
+		if (h.type == SPOOL_SET)
+			st = scan_set(sc, seg, view_head(view_skip(all, (size_t)at + SPOOL_HEAD), h.body),
+				      at + SPOOL_HEAD);
+		else
+			st = scan_record(sc, seg, at, &h);
 		at += spool_record_size(h.env, h.body);
 		end = at;
 	}
@@ -191,11 +247,30 @@ static int by_id(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static enum status tell_one(struct scan *sc, const struct owed *o, struct buf *progress, spool_found *found,
+			    void *arg)
+{
+	struct view env, body;
+	enum status st = ST_OK;
+
+	buf_clear(progress);
+	if (o->progress.segment) {
+		st = spool_letter(sc->s, &o->progress, &env, &body);
+		if (st == ST_OK)
+			buf_put(progress, body);
+	}
+	if (st == ST_OK)
+		st = spool_envelope(sc->s, &o->at, &env);
+	if (st == ST_OK)
+		st = buf_status(progress);
+	return st == ST_OK ? found(arg, o->id, &o->at, env, &o->progress, buf_view(progress)) : st;
+}
+
 /* Tell of every letter still owed, in the order of their ids. */
 static enum status tell(struct scan *sc, spool_found *found, void *arg)
 {
 	struct owed **all = calloc(sc->owed.used + 1, sizeof(*all)), *o;
-	struct view env;
+	struct buf progress = BUF(SPOOL_BATCH_MAX);
 	size_t n = 0, at = 0;
 	enum status st = all ? ST_OK : ST_NOMEM;
 
@@ -203,13 +278,22 @@ static enum status tell(struct scan *sc, spool_found *found, void *arg)
 		all[n++] = o;
 	if (n)
 		qsort(all, n, sizeof(*all), by_id);
-	for (size_t i = 0; i < n && st == ST_OK; i++) {
-		st = spool_envelope(sc->s, &all[i]->at, &env);
-		if (st == ST_OK)
-			st = found(arg, all[i]->id, &all[i]->at, env);
-	}
+	for (size_t i = 0; i < n && st == ST_OK; i++)
+		st = tell_one(sc, all[i], &progress, found, arg);
+	buf_free(&progress);
 	free(all);
 	return st;
+}
+
+/* Ids that stood in a file that was cut, or in a spool that is gone, must not
+ * come again: a room would take the letter for one that it has.  Neither by
+ * the clock nor by what is left are they ever near those of another opening. */
+static uint64_t ids_from(uint64_t seen)
+{
+	uint64_t by_clock = (uint64_t)(clock_wall() / 1000) << OPENING_BITS;
+	uint64_t beyond = seen + (1ull << OPENING_BITS);
+
+	return by_clock > beyond ? by_clock : beyond;
 }
 
 static enum status open_all(struct spool *s, const char *folder, struct scan *sc)
@@ -231,6 +315,7 @@ static enum status open_all(struct spool *s, const char *folder, struct scan *sc
 	for (size_t i = 0; i < s->n_segments && st == ST_OK; i++)
 		if (s->segments[i].owed)
 			st = disk_flush(s->segments[i].fd);
+	s->next_id = ids_from(s->next_id);
 	/* A fresh segment: an old one's failed flush must not be trusted. */
 	if (st == ST_OK)
 		st = spool_new_segment(s);

@@ -14,12 +14,15 @@
 
 enum { LETTERS = 512, FRAME = 8192 };
 
-static enum status none(void *arg, uint64_t id, const struct spool_place *at, struct view envelope)
+static enum status none(void *arg, uint64_t id, const struct spool_place *at, struct view envelope,
+			const struct spool_place *progress_at, struct view progress)
 {
 	(void)arg;
 	(void)id;
 	(void)at;
 	(void)envelope;
+	(void)progress_at;
+	(void)progress;
 	return ST_CORRUPT;
 }
 

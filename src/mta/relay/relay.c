@@ -1,21 +1,24 @@
 #include "mta/relay/relay.h"
 
+#include "mta/relay/internal.h"
+
 #include "base/log.h"
-#include "role/role.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-struct relay {
-	struct role_process proc;
-	struct channel warden, queue, names;
-};
+/* How long attempts may go on once we are asked to stop; the parent waits a
+ * little longer. */
+enum { LAST_CALL_MS = 8000 };
 
 static void peer_says(struct channel *ch, struct record *rec)
 {
-	(void)ch;
-	if (rec->fd >= 0)
+	struct relay *r = ch->owner;
+
+	if (rec->type == REC_attempt && ch == &r->queue)
+		attempt_begin(r, rec);
+	else if (rec->fd >= 0)
 		close(rec->fd);
 }
 
@@ -55,21 +58,77 @@ static void parent_says(struct role_process *p, struct record *rec)
 		log_event(LOG_ERROR_, "channel", "%s", "");
 }
 
+/* ---- the end ---- */
+
+static void last_call(struct timer *t)
+{
+	struct relay *r = (struct relay *)((char *)t - offsetof(struct relay, last_call));
+
+	/* The queue takes them for given up, and asks again. */
+	if (r->running)
+		log_event(LOG_WARN_, "given-up", "attempts=%zu", r->running);
+	loop_stop(r->proc.loop);
+}
+
+void relay_attempt_ended(struct relay *r)
+{
+	if (r->proc.stopping && r->running == 0 && loop_timer(r->proc.loop, &r->last_call, 0) != ST_OK)
+		loop_stop(r->proc.loop);
+}
+
+static void stop(struct role_process *p)
+{
+	struct relay *r = (struct relay *)((char *)p - offsetof(struct relay, proc));
+	uint64_t ms = r->running ? LAST_CALL_MS : 0;
+
+	pool_clear(r);
+	if (loop_timer(p->loop, &r->last_call, clock_steady() + ms) != ST_OK)
+		loop_stop(p->loop);
+}
+
+/* ---- the beginning ---- */
+
+static void begin_tls(struct relay *r)
+{
+	const char *authorities = r->proc.conf.relay_authorities;
+	enum status st = tls_client_new(authorities, &r->tls);
+
+	if (st == ST_MISSING) {
+		log_event(LOG_WARN_, "no-authorities", "file=\"%s\" why=\"no certificate authority is trusted\"", authorities);
+		st = tls_client_new("", &r->tls);
+	}
+	if (st != ST_OK) {
+		log_event(LOG_ERROR_, "tls", "why=\"%s\"", status_name(st));
+		exit(1);
+	}
+}
+
+static void begin_credentials(struct relay *r)
+{
+	const char *path = r->proc.conf.relay_credentials;
+	enum status st = path[0] ? credentials_load(path, &r->credentials) : ST_OK;
+
+	if (st != ST_OK)
+		log_event(LOG_ERROR_, "credentials", "file=\"%s\" why=\"%s\"", path,
+			  st == ST_DENIED ? "others can read it; chmod 0600" : status_name(st));
+}
+
 int relay_main(void)
 {
 	struct relay *r = calloc(1, sizeof *r);
-	char folder[4096];
 
 	if (r == NULL)
 		return 1;
 	r->proc.parent.watch.fd = r->warden.watch.fd = r->queue.watch.fd = r->names.watch.fd = -1;
+	r->last_call.fire = last_call;
 	role_begin(&r->proc, ROLE_RELAY);
 	r->proc.receive = parent_says;
-	snprintf(folder, sizeof folder, "%s/relay", r->proc.conf.dir);
-	role_lock_in(&r->proc, &(struct sandbox){
-				       .calls = SANDBOX_CONNECT | SANDBOX_FILES | SANDBOX_MEMFD,
-				       .writable = { folder },
-			       });
+	r->proc.stop = stop;
+	dns_over_channel(&r->dns, &r->names);
+	hosts_learn_own(r);
+	begin_tls(r);
+	begin_credentials(r);
+	role_lock_in(&r->proc);
 	role_run(&r->proc);
 	return 0;
 }

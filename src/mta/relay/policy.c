@@ -1,0 +1,202 @@
+#include "mta/relay/policy.h"
+
+#include "wire/rdata.h"
+
+#include <stdio.h>
+
+enum { TLSA_MAX = 32 };	/* records of one host that are looked at */
+
+/* ---- TLSA records ---- */
+
+size_t policy_usable(const struct policy_source *s, struct dns_tlsa *records, size_t n)
+{
+	size_t usable = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if ((records[i].usage == 2 || records[i].usage == 3) && tlsa_is_usable(s->tls, &records[i]))
+			records[usable++] = records[i];
+	return usable;
+}
+
+enum found { FOUND_NONE, FOUND_SOME, FOUND_TROUBLE };
+
+/* What _port._tcp.name has. */
+static enum status ask_tlsa(const struct policy_source *s, struct view name, uint16_t port, struct arena *a,
+			    struct dns_answer *ret, enum found *ret_found)
+{
+	struct buf text = BUF(DNS_NAME_MAX + 32);
+	enum status st;
+
+	buf_putf(&text, "_%u._tcp.%.*s", port, VIEW_ARG(name));
+	st = buf_status(&text);
+	if (st == ST_OK)
+		st = dns_ask(s->resolver, arena_copy(a, buf_view(&text)), DNS_TLSA, a, ret);
+	buf_free(&text);
+	if (st != ST_OK)
+		return st;
+	/* Only a secure answer says anything (RFC 7672 2.1). */
+	if (ret->outcome == DNS_FOUND)
+		*ret_found = ret->secure ? FOUND_SOME : FOUND_NONE;
+	else
+		*ret_found = dns_is_absent(ret) ? FOUND_NONE : FOUND_TROUBLE;
+	return ST_OK;
+}
+
+static enum status take_records(const struct dns_answer *answer, struct arena *a, struct dns_tlsa **ret, size_t *ret_n)
+{
+	size_t n = 0;
+
+	*ret = arena_array(a, answer->n, sizeof **ret);
+	if (*ret == NULL)
+		return arena_status(a);
+	for (size_t i = 0; i < answer->n && n < TLSA_MAX; i++)
+		n += dns_read_tlsa(answer->rdata[i], &(*ret)[n]) == ST_OK;
+	*ret_n = n;
+	return ST_OK;
+}
+
+static struct view not_now(struct arena *a, struct view name, const struct dns_answer *answer)
+{
+	struct buf text = BUF(512);
+	struct view v;
+
+	buf_putf(&text, "the TLSA records of %.*s cannot be had: %s %.*s", VIEW_ARG(name),
+		 answer->outcome == DNS_BOGUS ? "DNSSEC says that the answer is false" : "DNS gave no answer",
+		 VIEW_ARG(view_head(answer->why, 200)));
+	v = arena_copy(a, buf_view(&text));
+	buf_free(&text);
+	return v;
+}
+
+static enum status by_records(const struct policy_source *s, const struct dns_answer *answer, struct view base,
+			      struct view other, struct view site, struct arena *a, struct tls_policy *ret)
+{
+	struct view *names = arena_array(a, 3, sizeof *names);
+	struct dns_tlsa *records;
+	size_t n = 0;
+	enum status st = take_records(answer, a, &records, &n);
+
+	if (st != ST_OK || names == NULL)
+		return st != ST_OK ? st : arena_status(a);
+	n = policy_usable(s, records, n);
+	ret->by = "DANE";
+	ret->level = n ? TLS_VERIFIED : TLS_ENCRYPTED;
+	/* 3.2.2: the base, the next-hop domain, and the MX's own name. */
+	names[0] = base;
+	names[1] = site;
+	names[2] = other;
+	ret->trust = (struct tls_trust){
+		.how = n ? TLS_VERIFY_DANE : TLS_VERIFY_NONE, .server_name = base, .names = names,
+		.n_names = 3, .records = records, .n_records = n,
+	};
+	return ST_OK;
+}
+
+/* DANE: *ret_decided where DNSSEC has something to say. */
+static enum status by_dane(const struct policy_source *s, const struct tlsa_base *host, struct view site,
+			   struct arena *a, struct tls_policy *ret, bool *ret_decided)
+{
+	/* 2.2.2: first behind the aliases, then where the aliases begin. */
+	const struct view bases[2] = { host->canonical, host->name };
+	size_t n = view_eq(host->canonical, host->name) ? 1 : 2;
+
+	*ret_decided = false;
+	if (!host->secure)
+		return ST_OK;
+	for (size_t i = 0; i < n; i++) {
+		struct dns_answer answer;
+		enum found found;
+		enum status st = ask_tlsa(s, bases[i], host->port, a, &answer, &found);
+
+		if (st != ST_OK)
+			return st;
+		if (found == FOUND_NONE)
+			continue;
+		*ret_decided = true;
+		if (found == FOUND_SOME)
+			return by_records(s, &answer, bases[i], bases[n - 1 - i], site, a, ret);
+		ret->level = TLS_NOT_NOW;
+		ret->by = "DANE";
+		ret->why = not_now(a, bases[i], &answer);
+		return ST_OK;
+	}
+	return ST_OK;
+}
+
+/* ---- all together ---- */
+
+struct site_policy policy_of_site(const struct policy_source *s, struct view site, struct arena *a)
+{
+	(void)s;
+	(void)site;
+	(void)a;
+	return (struct site_policy){ 0 };
+}
+
+/* The name must stand in a certificate of an authority. */
+static void by_authority(struct view name, struct arena *a, struct tls_policy *ret)
+{
+	struct view *names = arena_array(a, 1, sizeof *names);
+
+	ret->level = TLS_VERIFIED;
+	if (names)
+		names[0] = name;
+	ret->trust = (struct tls_trust){
+		.how = TLS_VERIFY_PKIX, .server_name = name, .names = names, .n_names = names != NULL,
+	};
+}
+
+/* RFC 8689 4.2.1: which host it is must be known for sure, and it must prove
+ * its name. */
+static void demand(struct view name, bool mx_secure, struct arena *a, struct tls_policy *p)
+{
+	if (p->level == TLS_NOT_NOW)
+		return;
+	p->require_tls = true;
+	if (p->level == TLS_VERIFIED)
+		return;
+	p->by = "REQUIRETLS";
+	if (mx_secure && name.n) {
+		by_authority(name, a, p);
+	} else {
+		p->level = TLS_NEVER;
+		p->why = VIEW("REQUIRETLS, but nothing says for sure which host this is");
+	}
+}
+
+enum status policy_of_host(const struct policy_source *s, const struct site_policy *of_site, struct view site,
+			   bool mx_secure, const struct tlsa_base *host, const struct tls_wish *wish, struct arena *a,
+			   struct tls_policy *ret)
+{
+	struct tls_policy p = { .by = "none" };
+	bool decided;
+	enum status st;
+
+	(void)of_site;
+	p.trust.server_name = host->name;
+	/* The sender would rather have it delivered (8689 4.3); not where he also
+	 * asked for REQUIRETLS. */
+	if (wish->relax && !wish->require) {
+		p.by = "TLS-Required: No";
+		*ret = p;
+		return ST_OK;
+	}
+	st = by_dane(s, host, site, a, &p, &decided);
+	if (st == ST_OK && wish->require)
+		demand(host->name, mx_secure, a, &p);
+	if (st == ST_OK)
+		st = arena_status(a);
+	if (st == ST_OK)
+		*ret = p;
+	return st;
+}
+
+struct tls_policy policy_of_route(struct view host, bool must_verify, struct arena *a)
+{
+	struct tls_policy p = { .by = "route" };
+
+	p.trust.server_name = host;
+	if (must_verify)
+		by_authority(host, a, &p);
+	return p;
+}
