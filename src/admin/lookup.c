@@ -129,7 +129,11 @@ static json_t *chain_of(struct looker *l, const char *name)
 			at--;
 		while (at > name && at[-1] != '.');
 		word = security_at(l, at);
-		if (word)
+		/* A name within a zone that is bogus is no zone of its own. */
+		if (word && strcmp(word, "bogus") == 0 && json_array_size(chain))
+			json_object_set_new(json_array_get(chain, json_array_size(chain) - 1), "security",
+					    json_string(word));
+		else if (word)
 			json_array_append_new(chain, json_pack("{s:s, s:s}", "zone", at, "security", word));
 		if (word && strcmp(word, "signed") != 0)
 			break;

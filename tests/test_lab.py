@@ -1,0 +1,160 @@
+"""waxwing lab: three mail domains with DNS of their own; what breaks, and what is then seen."""
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+from conftest import WAXWING
+
+
+class Lab:
+    def __init__(self):
+        self.top = tempfile.mkdtemp(prefix="waxwing-lab-")
+        os.chmod(self.top, 0o711)
+        self.dir = os.path.join(self.top, "lab")
+
+    def run(self, *words, check=True, json_out=True, dir=None):
+        p = subprocess.run([WAXWING, *words, "--dir", dir or self.dir] + (["--json"] if json_out else []),
+                           text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           timeout=120)
+        if check:
+            assert p.returncode == 0, f"{words}: {p.stdout}{p.stderr}"
+        return json.loads(p.stdout) if json_out and p.stdout else p
+
+    def status(self):
+        return {r["domain"]: r for r in self.run("lab", "status")}
+
+    def place(self, domain):
+        return os.path.join(self.dir, domain)
+
+    def ask(self, name, kind="MX", by="bar.com"):
+        """What the server of that domain hears of DNS."""
+        return self.run("lookup", name, kind, dir=self.place(by), check=False)
+
+    def end(self):
+        if os.path.exists(os.path.join(self.dir, "lab.json")):
+            self.run("lab", "down", "--purge", json_out=False)
+        shutil.rmtree(self.top, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def lab():
+    one = Lab()
+    try:
+        one.run("lab", "up")
+        yield one
+    finally:
+        one.end()
+
+
+@pytest.fixture
+def whole(lab):
+    """The lab with nothing broken, also afterwards."""
+    yield lab
+    lab.run("lab", "mend")
+
+
+def tlsa(lab, domain):
+    return lab.ask(f"_2525._tcp.mail.{domain}", "TLSA")
+
+
+def test_three_hosts_and_dns_are_up(whole):
+    rows = whole.status()
+    assert set(rows) == {"(DNS)", "foo.com", "bar.com", "insecure.example"}
+    assert all(r["up"] and r["pid"] for r in rows.values())
+    assert len({r["address"] for r in rows.values()}) == 4
+    assert all(r.get("broken", []) == [] for r in rows.values())
+
+
+def test_dns_is_signed_but_for_the_old_host(whole):
+    for domain, secure in (("foo.com", True), ("bar.com", True), ("insecure.example", False)):
+        a = whole.ask(domain)
+        assert (a["outcome"], a["secure"], a["records"]) == ("found", secure, [f"10 mail.{domain}."])
+        address = whole.ask(f"mail.{domain}", "A")["records"][0]
+        assert address == whole.status()[domain]["address"]
+        assert whole.ask(address, "PTR")["records"] == [f"mail.{domain}."]
+    assert tlsa(whole, "insecure.example")["outcome"] == "no-name"
+
+
+def test_tlsa_is_that_of_the_certificate(whole):
+    for domain in ("foo.com", "bar.com"):
+        a = tlsa(whole, domain)
+        pem = os.path.join(whole.place(domain), "keys/tls.pem")
+        key = subprocess.run(["openssl", "x509", "-in", pem, "-noout", "-pubkey"], stdout=subprocess.PIPE).stdout
+        der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=key,
+                             stdout=subprocess.PIPE).stdout
+        digest = subprocess.run(["openssl", "dgst", "-sha256", "-r"], input=der, stdout=subprocess.PIPE).stdout
+        assert a["secure"] and a["records"] == ["3 1 1 " + digest.decode().split()[0]]
+
+
+def seen(lab):
+    """What bar.com sees of foo.com: outcome and security of MX, and TLSA."""
+    a, t = lab.ask("foo.com"), tlsa(lab, "foo.com")
+    return a["outcome"], a["secure"], a["records"], t["records"]
+
+
+@pytest.mark.parametrize("what", ["dnssec", "unsigned", "mx", "null-mx", "gone", "dns", "dane", "tlsa-rollover"])
+def test_each_break_is_seen_in_dns_and_mended(whole, what):
+    before = seen(whole)
+    assert before[:3] == ("found", True, ["10 mail.foo.com."])
+    said = whole.run("lab", "break", what)
+    assert said["what"] == what and said["so"] and whole.status()["foo.com"]["broken"] == [what]
+    outcome, secure, records, fits = seen(whole)
+    expected = {
+        "dnssec": ("bogus", False, [], []), "unsigned": ("found", False, before[2], before[3]),
+        "mx": ("found", True, ["10 nowhere.foo.com."], before[3]), "null-mx": ("found", True, ["0 ."], before[3]),
+        "gone": ("no-name", True, [], []), "dns": ("failed", False, [], []),
+        "dane": ("found", True, before[2], ["3 1 1 " + "0" * 64]),
+        # DNS says what it said; it is the host's key that is another.
+        "tlsa-rollover": before,
+    }
+    assert (outcome, secure, records, fits) == expected[what]
+    # Its neighbour does not suffer, but from silence.
+    assert whole.ask("bar.com", by="foo.com")["outcome"] == ("failed" if what == "dns" else "found")
+    whole.run("lab", "mend", what)
+    after = seen(whole)
+    assert after[:3] == before[:3] and (after[3] == before[3]) == (what != "tlsa-rollover")
+    assert whole.status()["foo.com"]["broken"] == []
+
+
+def test_what_is_broken_outlasts_the_lab(whole):
+    whole.run("lab", "break", "host")
+    whole.run("lab", "break", "null-mx", "bar.com")
+    assert not whole.status()["foo.com"]["up"]
+    pids = {r["pid"] for r in whole.status().values() if r["pid"]}
+    whole.run("lab", "down", json_out=False)
+    assert not any(r["up"] for r in whole.status().values())
+    assert not [p for p in pids if alive(p)]
+    whole.run("lab", "up")
+    rows = whole.status()
+    assert not rows["foo.com"]["up"] and rows["bar.com"]["broken"] == ["null-mx"]
+    assert whole.ask("bar.com", by="bar.com")["records"] == ["0 ."]
+    whole.run("lab", "mend", "all")
+    assert whole.status()["foo.com"]["up"]
+
+
+def alive(pid):
+    try:
+        return "Z" not in open(f"/proc/{pid}/stat").read().split(")")[1].split()[0]
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("words,status", [
+    (("lab", "break", "nothing"), 2), (("lab", "break", "dane", "example.org"), 2),
+    (("lab", "break", "dane", "insecure.example"), 1), (("lab", "mend", "nothing"), 2),
+])
+def test_what_cannot_be_broken_is_said(whole, words, status):
+    p = subprocess.run([WAXWING, *words, "--dir", whole.dir], text=True, stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE)
+    assert p.returncode == status and p.stderr and not p.stdout
+
+
+def test_without_a_lab(tmp_path):
+    for words in (("lab", "status"), ("lab", "down"), ("lab", "break", "dane")):
+        p = subprocess.run([WAXWING, *words, "--dir", str(tmp_path)], text=True, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE)
+        assert p.returncode == 1 and "waxwing lab up" in p.stderr
