@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
+import time
 
 import pytest
 
@@ -158,3 +160,76 @@ def test_without_a_lab(tmp_path):
         p = subprocess.run([WAXWING, *words, "--dir", str(tmp_path)], text=True, stdout=subprocess.PIPE,
                            stderr=subprocess.PIPE)
         assert p.returncode == 1 and "waxwing lab up" in p.stderr
+
+
+# ---- letters ----
+
+class Watch:
+    """lab watch --json, in the background."""
+
+    def __init__(self, lab, *options):
+        self.process = subprocess.Popen([WAXWING, "lab", "watch", "--json", *options, "--dir", lab.dir], text=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    def until(self, text):
+        """All turns up to the one with that text."""
+        turns = []
+        for line in self.process.stdout:
+            turns.append(json.loads(line))
+            if text in turns[-1]["text"]:
+                return turns
+        raise AssertionError(f"no {text!r} in {turns}")
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait(20)
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def watch(lab):
+    made = []
+
+    def begin(*options):
+        made.append(Watch(lab, *options))
+        return made[-1]
+
+    yield begin
+    for one in made:
+        one.end()
+
+
+def test_a_letter_within_a_domain(whole):
+    s = whole.run("lab", "send", "--from", "Jones@foo.com", "--to", "Brown@foo.com")
+    assert s["outcome"] == "delivered" and s["id"] and not s["there"] and s["dns"] == [] and s["verdict"] is None
+
+
+@pytest.mark.parametrize("sender,recipient,status,word", [
+    ("Jones@foo.com", "Nobody@foo.com", 1, "550"), ("x@elsewhere.example", "Jones@foo.com", 2, "--from"),
+    ("Jones@foo.com", "Jones", 2, "--to"), ("Nobody@foo.com", "Jones@foo.com", 1, "535"),
+])
+def test_letters_that_cannot_begin(whole, sender, recipient, status, word):
+    p = subprocess.run([WAXWING, "lab", "send", "--from", sender, "--to", recipient, "--dir", whole.dir], text=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert p.returncode == status and word in p.stderr, p.stderr
+
+
+def test_watch_shows_the_dialog_with_its_layers(whole, watch):
+    w = watch()
+    end = time.monotonic() + 30
+    turns = []
+    # It begins at the end of the logs: letters are sent until it sees one.
+    threading.Thread(target=lambda: turns.extend(w.until("end of the connection")), daemon=True).start()
+    while not turns:
+        assert time.monotonic() < end
+        whole.run("lab", "send", "--from", "Jones@foo.com", "--to", "Brown@foo.com")
+        time.sleep(0.1)
+    first = turns[0]
+    assert (first["layer"], first["by"], first["client"], first["host"]) == ("TCP", "*", "a mail program", "foo.com")
+    assert [t["layer"] for t in turns[:3]] == ["TCP", "TLS", "SMTP"]
+    said = {t["by"]: [x["text"] for x in turns if x["by"] == t["by"]] for t in turns}
+    assert "MAIL FROM:<Jones@foo.com>" in said["C"] and "AUTH PLAIN" in said["C"]
+    assert any(x.startswith("250 2.0.0 OK id=") for x in said["S"])
+    assert all(t.get("explanation") for t in turns), [t for t in turns if not t.get("explanation")]
+    assert all(t["tls"] for t in turns if t["by"] != "*")
+    assert "secret" not in " ".join(t["text"] for t in turns) and "Blah" not in json.dumps(turns)

@@ -71,6 +71,9 @@ enum status instance_configure(const struct lab *l, const struct lab_place *p)
 	put_setting(&c, "dns.forwarders", "%s:%d", lab_address(l, 1, dns), LAB_DNS_PORT);
 	put_setting(&c, "dns.trust_anchor", "%s", lab_path(l, path, "dns/anchor"));
 	put_setting(&c, "dns.timeout", "3s");
+	put_setting(&c, "relay.port", "%d", LAB_SMTP_PORT);
+	put_setting(&c, "relay.source4", "%s", address);
+	put_setting(&c, "relay.ipv6", "no");
 	put_setting(&c, "log.dialog", "yes");
 	buf_puts(&c.text, "};\n");
 	st = lab_write(lab_path(l, path, "%s/waxwing.conf", p->domain), &c.text);

@@ -86,7 +86,7 @@ static enum status run_knot(const struct lab *l, const char *program, const char
 	return st;
 }
 
-/* The line of "keymgr ZONE ds" with a SHA-256 digest (RFC 4509), without the name. */
+/* The line of "keymgr ZONE ds" with a SHA-256 digest, without the name. */
 static struct view sha256_line(struct view text)
 {
 	while (text.n) {
