@@ -233,3 +233,34 @@ def test_watch_shows_the_dialog_with_its_layers(whole, watch):
     assert all(t.get("explanation") for t in turns), [t for t in turns if not t.get("explanation")]
     assert all(t["tls"] for t in turns if t["by"] != "*")
     assert "secret" not in " ".join(t["text"] for t in turns) and "Blah" not in json.dumps(turns)
+
+
+def test_the_lab_needs_no_root():
+    """By a plain user, in his home; skipped where he cannot reach the program."""
+    if os.geteuid() != 0:
+        pytest.skip("all of this file was by a plain user")
+    home = tempfile.mkdtemp(prefix="waxwing-lab-home-")
+    os.chown(home, 65534, 65534)
+    os.chmod(home, 0o755)
+
+    def run(*words):
+        return subprocess.run([WAXWING, "lab", *words], text=True, user=65534, group=65534, extra_groups=[], cwd="/",
+                              env={"HOME": home, "PATH": "/usr/bin:/bin"}, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+
+    try:
+        up = run("up", "--json")
+    except PermissionError:
+        shutil.rmtree(home)
+        pytest.skip("another user cannot reach the program")
+    try:
+        assert up.returncode == 0, up.stderr
+        rows = json.loads(up.stdout)
+        assert all(r["up"] for r in rows)
+        assert {os.stat(f"/proc/{r['pid']}").st_uid for r in rows} == {65534}
+        sent = run("send", "--json", "--from", "Jones@foo.com", "--to", "Brown@foo.com")
+        assert json.loads(sent.stdout)["outcome"] == "delivered", sent.stderr
+    finally:
+        down = run("down", "--purge")
+        shutil.rmtree(home, ignore_errors=True)
+    assert down.returncode == 0, down.stderr
