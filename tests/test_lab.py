@@ -155,6 +155,15 @@ def test_what_cannot_be_broken_is_said(whole, words, status):
     assert p.returncode == status and p.stderr and not p.stdout
 
 
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    for words in (("lab", "up"), ("lab", "down", "--purge")):
+        p = subprocess.run([WAXWING, *words, "--dir", str(tmp_path)], text=True, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE)
+        assert p.returncode == 1 and p.stderr
+        assert os.listdir(tmp_path) == ["mine"]
+
+
 def test_without_a_lab(tmp_path):
     for words in (("lab", "status"), ("lab", "down"), ("lab", "break", "dane")):
         p = subprocess.run([WAXWING, *words, "--dir", str(tmp_path)], text=True, stdout=subprocess.PIPE,

@@ -200,7 +200,10 @@ static void print_dns(const json_t *all)
 	}
 }
 
-static void print_turns(const struct story *s, const struct lab_place *p, const char *id, bool explain)
+/* All turns of the session in which that host got the letter. */
+static void each_turn(const struct story *s, const struct lab_place *p, const char *id,
+		      void (*turn)(void *arg, struct lab_sessions *all, const struct lab_turn *t, struct view time),
+		      void *arg)
 {
 	struct lab_sessions *sessions = lab_sessions_new(s->lab);
 	char sid[ID_MAX];
@@ -214,32 +217,22 @@ static void print_turns(const struct story *s, const struct lab_place *p, const 
 
 		if (sessions == NULL || !line_of(one, p, &l) || !lab_turn_of(sessions, p, &l, sid, &t))
 			continue;
-		lab_turn_print(sessions, &t, l.at, explain);
+		turn(arg, sessions, &t, l.at);
 		buf_free(&t.text);
 	}
 	lab_sessions_free(sessions);
 }
 
-static json_t *turns_json(const struct story *s, const struct lab_place *p, const char *id)
+static void print_turn(void *arg, struct lab_sessions *all, const struct lab_turn *t, struct view time)
 {
-	struct lab_sessions *sessions = lab_sessions_new(s->lab);
-	json_t *all = json_array();
-	char sid[ID_MAX];
-	const json_t *one;
-	struct log_line l;
-	size_t i;
+	(void)arg;
+	lab_turn_print(all, t, time, true);
+}
 
-	snprintf(sid, sizeof sid, "%.*s", (int)strcspn(id, "."), id);
-	json_array_foreach(s->lines, i, one) {
-		struct lab_turn t;
-
-		if (sessions == NULL || !line_of(one, p, &l) || !lab_turn_of(sessions, p, &l, sid, &t))
-			continue;
-		json_array_append_new(all, lab_turn_json(&t, l.at));
-		buf_free(&t.text);
-	}
-	lab_sessions_free(sessions);
-	return all;
+static void add_turn(void *arg, struct lab_sessions *all, const struct lab_turn *t, struct view time)
+{
+	(void)all;
+	json_array_append_new(arg, lab_turn_json(t, time));
 }
 
 static void print_story(const struct story *s, const struct invocation *in)
@@ -260,7 +253,7 @@ static void print_story(const struct story *s, const struct invocation *in)
 	       verdict ? "." : "");
 	if (in->given[OPTION_explain] && s->there[0]) {
 		putchar('\n');
-		print_turns(s, s->to, s->there, true);
+		each_turn(s, s->to, s->there, print_turn, NULL);
 	}
 	json_decref(dns);
 }
@@ -268,6 +261,7 @@ static void print_story(const struct story *s, const struct invocation *in)
 static void print_json_story(const struct story *s)
 {
 	const char *verdict = verdict_on(s);
+	json_t *dialog = json_array();
 	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", s->id, "there", s->there, "from", s->sender, "to",
 			      s->recipient, "outcome", outcomes[s->outcome].name);
 
@@ -275,7 +269,9 @@ static void print_json_story(const struct story *s)
 	json_object_set_new(o, "says", json_text(buf_view(&s->says)));
 	json_object_set_new(o, "verdict", verdict ? json_string(verdict) : json_null());
 	json_object_set_new(o, "dns", dns_of(s));
-	json_object_set_new(o, "dialog", s->there[0] ? turns_json(s, s->to, s->there) : json_array());
+	if (s->there[0])
+		each_turn(s, s->to, s->there, add_turn, dialog);
+	json_object_set_new(o, "dialog", dialog);
 	json_dumpf(o, stdout, JSON_COMPACT);
 	putchar('\n');
 	json_decref(o);

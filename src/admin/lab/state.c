@@ -4,6 +4,7 @@
 #include "admin/tell.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -97,6 +98,20 @@ static enum status make_absolute(struct lab *l)
 	return n > 0 && (size_t)n < sizeof l->dir ? ST_OK : ST_MISSING;
 }
 
+/* Somebody may have edited it. */
+static bool is_sound(const struct lab *l)
+{
+	const json_t *one;
+	size_t i;
+
+	if (!json_is_array(l->broken) || l->net < NET_FIRST || l->net > NET_LAST)
+		return false;
+	json_array_foreach(l->broken, i, one)
+		if (!json_is_string(json_object_get(one, "what")) || !json_is_string(json_object_get(one, "domain")))
+			return false;
+	return true;
+}
+
 static enum status read_state(struct lab *l)
 {
 	char path[LAB_PATH];
@@ -109,7 +124,7 @@ static enum status read_state(struct lab *l)
 	json_decref(l->broken);
 	l->broken = json_incref(json_object_get(state, "broken"));
 	json_decref(state);
-	return json_is_array(l->broken) && l->net >= NET_FIRST && l->net <= NET_LAST ? ST_OK : ST_SYNTAX;
+	return is_sound(l) ? ST_OK : ST_SYNTAX;
 }
 
 enum status lab_save(const struct lab *l)
@@ -158,6 +173,21 @@ bool lab_is_broken(const struct lab *l, const char *what, const char *domain)
 		    strcmp(json_string_value(json_object_get(one, "domain")), domain) == 0)
 			return true;
 	return false;
+}
+
+/* Nothing of somebody's own may lie in a folder that `lab down --purge`
+ * removes. */
+static bool is_empty(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	int n = 0;
+
+	while (d && (e = readdir(d)) != NULL)
+		n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+	if (d)
+		closedir(d);
+	return d && n == 0;
 }
 
 /* ---- the network ---- */
@@ -219,6 +249,10 @@ enum status lab_make(const struct invocation *in, struct lab *ret)
 		return ST_OK;
 	json_decref(ret->broken);
 	ret->broken = json_array();
+	if (!is_empty(ret->dir)) {
+		tell("%s has something in it, but no lab; choose another folder", ret->dir);
+		return ST_EXISTS;
+	}
 	st = choose_net(ret);
 	return st == ST_OK ? lab_save(ret) : st;
 }
