@@ -115,7 +115,8 @@ size_t lab_tails_poll(struct lab_tails *t,
 	for (size_t i = 0; i < t->n; i++)
 		read_new(t, &t->tails[i]);
 	n = t->n_lines;
-	qsort(t->lines, n, sizeof *t->lines, by_time);
+	if (n)
+		qsort(t->lines, n, sizeof *t->lines, by_time);
 	for (size_t i = 0; i < n; i++) {
 		struct log_line l;
 
