@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { ENDED_TEXT = 200 };
+enum { ENDED_TEXT = 200, ANSWER_HEAD = 1024, RESULT_HEAD = 300 };
 
 /* ---- answers ---- */
 
@@ -48,6 +48,8 @@ static void log_answer(const struct attempt *a, uint32_t i)
 static void answer_queue(struct attempt *a)
 {
 	struct buf results = BUF(RECORD_MAX), b = BUF(RECORD_MAX);
+	/* All must fit into one record, whatever the hosts have said. */
+	size_t share = (RECORD_MAX - ANSWER_HEAD) / a->n, text = share > RESULT_HEAD ? share - RESULT_HEAD : 0;
 
 	for (uint32_t i = 0; i < a->n; i++) {
 		const struct answer *w = &a->answers[i];
@@ -56,7 +58,8 @@ static void answer_queue(struct attempt *a)
 		attempt_result_put(&results, &(struct attempt_result){
 						     .recipient = a->wanted[i], .verdict = w->verdict, .dsn = w->dsn,
 						     .site = w->site && w->verdict == VERDICT_LATER, .code = w->code,
-						     .status = w->status, .text = w->text, .host = w->host });
+						     .status = w->status, .text = view_head(w->text, text),
+						     .host = w->host });
 	}
 	rec_put_attempted(&b, 0, a->env.sid,
 			  &(struct rec_attempted){ a->id, buf_view(&results), buf_view(&a->how) });
