@@ -1,9 +1,13 @@
 #include "mta/relay/memory.h"
 
+#include "base/disk.h"
 #include "sql/sql.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 /* How often the same is written again. */
 enum { FRESH_MS = 86400000 };
@@ -39,19 +43,32 @@ static enum status prepare(struct memory *m)
 	return st;
 }
 
+/* Several relays make it at once at the first start: one after another. */
+static enum status open_locked(struct memory *m, const char *folder)
+{
+	char path[4096];
+	int dir;
+	enum status st = disk_open(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY, 0, &dir);
+
+	if (st != ST_OK)
+		return st;
+	snprintf(path, sizeof path, "%s/memory.db", folder);
+	st = flock(dir, LOCK_EX) == 0 ? sql_open(&sql_sqlite, path, SQL_DURABLE, &m->db) : ST_IO;
+	if (st == ST_OK)
+		st = prepare(m);
+	close(dir);
+	return st;
+}
+
 enum status memory_open(const char *folder, wall_ms keep, struct memory **ret)
 {
 	struct memory *m = calloc(1, sizeof *m);
-	char path[4096];
 	enum status st;
 
 	if (m == NULL)
 		return ST_NOMEM;
 	m->most = keep;
-	snprintf(path, sizeof path, "%s/memory.db", folder);
-	st = sql_open(&sql_sqlite, path, SQL_DERIVED, &m->db);
-	if (st == ST_OK)
-		st = prepare(m);
+	st = open_locked(m, folder);
 	if (st != ST_OK) {
 		memory_close(m);
 		return st;
