@@ -1,6 +1,7 @@
 """waxwing lab: three mail domains with DNS of their own; what breaks, and what is then seen."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -221,6 +222,76 @@ def test_letters_that_cannot_begin(whole, sender, recipient, status, word):
     p = subprocess.run([WAXWING, "lab", "send", "--from", sender, "--to", recipient, "--dir", whole.dir], text=True,
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert p.returncode == status and word in p.stderr, p.stderr
+
+
+def test_a_letter_over_dane(whole):
+    s = whole.run("lab", "send")
+    assert s["outcome"] == "delivered" and (s["from"], s["to"]) == ("Smith@bar.com", "Jones@foo.com")
+    assert "TLSv1.3" in s["how"] and "DANE-EE verified" in s["how"] and "DANE" in s["verdict"]
+    assert [(d["type"], d["outcome"], d["secure"]) for d in s["dns"]] == \
+        [("MX", "found", True), ("A", "found", True), ("TLSA", "found", True)]
+    said = [(t["by"], t["layer"], t["tls"], t["text"]) for t in s["dialog"]]
+    assert said[0] == ("*", "TCP", False, "connection for smtp") and ("C", "SMTP", False, "STARTTLS") in said
+    # Nothing of the envelope was said before TLS.
+    assert all(tls for by, _, tls, text in said if text.startswith(("MAIL", "RCPT", "DATA", "BDAT")))
+    assert {t["client"] for t in s["dialog"] if t["client"]} == {"bar.com"}
+    assert said[-1][:2] == ("*", "message") or said[-1][3] == "end of the connection"
+
+
+def test_a_letter_to_the_old_host_and_back(whole):
+    s = whole.run("lab", "send", "--to", "Old@insecure.example")
+    assert s["outcome"] == "delivered" and "clear text" in s["how"] and "in clear" in s["verdict"]
+    assert not any(t["tls"] for t in s["dialog"])
+    # It has no TLS of its own to offer, but uses that of others.
+    s = whole.run("lab", "send", "--from", "Old@insecure.example")
+    assert s["outcome"] == "delivered" and "DANE-EE verified" in s["how"]
+
+
+def test_a_letter_to_nobody_comes_back(whole):
+    s = whole.run("lab", "send", "--to", "Green@foo.com", check=False)
+    assert s["outcome"] == "returned" and "5.1.1" in s["says"]
+
+
+# What is broken, what becomes of a letter, and a word of why.
+OUTCOMES = [
+    ("dane", "waits", "TLSA"), ("tlsa-rollover", "waits", "TLSA"), ("dnssec", "waits", "DNSSEC"),
+    ("starttls", "waits", "DANE asks for TLS"), ("dns", "waits", "timeout"), ("host", "waits", "refused"),
+    ("mx", "returned", "no address"), ("null-mx", "returned", "7505"), ("gone", "returned", "no domain"),
+    ("unsigned", "delivered", "not verified"),
+]
+
+
+@pytest.mark.parametrize("what,outcome,word", OUTCOMES)
+def test_each_break_has_its_outcome_and_nothing_is_lost(whole, what, outcome, word):
+    whole.run("lab", "break", what)
+    s = whole.run("lab", "send", check=False)
+    assert s["outcome"] == outcome and word in s["says"] + s["how"], s
+    whole.run("lab", "mend", what)
+    if outcome == "waits":
+        # It goes by itself once all is whole, and by the way that was asked for.
+        line = wait_line(whole, "bar.com", f"relayed .*id={re.escape(s['id'])} .*how=")
+        assert "DANE-EE verified" in line
+    if outcome == "returned":
+        wait_line(whole, "bar.com", "delivered .*to=Smith@bar.com")
+
+
+def test_without_proof_a_cut_starttls_costs_the_secrecy(whole):
+    """What DANE is for: without DNSSEC nobody notices."""
+    whole.run("lab", "break", "unsigned")
+    whole.run("lab", "break", "starttls")
+    s = whole.run("lab", "send")
+    assert s["outcome"] == "delivered" and "clear text" in s["how"] and "in clear" in s["verdict"]
+
+
+def wait_line(lab, domain, pattern):
+    end = time.monotonic() + 60
+    while True:
+        text = open(os.path.join(lab.place(domain), "log/waxwing.log"), errors="replace").read()
+        for line in reversed(text.split("\n")):
+            if re.search(pattern, line):
+                return line
+        assert time.monotonic() < end, f"{pattern}: {text[-3000:]}"
+        time.sleep(0.05)
 
 
 def test_watch_shows_the_dialog_with_its_layers(whole, watch):

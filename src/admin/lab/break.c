@@ -86,8 +86,14 @@ static enum status apply(struct lab *l, unsigned how, const struct lab_place *p)
 		st = instance_new_key(l, p);
 	if (st == ST_OK && how & IN_SETTINGS)
 		st = instance_configure(l, p);
-	if (st == ST_OK && how & (IN_SETTINGS | NEW_KEY))
+	if (st == ST_OK && how & IN_SETTINGS)
 		instance_reload(l, p);
+	/* Not by a reload: tickets of the old key would still be good, and a session that is
+	 * resumed shows no certificate (RFC 8446 2.2). */
+	if (st == ST_OK && how & NEW_KEY) {
+		instance_stop(l, p);
+		st = instance_start(l, p);
+	}
 	if (st == ST_OK && how & IN_PROCESS)
 		apply_process(l);
 	if (st == ST_OK && how & IN_DNS) {
@@ -206,6 +212,8 @@ static enum status mend(struct lab *l, const char *what, const struct lab_place 
 		if (how)
 			st = apply(l, how, p);
 	}
+	for (size_t i = 0; (p = lab_place(i)) != NULL && st == ST_OK; i++)
+		instance_flush_queue(l, p);
 	return st;
 }
 

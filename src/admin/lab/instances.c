@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TEXT_MAX = 64 * 1024, LOG_MAX = 64 * 1024 * 1024, WAIT_TRIES = 1000, WAIT_MS = 10 };
+enum { TEXT_MAX = 64 * 1024, WAIT_TRIES = 1000, WAIT_MS = 10 };
 
 /* ---- settings ---- */
 
@@ -51,6 +51,11 @@ static const struct {
 	{ "listen.pop3s", 2995 },
 };
 
+static bool offers_starttls(const struct lab *l, const struct lab_place *p)
+{
+	return p->modern && !lab_is_broken(l, "starttls", p->domain);
+}
+
 enum status instance_configure(const struct lab *l, const struct lab_place *p)
 {
 	struct conf_text c = { .text = BUF(TEXT_MAX) };
@@ -66,14 +71,17 @@ enum status instance_configure(const struct lab *l, const struct lab_place *p)
 		put_setting(&c, listeners[i].key, "%s:%d", address, listeners[i].port);
 	put_setting(&c, "listen.http", "%s", "");
 	put_setting(&c, "listen.https", "%s", "");
-	put_setting(&c, "smtp.starttls", "%s",
-		    p->modern && !lab_is_broken(l, "starttls", p->domain) ? "yes" : "no");
+	put_setting(&c, "smtp.starttls", "%s", offers_starttls(l, p) ? "yes" : "no");
 	put_setting(&c, "dns.forwarders", "%s:%d", lab_address(l, 1, dns), LAB_DNS_PORT);
 	put_setting(&c, "dns.trust_anchor", "%s", lab_path(l, path, "dns/anchor"));
 	put_setting(&c, "dns.timeout", "3s");
 	put_setting(&c, "relay.port", "%d", LAB_SMTP_PORT);
 	put_setting(&c, "relay.source4", "%s", address);
 	put_setting(&c, "relay.ipv6", "no");
+	put_setting(&c, "relay.connect_timeout", "5s");
+	/* Each letter looks anew: what was broken a moment ago is to be seen. */
+	put_setting(&c, "relay.idle", "0");
+	put_setting(&c, "queue.retry", "10s");
 	put_setting(&c, "log.dialog", "yes");
 	buf_puts(&c.text, "};\n");
 	st = lab_write(lab_path(l, path, "%s/waxwing.conf", p->domain), &c.text);
@@ -263,29 +271,14 @@ void instance_stop(const struct lab *l, const struct lab_place *p)
 	stop_pid(instance_pid(l, p));
 }
 
-static size_t reloads(const struct lab *l, const struct lab_place *p)
-{
-	struct buf text = BUF(LOG_MAX);
-	char path[LAB_PATH];
-	size_t n = 0;
-	const char *at;
-
-	(void)!read_text(lab_path(l, path, "%s/log/waxwing.log", p->domain), &text);
-	buf_putc(&text, '\0');
-	for (at = text.p; at && (at = strstr(at, " reload")) != NULL; at++)
-		n++;
-	buf_free(&text);
-	return n;
-}
-
+/* The parent has read them long before every door has heard of it. */
 void instance_reload(const struct lab *l, const struct lab_place *p)
 {
-	size_t before = reloads(l, p);
 	int pid = instance_pid(l, p);
 
 	if (pid == 0 || kill(pid, SIGHUP) != 0)
 		return;
-	for (int i = 0; i < WAIT_TRIES && reloads(l, p) == before; i++)
+	for (int i = 0; i < WAIT_TRIES && !lab_is_up_to_date(l, p, offers_starttls(l, p)); i++)
 		sleep_ms(WAIT_MS);
 }
 
@@ -304,4 +297,16 @@ void instance_forget_dns(const struct lab *l, const struct lab_place *p)
 		}
 		sleep_ms(WAIT_MS);
 	}
+}
+
+void instance_flush_queue(const struct lab *l, const struct lab_place *p)
+{
+	struct control_answer answer;
+	const struct lab_place *to;
+	char dir[LAB_PATH];
+
+	lab_path(l, dir, "%s", p->domain);
+	for (size_t i = 0; (to = lab_place(i)) != NULL; i++)
+		if (control_ask(dir, "queue-flush", to->domain, NULL, NULL, &answer) == ST_OK)
+			buf_free(&answer.text);
 }

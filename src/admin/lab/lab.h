@@ -124,11 +124,17 @@ int instance_pid(const struct lab *l, const struct lab_place *p);
 void instance_reload(const struct lab *l, const struct lab_place *p);
 /* What DNS said is forgotten. */
 void instance_forget_dns(const struct lab *l, const struct lab_place *p);
+/* What waits for the others is tried again now. */
+void instance_flush_queue(const struct lab *l, const struct lab_place *p);
 /* A new key and certificate. */
 enum status instance_new_key(const struct lab *l, const struct lab_place *p) MUST_USE;
 /* "3 1 1 HEX" of the certificate that it shows (RFC 6698 2.1), as DNS is to
  * say it; not after a new key that nobody has told DNS of. */
 enum status instance_published(const struct lab *l, const struct lab_place *p, struct buf *out) MUST_USE;
+
+/* Does it show the certificate that lies in its folder, and offer STARTTLS or
+ * not?  (submit.c) */
+bool lab_is_up_to_date(const struct lab *l, const struct lab_place *p, bool starttls);
 
 /* ---- what is broken (break.c) ---- */
 

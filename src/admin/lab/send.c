@@ -167,7 +167,10 @@ static json_t *dns_of(const struct story *s)
 static const char *verdict_on(const struct story *s)
 {
 	struct view how = buf_view(&s->how);
+	const char *before = memmem(how.p ? how.p : "", how.n, " (was", 5);
 
+	if (before)
+		how.n = (size_t)(before - how.p);
 	if (s->outcome != DELIVERED || s->from == s->to)
 		return NULL;
 	if (memmem(how.p ? how.p : "", how.n, "DANE", 4))

@@ -19,6 +19,7 @@ struct submission {
 	SSL_CTX *ctx;
 	BIO *bio;
 	struct buf line;	/* the last line of the last reply */
+	bool starttls;		/* one of its lines said so */
 };
 
 /* Line by line, because that is how replies end. */
@@ -39,10 +40,11 @@ static bool hear_line(struct submission *s)
 /* ST_DENIED: another reply than that. */
 static enum status hear(struct submission *s, const char *code)
 {
-	do
+	do {
 		if (!hear_line(s) || s->line.n < 3)
 			return ST_IO;
-	while (s->line.n > 3 && s->line.p[3] == '-');
+		s->starttls |= view_eq(view_skip(buf_view(&s->line), 4), VIEW("STARTTLS"));
+	} while (s->line.n > 3 && s->line.p[3] == '-');
 	return memcmp(s->line.p, code, 3) == 0 ? ST_OK : ST_DENIED;
 }
 
@@ -63,13 +65,26 @@ static enum status say(struct submission *s, const char *code, const char *fmt, 
 	return BIO_write(s->bio, line, n + 2) == n + 2 ? hear(s, code) : ST_IO;
 }
 
+static enum status greet(struct submission *s, const struct lab *l, const struct lab_place *p, int port)
+{
+	struct timeval patience = { TIMEOUT_S, 0 };
+	char address[LAB_ADDRESS], where[64];
+	int fd = -1;
+
+	snprintf(where, sizeof where, "%s:%d", lab_address(l, p->number, address), port);
+	BIO_set_conn_hostname(s->bio, where);
+	if (BIO_do_connect(s->bio) != 1)
+		return ST_IO;
+	if (BIO_get_fd(s->bio, &fd) >= 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	return hear(s, "220");
+}
+
 /* The host shows the certificate that the lab made for it, and no other. */
 static enum status reach(struct submission *s, const struct lab *l, const struct lab_place *p)
 {
-	struct timeval patience = { TIMEOUT_S, 0 };
-	char address[LAB_ADDRESS], where[64], pem[LAB_PATH];
+	char pem[LAB_PATH];
 	SSL *ssl = NULL;
-	int fd = -1;
 
 	s->ctx = SSL_CTX_new(TLS_client_method());
 	if (s->ctx == NULL ||
@@ -79,13 +94,28 @@ static enum status reach(struct submission *s, const struct lab *l, const struct
 	s->bio = BIO_new_ssl_connect(s->ctx);
 	if (s->bio == NULL || BIO_get_ssl(s->bio, &ssl) != 1 || SSL_set1_host(ssl, p->mail) != 1)
 		return ST_NOMEM;
-	snprintf(where, sizeof where, "%s:%d", lab_address(l, p->number, address), LAB_SUBMISSIONS_PORT);
-	BIO_set_conn_hostname(s->bio, where);
-	if (BIO_do_connect(s->bio) != 1)
-		return ST_IO;
-	if (BIO_get_fd(s->bio, &fd) >= 0)
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-	return hear(s, "220");
+	return greet(s, l, p, LAB_SUBMISSIONS_PORT);
+}
+
+static void hang_up(struct submission *s)
+{
+	BIO_free_all(s->bio);
+	SSL_CTX_free(s->ctx);
+	buf_free(&s->line);
+	ERR_clear_error();
+}
+
+bool lab_is_up_to_date(const struct lab *l, const struct lab_place *p, bool starttls)
+{
+	struct submission secure = { .line = BUF(LINE_MAX_OCTETS) }, clear = { .line = BUF(LINE_MAX_OCTETS) };
+	bool good = reach(&secure, l, p) == ST_OK;
+
+	clear.bio = BIO_new(BIO_s_connect());
+	good = good && clear.bio && greet(&clear, l, p, LAB_SMTP_PORT) == ST_OK &&
+	       say(&clear, "250", "EHLO probe.%s", p->domain) == ST_OK && clear.starttls == starttls;
+	hang_up(&secure);
+	hang_up(&clear);
+	return good;
 }
 
 /* AUTH PLAIN (RFC 4616). */
@@ -106,7 +136,7 @@ static enum status letter(struct submission *s, const char *from, const char *to
 	if (st == ST_OK)
 		st = say(s, "250",
 			 "From: %s\r\nTo: %s\r\nSubject: Blah\r\nDate: %s\r\nMessage-ID: <%llx.lab@%s>\r\n\r\n"
-			 "Blah blah blah...\r\n...etc. etc. etc.\r\n.",
+			 "Blah blah blah...\r\n....etc. etc. etc.\r\n.",
 			 from, to, clock_rfc5322(clock_wall(), date), (unsigned long long)clock_steady(),
 			 strchr(from, '@') + 1);
 	return st;
@@ -144,10 +174,9 @@ enum status lab_submit(const struct lab *l, const struct lab_place *p, const cha
 		buf_put(why, buf_view(&s.line));
 	else
 		buf_putf(why, "%s cannot be spoken with", p->mail);
-	if (st == ST_OK && say(&s, "221", "QUIT") != ST_OK)
-		ERR_clear_error();	/* the letter is there */
-	BIO_free_all(s.bio);
-	SSL_CTX_free(s.ctx);
-	buf_free(&s.line);
+	/* Whatever it says to that: the letter is there. */
+	if (st == ST_OK)
+		(void)!say(&s, "221", "QUIT");
+	hang_up(&s);
 	return st;
 }

@@ -152,10 +152,13 @@ static const struct {
 bool lab_turn_of(struct lab_sessions *s, const struct lab_place *at, const struct log_line *l, const char *sid,
 		 struct lab_turn *ret)
 {
-	struct view its = log_line_pair(l->rest, "sid");
+	struct view its = log_line_pair(l->rest, "sid"), id = log_line_pair(l->rest, "id");
 	struct session *session;
 	size_t i;
 
+	/* A letter is named after the session that brought it. */
+	if (its.n == 0)
+		its = view_head(id, view_find(id, '.'));
 	for (i = 0; i < sizeof shown / sizeof *shown; i++)
 		if (view_starts_i(l->process, view_cstr(shown[i].process)) &&
 		    view_eq(l->event, view_cstr(shown[i].event)))
