@@ -3,8 +3,8 @@
 #include "admin/listing.h"
 #include "admin/tell.h"
 
+#include "trust/arc.h"
 #include "trust/dkim.h"
-#include "trust/records.h"
 #include "trust/spf.h"
 
 #include <stdio.h>
@@ -20,6 +20,8 @@ struct inspection {
 	struct arena a;
 	struct dkim dkim;
 	struct dkim_signing signing;
+	struct arc arc;
+	struct arc_sealing sealing;
 };
 
 static struct view given(const struct inspection *i, enum option_id o)
@@ -30,20 +32,6 @@ static struct view given(const struct inspection *i, enum option_id o)
 static json_t *text_or_null(struct view v)
 {
 	return v.n ? json_text(v) : json_null();
-}
-
-static enum status read_file(const char *path, struct buf *out)
-{
-	FILE *f = fopen(path, "re");
-	char piece[65536];
-	size_t n;
-
-	if (f == NULL)
-		return ST_MISSING;
-	while ((n = fread(piece, 1, sizeof piece, f)) > 0 && buf_status(out) == ST_OK)
-		buf_put(out, view_make(piece, n));
-	fclose(f);
-	return buf_status(out);
 }
 
 /* ---- SPF ---- */
@@ -188,6 +176,72 @@ static json_t *inspect_dkim_sign(struct inspection *i)
 	return o;
 }
 
+/* ---- ARC ---- */
+
+static void collect_arc(void *arg, struct pass *p)
+{
+	struct inspection *i = arg;
+
+	arc_collect(p, i->resolver, &i->arc);
+}
+
+static json_t *inspect_arc(struct inspection *i)
+{
+	json_t *seals = json_array(), *o = NULL;
+	struct pass p;
+
+	pass_begin(&p, collect_arc, i);
+	if (read_letter(&p)) {
+		arc_check(&p, &i->arc, i->resolver, NULL, clock_wall());
+		for (unsigned k = 0; i->arc.seals && k < i->arc.n; k++)
+			json_array_append_new(seals, signature_json(&i->arc.seals[k]));
+		o = json_pack("{s:s, s:i, s:O}", "result", arc_result_name(i->arc.result), "sets", (int)i->arc.n,
+			      "seals", seals);
+		json_object_set_new(o, "problem", i->arc.problem ? json_string(i->arc.problem) : json_null());
+	}
+	json_decref(seals);
+	pass_free(&p);
+	return o;
+}
+
+static void begin_sealing(void *arg, struct pass *p)
+{
+	struct inspection *i = arg;
+
+	arc_collect(p, i->resolver, &i->arc);
+	p->st = arc_seal_begin(p, &i->sealing);
+}
+
+/* Says cv= of what it finds, and of the letter itself that nobody checked it. */
+static json_t *inspect_arc_seal(struct inspection *i)
+{
+	struct buf out = BUF(OUTPUT_MAX), results = BUF(1024);
+	struct signer_with_key key;
+	json_t *o = NULL;
+	struct pass p;
+	enum status st = ST_OK;
+
+	if (!open_signer(i, &key))
+		return NULL;
+	buf_putf(&results, "%s; none", i->in->given[OPTION_domain]);
+	i->sealing = (struct arc_sealing){ .signer = &key.signer, .results = buf_view(&results), .now = clock_wall() };
+	pass_begin(&p, begin_sealing, i);
+	if (read_letter(&p)) {
+		arc_check(&p, &i->arc, i->resolver, NULL, clock_wall());
+		st = arc_seal_end(&p, &i->arc, &i->sealing, &out);
+		if (st == ST_OK)
+			o = json_pack("{s:o}", "fields", json_text(buf_view(&out)));
+		else
+			tell("inspect arc-seal: %s", st == ST_DENIED ? "nothing may be added to this chain" :
+			     st == ST_SYNTAX ? "the letter has no From:" : status_name(st));
+	}
+	pass_free(&p);
+	signer_free(&key);
+	buf_free(&out);
+	buf_free(&results);
+	return o;
+}
+
 /* ---- the kinds ---- */
 
 static const struct {
@@ -198,62 +252,14 @@ static const struct {
 	{ "spf", true, inspect_spf },
 	{ "dkim", true, inspect_dkim },
 	{ "dkim-sign", false, inspect_dkim_sign },
+	{ "arc", true, inspect_arc },
+	{ "arc-seal", true, inspect_arc_seal },
 };
-
-static struct records *open_records(const char *path)
-{
-	struct buf text = BUF(RECORDS_MAX);
-	struct records *r = NULL;
-	unsigned line = 0;
-	enum status st = read_file(path, &text);
-
-	if (st == ST_OK)
-		st = records_open(buf_view(&text), &r, &line);
-	if (st == ST_SYNTAX)
-		tell("%s:%u: no record; they are NAME TYPE DATA", path, line);
-	else if (st != ST_OK)
-		tell("%s: %s", path, status_name(st));
-	buf_free(&text);
-	return r;
-}
-
-static int print_json(json_t *o)
-{
-	int failed = json_dumpf(o, stdout, JSON_COMPACT) || putchar('\n') == EOF || fflush(stdout);
-
-	json_decref(o);
-	return failed ? FAILED : DONE;
-}
-
-/* --time, --records.  False when it has complained. */
-static bool take_options(struct inspection *i, bool asks, struct records **ret_records)
-{
-	const char *const *o = i->in->given;
-	wall_ms now;
-
-	if (o[OPTION_time]) {
-		if (clock_parse_rfc3339(view_cstr(o[OPTION_time]), &now) != ST_OK) {
-			tell("--time wants a time such as 2026-11-22T10:31:05Z");
-			return false;
-		}
-		clock_override(now);
-	}
-	if (!asks)
-		return true;
-	if (o[OPTION_records] == NULL) {
-		tell("inspect %s: --records FILE is needed", i->in->args[0]);
-		return false;
-	}
-	*ret_records = open_records(o[OPTION_records]);
-	if (*ret_records)
-		i->resolver = records_resolver(*ret_records);
-	return *ret_records != NULL;
-}
 
 int inspect_trust(struct invocation *in)
 {
 	struct inspection i = { .in = in, .a = ARENA(CHECK_ARENA_MAX) };
-	struct records *records = NULL;
+	struct asker asker = { 0 };
 	json_t *o = NULL;
 	size_t k;
 
@@ -263,10 +269,12 @@ int inspect_trust(struct invocation *in)
 		tell("inspect: no kind %s; `waxwing help inspect` names them", in->args[0]);
 		return WRONG_USE;
 	}
-	if (!take_options(&i, kinds[k].asks, &records))
+	if (!take_time(in))
 		return WRONG_USE;
+	if (kinds[k].asks && (i.resolver = asker_open(&asker, in)) == NULL)
+		return FAILED;
 	o = kinds[k].inspect(&i);
-	records_free(records);
+	asker_close(&asker);
 	arena_free(&i.a);
 	return o ? print_json(o) : FAILED;
 }

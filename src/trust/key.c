@@ -1,7 +1,7 @@
 #include "trust/key.h"
 
 #include "msg/decode.h"
-#include "trust/answer.h"
+#include "wire/rdata.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -323,7 +323,7 @@ static enum seal_result choose(const struct dns_answer *d, enum seal_algorithm a
 
 	*ret_problem = "what is published there is no key record";
 	for (size_t i = 0; i < d->n && i < RECORDS_TRIED; i++) {
-		if (answer_text(d->rdata[i], a, &text) != ST_OK)
+		if (dns_read_txt(d->rdata[i], a, &text) != ST_OK)
 			continue;
 		r = key_parse(text, algorithm, cache, ret, ret_problem);
 		if (r == SEAL_PASS)
