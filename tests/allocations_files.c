@@ -125,17 +125,20 @@ static void try_store(void)
 
 /* ---- the spool ---- */
 
-static enum status count_found(void *arg, uint64_t id, const struct spool_place *at, struct view envelope)
+static enum status count_found(void *arg, uint64_t id, const struct spool_place *at, struct view envelope,
+			       const struct spool_place *progress_at, struct view progress)
 {
 	(void)at;
 	(void)envelope;
+	(void)progress_at;
+	(void)progress;
 	*(uint64_t *)arg |= 1ull << (id & 63);
 	return ST_OK;
 }
 
 static void try_spool(void)
 {
-	struct spool_place at;
+	struct spool_place at, none = { 0 };
 	struct view envelope, body;
 	uint64_t damaged, found = 0, kept = 0, id;
 	struct spool *s;
@@ -147,7 +150,7 @@ static void try_spool(void)
 				continue;
 			kept |= 1ull << (id & 63);
 			(void)!spool_letter(s, &at, &envelope, &body);
-			if (i % 2 && spool_done(s, id, &at) == ST_OK && spool_commit(s) == ST_OK)
+			if (i % 2 && spool_done(s, id, &at, &none) == ST_OK && spool_commit(s) == ST_OK)
 				kept &= ~(1ull << (id & 63));
 		}
 		spool_close(s);

@@ -79,10 +79,12 @@ static void do_harm(int dir, const char *name, struct view harm)
 	close(fd);
 }
 
-static enum status note(void *arg, uint64_t id, const struct spool_place *at, struct view envelope)
+static enum status note(void *arg, uint64_t id, const struct spool_place *at, struct view envelope,
+			const struct spool_place *progress_at, struct view progress)
 {
 	struct found *f = arg;
 
+	FUZZ_CHECK(progress_at->segment ? progress.n == progress_at->body_n : progress.n == 0);
 	FUZZ_CHECK(id > f->last && envelope.n == at->envelope_n);
 	f->last = id;
 	if (f->n < sizeof f->at / sizeof *f->at)
@@ -90,20 +92,29 @@ static enum status note(void *arg, uint64_t id, const struct spool_place *at, st
 	return ST_OK;
 }
 
-/* Each octet is a letter of that size, or settles the one before it. */
+/* Each octet is a letter of that size, what is known of the one before it, or
+ * settles that. */
 static struct view write_letters(struct spool *s, struct view in)
 {
-	struct spool_place at;
+	struct spool_place at, progress = { 0 };
 	uint64_t id = 0;
 	size_t i;
 
 	for (i = 0; i < in.n && i < LETTERS_MOST && in.p[i]; i++) {
 		size_t size = (uint8_t)in.p[i] & 0x7f;
 
-		if ((uint8_t)in.p[i] < 0x80)
+		if ((uint8_t)in.p[i] < 0x80) {
 			FUZZ_CHECK(spool_add(s, VIEW("envelope"), view_head(in, size), -1, 0, &id, &at) == ST_OK);
-		else if (id)
-			FUZZ_CHECK(spool_done(s, id, &at) == ST_OK);
+			progress = (struct spool_place){ 0 };
+		} else if (id && (uint8_t)in.p[i] < 0xc0) {
+			struct spool_place before = progress;
+
+			FUZZ_CHECK(spool_progress(s, id, view_head(in, size), &progress) == ST_OK);
+			spool_moved(s, &before);
+		} else if (id) {
+			FUZZ_CHECK(spool_done(s, id, &at, &progress) == ST_OK);
+			id = 0;
+		}
 		FUZZ_CHECK(spool_commit(s) == ST_OK);
 	}
 	return view_skip(in, i + 1);
