@@ -51,7 +51,7 @@ bench: all
 
 # Builds and runs what the README shows; ONCE=1 ends by itself.
 demo:
-	@sh .ci/install packages
+	@sh .ci/install packages packages-demo
 	@$(MAKE) --no-print-directory all >/dev/null
 	@WAXWING=$(CURDIR)/$(BUILD)/src/waxwing $(PYTHON) tools/demo.py
 

@@ -12,6 +12,7 @@ import struct
 import subprocess
 import tempfile
 import threading
+import time
 
 from conftest import ROOT, WAXWING
 
@@ -213,6 +214,12 @@ class Relay:
 
     def log(self):
         return open(self.log_path, errors="replace").read()
+
+    def wait_log(self, pattern, limit=10):
+        end = time.monotonic() + limit
+        while not re.search(pattern, self.log()):
+            assert time.monotonic() < end, f"no line like {pattern!r} in the log:\n{self.log()}"
+            time.sleep(0.02)
 
     def __enter__(self):
         return self

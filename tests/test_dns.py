@@ -117,6 +117,23 @@ def test_the_way_of_the_proof_is_shown(internet):
     assert "secure" in text and ". > com > foo.com" in text
 
 
+def test_forwarders_and_anchor_are_settings(internet, instance):
+    """As an operator names them, without the hooks of tests."""
+    hooks = internet.settings()
+    w = instance({"dns.forwarders": hooks["testing.resolver"], "dns.trust_anchor": hooks["testing.trust_anchor"]},
+                 accounts=())
+    a = lookup("foo.com", "MX", "--dir", w.dir)
+    assert (a["outcome"], a["secure"]) == ("found", True)
+
+
+def test_the_forwarders_of_the_system(instance):
+    """What they say is another question; they are read before the process is locked in."""
+    w = instance({"dns.forwarders": "system", "dns.timeout": "1s"}, accounts=())
+    a = lookup("localhost", "A", "--dir", w.dir)
+    assert a["outcome"] == "found" and a["records"] == ["127.0.0.1"]
+    assert " died " not in w.log()
+
+
 def test_another_anchor_proves_nothing(internet, dns):
     """With the true root's keys our own root is false."""
     s = internet.settings()

@@ -168,6 +168,22 @@ def test_sessions_on_one_mailbox_see_each_other(instance):
     assert b"* 1 EXPUNGE" in b.ok("NOOP")
 
 
+def test_one_name_in_two_forms_is_one_mailbox(instance):
+    w = instance(SETTINGS)
+    c = Client(w)
+    c.ok("ENABLE IMAP4rev2")
+    one, two = "Gr\u00fcn/\u00e9".encode(), "Gru\u0308n/e\u0301".encode()
+    c.ok(b'CREATE "' + two + b'"')
+    assert c.cmd(b'CREATE "' + one + b'"')[1].startswith(b"NO [ALREADYEXISTS]")
+    c.ok(b'SELECT "' + two + b'"')
+    for name in (one, two):
+        assert [x.endswith(b'"' + one + b'"') for x in c.ok(b'LIST "" "' + name + b'"')] == [True]
+        c.append("x", name.decode().join('""'))
+    assert b"MESSAGES 2" in c.ok(b'STATUS "' + one + b'" (MESSAGES)')[0]
+    c.ok(b'RENAME "' + two + b'" "e\xcc\x81"')
+    c.ok("DELETE \u00e9".encode().replace(b" ", b' "', 1) + b'"')
+
+
 def test_quick_resync_after_a_time_away(instance):
     w = instance(SETTINGS)
     c = Client(w)

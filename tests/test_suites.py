@@ -359,3 +359,25 @@ def test_dane():
                         os.path.join(SUITES, "dane/danetest.pem")], text=True, stdout=subprocess.PIPE,
                        stderr=subprocess.STDOUT)
     assert p.returncode == 0 and "dane: 54 of 54" in p.stdout, p.stdout
+
+
+# ---- ARC ----
+
+def test_arc(tmp_path):
+    yaml = pytest.importorskip("yaml")
+    score = Score("arc")
+    with open(os.path.join(SUITES, "arc/arc-validation-cases.yml"), encoding="utf-8") as f:
+        scenarios = list(yaml.safe_load_all(f))
+    for i, scenario in enumerate(scenarios):
+        records = tmp_path / f"zone{i}"
+        records.write_text("".join(f"{zone_name(name)} TXT {zone_strings(text)}\n"
+                                   for name, text in (scenario.get("txt-records") or {}).items()))
+        for name, case in scenario["tests"].items():
+            message = (case["message"] or "").replace("\n", "\r\n").encode()
+            p = subprocess.run([WAXWING, "inspect", "arc", "--records", str(records)], input=message,
+                               stdout=subprocess.PIPE, timeout=60)
+            assert p.returncode == 0, name
+            got = json.loads(p.stdout)
+            want = case["cv"].strip().lower()
+            score.case(name, [want, None], [got["result"], None if got["result"] == want else got["problem"]])
+    score.done(89)

@@ -1,5 +1,7 @@
 """TLS at the door: what is agreed, where the key is, what may not follow STARTTLS, and a reload."""
+import base64
 import os
+import re
 import smtplib
 import socket
 import ssl
@@ -201,3 +203,30 @@ def test_doors_hold_no_key(instance):
     assert holds(w.pids("warden")[0])
     for pid in w.pids("door"):
         assert not holds(pid)
+
+
+def test_the_dialog_is_logged_without_what_is_secret(instance):
+    w = instance({"log.dialog": "yes"})
+    with smtplib.SMTP("127.0.0.1", w.ports["submission"]) as c:
+        c.starttls(context=context())
+        c.login("Smith@bar.com", "secret")
+        c.sendmail("Smith@bar.com", ["Jones@foo.com"], "Subject: private\r\n\r\nprivate matter\r\n")
+    w.wait_log(r'dialog .*line="221 ')
+    said = re.findall(r'dialog sid=\S+ by=(\w+) layer=(\w+) line=(.*)', w.log())
+    assert said[0][:2] == ("server", "TCP") and said[0][2].startswith('"220 ')
+    assert ("client", "TCP", "STARTTLS") in said and ("client", "TLS", '"AUTH PLAIN"') in said
+    assert [line for by, layer, line in said if by == "client" and "FROM:<Smith@bar.com>" in line and layer == "TLS"]
+    assert any(by == "client" and "octets)" in line for by, _, line in said)
+    secret = base64.b64encode(b"\0Smith@bar.com\0secret").decode()
+    assert secret not in w.log() and "private" not in w.log()
+
+
+def test_who_offers_no_starttls_does_not_know_it(instance):
+    w = instance({"smtp.starttls": "no"})
+    with smtplib.SMTP("127.0.0.1", w.ports["smtp"]) as c:
+        c.ehlo("x.example")
+        assert "starttls" not in c.esmtp_features and c.docmd("STARTTLS")[0] == 454
+        assert c.sendmail("a@x.example", ["Jones@foo.com"], "Subject: x\r\n\r\nx\r\n") == {}
+    with smtplib.SMTP("127.0.0.1", w.ports["submission"]) as c:
+        c.ehlo("x.example")
+        assert "starttls" in c.esmtp_features

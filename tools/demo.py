@@ -1,15 +1,17 @@
 #!/usr/bin/python3
-"""make demo: one letter through waxwing, shown as it happens.
+"""make demo: a letter through the lab, shown as it happens.
 
-Makes a throw-away instance with foo.com and bar.com on loopback, sends a
-letter from Smith@bar.com to Jones@foo.com, Green (unknown) and Brown, reads
-it back by IMAP and POP3, and stays up until Ctrl-C.
+Starts an internet of three mail domains on loopback (waxwing lab), sends a
+letter from Smith@bar.com to Jones@foo.com over TLS that DANE has verified, one
+to Green, whom nobody knows, and one to Brown; breaks a mechanism and mends it;
+reads the letters by IMAP and POP3, and stays up until Ctrl-C.
 
     WAXWING   the program (build/src/waxwing)
     ONCE=1    end after showing; status 0, or 1 with the reason
 """
+import json
 import os
-import secrets
+import re
 import shutil
 import signal
 import socket
@@ -17,25 +19,11 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WAXWING = os.environ.get("WAXWING", os.path.join(ROOT, "build/src/waxwing"))
 HOST = "mail.foo.com"
-# Ports that one remembers; another is taken where one is in use.
-PORTS = {"smtp": 2525, "submission": 2587, "submissions": 2465, "imap": 2143, "imaps": 2993,
-         "pop3": 2110, "pop3s": 2995, "https": 2443}
-PEOPLE = ("Jones@foo.com", "Brown@foo.com", "Smith@bar.com")
-
-LETTER = """From: Smith <Smith@bar.com>
-To: Jones <Jones@foo.com>, Green <Green@foo.com>, Brown <Brown@foo.com>
-Subject: Blah
-Date: {date}
-Message-ID: <{id}@bar.com>
-
-Blah blah blah...
-...etc. etc. etc.
-"""
+PASSWORD = "secret"
 
 COLOUR = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
@@ -53,18 +41,12 @@ def heading(text):
 
 
 class Dialog:
-    """One connection, whose lines are shown as they are said."""
+    """One connection over TLS, whose lines are shown as they are said."""
 
-    def __init__(self, port, trust=None, implicit=False):
-        self.sock = socket.create_connection(("127.0.0.1", port), 10)
-        self.sock.settimeout(15)
-        self.trust = trust
-        if implicit:
-            self.handshake()
-        self.lines = self.sock.makefile("rb")
-
-    def handshake(self):
-        self.sock = ssl.create_default_context(cafile=self.trust).wrap_socket(self.sock, server_hostname=HOST)
+    def __init__(self, address, port, trust):
+        sock = socket.create_connection((address, port), 10)
+        sock.settimeout(15)
+        self.sock = ssl.create_default_context(cafile=trust).wrap_socket(sock, server_hostname=HOST)
         self.lines = self.sock.makefile("rb")
         print(paint("2", f"   ({self.sock.version()}, certificate of {HOST} checked)"))
 
@@ -79,26 +61,6 @@ class Dialog:
         line = line.decode(errors="replace").rstrip("\r\n")
         print(paint("36", "S: " + line), flush=True)
         return line
-
-
-class Smtp(Dialog):
-    def reply(self):
-        lines = [self.hear()]
-        while lines[-1][3:4] == "-":
-            lines.append(self.hear())
-        return int(lines[-1][:3]), lines
-
-    def ask(self, line, want):
-        self.say(line)
-        code, lines = self.reply()
-        if code != want:
-            raise Trouble(f"SMTP: {line} was answered {code}, not {want}")
-        return lines
-
-    def letter(self, text):
-        for line in text.split("\n")[:-1]:
-            self.say("." + line if line.startswith(".") else line)
-        return self.ask(".", 250)[-1]
 
 
 class Imap(Dialog):
@@ -143,135 +105,92 @@ class Pop(Dialog):
         return lines
 
 
-# ---- the instance ----
+# ---- the lab ----
 
-def free_port(wanted):
-    for port in (wanted, 0):
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                s.bind(("127.0.0.1", port))
-                return s.getsockname()[1]
-            except OSError:
-                continue
-    raise Trouble("no free port on loopback")
-
-
-class Instance:
+class Lab:
     def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix="waxwing-demo-")
-        os.chmod(self.dir, 0o711)   # as root our processes have user ids of their own
-        self.ports = {name: free_port(port) for name, port in PORTS.items()}
-        self.passwords = {who: secrets.token_urlsafe(9) for who in PEOPLE}
-        self.server = None
+        self.top = tempfile.mkdtemp(prefix="waxwing-demo-")
+        os.chmod(self.top, 0o711)   # as root our processes have user ids of their own
+        self.dir = os.path.join(self.top, "lab")
+        self.rows = {}
 
-    def run(self, *args, stdin=None):
-        p = subprocess.run([WAXWING, *args, "--dir", self.dir], input=stdin, text=True,
+    def run(self, *args, dir=None, may_fail=False):
+        p = subprocess.run([WAXWING, *args, "--dir", dir or self.dir], text=True, stdin=subprocess.DEVNULL,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        if p.returncode:
-            raise Trouble(f"waxwing {' '.join(args)}: {p.stderr.strip()}")
+        if p.returncode and not may_fail:
+            raise Trouble(f"waxwing {' '.join(args)}: {(p.stderr or p.stdout).strip()}")
         return p.stdout
 
-    def configure(self):
-        with open(os.path.join(self.dir, "waxwing.conf"), "w") as f:
-            f.write(f'host = {{ name = "{HOST}"; }};\n')
-            f.write("listen = {\n")
-            for name, port in self.ports.items():
-                f.write(f'\t{name} = "127.0.0.1:{port}";\n')
-            f.write("};\n")
-
-    def make(self):
-        self.configure()    # before setup, which makes the certificate for host.name
-        print(self.run("setup", "foo.com").split("\nNext:")[0])
-        self.run("domain", "add", "bar.com")
-        for who, password in self.passwords.items():
-            self.run("account", "add", who, "--password-stdin", stdin=password)
-        print(self.run("account", "list").rstrip())
+    def show(self, *args, **more):
+        print(paint("1", "$ waxwing " + " ".join(args)))
+        said = self.run(*args, **more)
+        print(said.rstrip() + "\n", flush=True)
+        return said
 
     def start(self):
-        began = time.monotonic()
-        self.server = subprocess.Popen([WAXWING, "serve", "--dir", self.dir], stdin=subprocess.DEVNULL,
-                                       start_new_session=True)
-        while True:
-            try:
-                with socket.create_connection(("127.0.0.1", self.ports["smtp"]), 1) as s:
-                    s.settimeout(5)
-                    if s.recv(4).startswith(b"220"):
-                        break
-            except OSError:
-                pass
-            if self.server.poll() is not None or time.monotonic() - began > 10:
-                raise Trouble("the server did not start:\n" + self.log())
-            time.sleep(0.005)
-        print(f"Serving {self.dir}: the first greeting came after {(time.monotonic() - began) * 1000:.0f} ms.")
+        self.show("lab", "up")
+        self.rows = {r["domain"]: r for r in json.loads(self.run("lab", "status", "--json"))}
 
-    def log(self):
-        path = os.path.join(self.dir, "log/waxwing.log")
-        return open(path, errors="replace").read() if os.path.exists(path) else ""
+    def address(self, domain):
+        return self.rows[domain]["address"]
+
+    def place(self, domain):
+        return os.path.join(self.dir, domain)
 
     def trust(self):
-        path = os.path.join(self.dir, "keys/tls.pem")
-        return path if os.path.exists(path) else None
-
-    def wait_log(self, text):
-        end = time.monotonic() + 10
-        while text not in self.log():
-            if time.monotonic() > end:
-                raise Trouble(f"the log does not say: {text}")
-            time.sleep(0.01)
+        return os.path.join(self.place("foo.com"), "keys/tls.pem")
 
     def end(self):
-        if self.server and self.server.poll() is None:
-            self.server.send_signal(signal.SIGTERM)
-            try:
-                self.server.wait(15)
-            except subprocess.TimeoutExpired:
-                self.server.kill()
-        shutil.rmtree(self.dir, ignore_errors=True)
+        subprocess.run([WAXWING, "lab", "down", "--dir", self.dir], stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        shutil.rmtree(self.top, ignore_errors=True)
 
 
 # ---- what is shown ----
 
-def send_letter(w):
-    heading("A letter from Smith@bar.com, by SMTP")
-    d = Smtp(w.ports["smtp"], w.trust())
-    if d.reply()[0] != 220:
-        raise Trouble("SMTP: no greeting")
-    if any(line[4:].upper() == "STARTTLS" for line in d.ask("EHLO bar.com", 250)) and d.trust:
-        d.ask("STARTTLS", 220)
-        d.handshake()
-        d.ask("EHLO bar.com", 250)
-    d.ask("MAIL FROM:<Smith@bar.com>", 250)
-    d.ask("RCPT TO:<Jones@foo.com>", 250)
-    d.ask("RCPT TO:<Green@foo.com>", 550)
-    d.ask("RCPT TO:<Brown@foo.com>", 250)
-    d.ask("DATA", 354)
-    date = time.strftime("%a, %d %b %Y %H:%M:%S +0000", time.gmtime())
-    said = d.letter(LETTER.format(date=date, id=secrets.token_hex(8)))
-    d.ask("QUIT", 221)
-    letter = said.split("id=")[-1].split()[0]
-    for who in ("Jones@foo.com", "Brown@foo.com"):
-        w.wait_log(f"delivered id={letter} to={who}")
-    return letter
+def send(lab, ends, *options):
+    """Shows what becomes of a letter, which must end with that sentence."""
+    said = lab.show("lab", "send", *options, may_fail=True)
+    if ends not in said:
+        raise Trouble(f"that should have ended with: {ends}")
+    return said
 
 
-def read_imap(w):
+def send_letters(lab):
+    heading("A letter from Smith@bar.com to Jones@foo.com, and what each line of the dialog means")
+    said = send(lab, "DNSSEC and DANE had proved who the other host was", "--explain")
+    if "DANE-EE verified" not in said or said.count("proved by DNSSEC") != 3:
+        raise Trouble("DNSSEC and DANE have not verified it")
+    heading("To Green, whom nobody knows, and to Brown")
+    send(lab, "It comes back to its sender", "--to", "Green@foo.com")
+    send(lab, "Delivered.", "--to", "Brown@foo.com")
+    return re.search(r"Letter (\S+) from", said).group(1), re.search(r"OK id=(\S+)", said).group(1)
+
+
+def break_something(lab):
+    heading("Somebody puts himself between the two: the key is not the one that DNS has")
+    lab.show("lab", "break", "dane")
+    send(lab, "It waits at the host of its sender")
+    lab.show("lab", "mend")
+
+
+def read_imap(lab):
     heading("Jones reads it, by IMAP over TLS")
-    d = Imap(w.ports["imaps"], w.trust(), implicit=True)
+    d = Imap(lab.address("foo.com"), 2993, lab.trust())
     d.hear()
-    d.ask(f"LOGIN Jones@foo.com {w.passwords['Jones@foo.com']}", "LOGIN Jones@foo.com ********")
+    d.ask(f"LOGIN Jones@foo.com {PASSWORD}", "LOGIN Jones@foo.com ********")
     d.ask("SELECT INBOX")
     text = "".join(d.ask("FETCH 1 (FLAGS ENVELOPE BODY.PEEK[])"))
     d.ask("LOGOUT")
     check(text, "IMAP")
 
 
-def read_pop(w):
+def read_pop(lab):
     heading("Brown reads it, by POP3 over TLS")
-    d = Pop(w.ports["pop3s"], w.trust(), implicit=True)
+    d = Pop(lab.address("foo.com"), 2995, lab.trust())
     d.hear()
     d.ask("USER Brown@foo.com")
-    d.ask(f"PASS {w.passwords['Brown@foo.com']}", "PASS ********")
+    d.ask(f"PASS {PASSWORD}", "PASS ********")
     d.ask("STAT")
     d.ask("RETR 1")
     text = "\n".join(d.many())
@@ -285,62 +204,60 @@ def check(text, how):
             raise Trouble(f"{how}: the letter came back without {line!r}")
 
 
-def show_trace(w, letter):
-    heading(f"waxwing trace {letter}")
-    print(w.run("trace", letter).rstrip())
+def show_traces(lab, here, there):
+    heading("What the two hosts have logged of the first one")
+    lab.show("trace", here, dir=lab.place("bar.com"))
+    lab.show("trace", there, dir=lab.place("foo.com"))
 
 
-def go_on(w):
-    p, jones = w.ports, w.passwords["Jones@foo.com"]
+def go_on(lab):
     heading("Go on yourself")
-    print(f"  on 127.0.0.1:  SMTP {p['smtp']}   submission {p['submission']}, over TLS {p['submissions']}"
-          f"   IMAP {p['imap']}, over TLS {p['imaps']}   POP3 {p['pop3']}, over TLS {p['pop3s']}")
-    for who, password in w.passwords.items():
-        print(f"  {who:<14} password {password}")
-    print(f"""
-  swaks --server 127.0.0.1:{p['smtp']} --from Smith@bar.com --to Jones@foo.com
-  swaks --server 127.0.0.1:{p['submission']} --tls --auth PLAIN --auth-user Smith@bar.com \\
-        --auth-password {w.passwords['Smith@bar.com']} --from Smith@bar.com --to Jones@foo.com
-  curl -k --url imaps://127.0.0.1:{p['imaps']}/INBOX -u Jones@foo.com:{jones} -X 'FETCH 1:* (FLAGS ENVELOPE)'
-  curl -k --url pop3s://127.0.0.1:{p['pop3s']}/1 -u Jones@foo.com:{jones}
-  neomutt -n -F /dev/null -f imaps://Jones%40foo.com:{jones}@127.0.0.1:{p['imaps']}/INBOX
-  {os.path.relpath(WAXWING)} status --dir {w.dir}
-  tail -f {w.dir}/log/waxwing.log
+    foo, bar = lab.address("foo.com"), lab.address("bar.com")
+    program = os.path.relpath(WAXWING)
+    print(f"""  {program} lab watch --explain --dir {lab.dir}
+  {program} lab break starttls --dir {lab.dir}
+  {program} lab send --dir {lab.dir}
+  {program} lookup foo.com MX --dir {lab.place("bar.com")}
+  swaks --server {bar}:2587 --tls --auth PLAIN --auth-user Smith@bar.com --auth-password {PASSWORD} \\
+        --from Smith@bar.com --to Jones@foo.com
+  curl -k --url imaps://{foo}:2993/INBOX -u Jones@foo.com:{PASSWORD} -X 'FETCH 1:* (FLAGS ENVELOPE)'
+  curl -k --url pop3s://{foo}:2995/1 -u Jones@foo.com:{PASSWORD}
+  neomutt -n -F /dev/null -f imaps://Jones%40foo.com:{PASSWORD}@{foo}:2993/INBOX
+  {program} status --dir {lab.place("foo.com")}
 
-Ctrl-C stops it and removes {w.dir}.""", flush=True)
+Ctrl-C stops it and removes {lab.dir}.""", flush=True)
 
 
-def until_interrupted(w):
+def until_interrupted(lab):
     """From here on Ctrl-C is the right end."""
     try:
-        go_on(w)
-        w.server.wait()
-        raise Trouble("the server ended by itself:\n" + w.log())
+        go_on(lab)
+        signal.pause()
     except KeyboardInterrupt:
         print()
 
 
 def main():
-    w = Instance()
+    lab = Lab()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
-        heading("A throw-away instance")
-        w.make()
-        w.start()
-        letter = send_letter(w)
-        read_imap(w)
-        read_pop(w)
-        show_trace(w, letter)
+        heading("An internet of three mail domains, on this machine")
+        lab.start()
+        here, there = send_letters(lab)
+        read_imap(lab)
+        read_pop(lab)
+        break_something(lab)
+        show_traces(lab, here, there)
         if not os.environ.get("ONCE"):
-            until_interrupted(w)
+            until_interrupted(lab)
         return 0
-    except (Trouble, OSError, ssl.SSLError) as e:
+    except (Trouble, OSError, ssl.SSLError, ValueError) as e:
         print(f"\ndemo: {e}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     finally:
-        w.end()
+        lab.end()
 
 
 sys.exit(main())

@@ -320,38 +320,24 @@ static enum status read_input(struct buf *out)
 	return n < 0 ? ST_IO : buf_status(out);
 }
 
-static int write_out(json_t *o)
-{
-	int failed = json_dumpf(o, stdout, JSON_COMPACT) || putchar('\n') == EOF || fflush(stdout);
-
-	json_decref(o);
-	return failed ? FAILED : DONE;
-}
-
 int cmd_inspect(struct invocation *in)
 {
 	struct buf input = BUF(INPUT_MAX);
 	json_t *o = NULL;
-	wall_ms now;
 	size_t i;
 	enum status st;
 
 	for (i = 0; i < sizeof kinds / sizeof *kinds && strcmp(in->args[0], kinds[i].kind) != 0; i++)
 		;
-	if (in->given[OPTION_time]) {
-		if (clock_parse_rfc3339(view_cstr(in->given[OPTION_time]), &now) != ST_OK) {
-			fputs("waxwing: inspect: --time wants a time such as 2026-11-22T10:31:05Z\n", stderr);
-			return WRONG_USE;
-		}
-		clock_override(now);
-	}
 	if (i == sizeof kinds / sizeof *kinds)
 		return inspect_trust(in);
+	if (!take_time(in))
+		return WRONG_USE;
 	st = read_input(&input);
 	if (st == ST_OK)
 		o = kinds[i].inspect(buf_view(&input));
 	buf_free(&input);
 	if (o == NULL)
 		return complain("standard input", st == ST_OK ? ST_NOMEM : st, NULL);
-	return write_out(o);
+	return print_json(o);
 }

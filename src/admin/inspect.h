@@ -3,10 +3,38 @@
 #define WAXWING_ADMIN_INSPECT_H
 
 #include "admin/command.h"
+#include "names/direct.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 /* The kinds that check who sent a letter.  The exit status; complains itself. */
 int inspect_trust(struct invocation *in);
+
+/* ---- asking DNS, for commands (asking.c) ---- */
+
+/* A resolver that asks DNS itself, as --resolver, --trust-anchor and the
+ * instance, if there is one, say.  Complains itself. */
+enum status open_direct(const struct invocation *in, struct direct **ret) MUST_USE;
+
+/* The same, or a file of records where --records names one. */
+struct asker {
+	struct records *records;
+	struct direct *direct;
+};
+/* NULL: it has complained. */
+struct resolver *asker_open(struct asker *a, const struct invocation *in);
+void asker_close(struct asker *a);
+
+/* ---- small things ---- */
+
+/* --time.  False when it has complained. */
+bool take_time(const struct invocation *in);
+
+/* All of a file.  ST_MISSING, ST_LIMIT, ST_NOMEM. */
+enum status read_file(const char *path, struct buf *out) MUST_USE;
+
+/* One line; takes the object over.  The exit status. */
+int print_json(json_t *o);
 
 #endif

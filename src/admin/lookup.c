@@ -1,5 +1,6 @@
 /* lookup.c - waxwing lookup: what DNS says, and whether that is proved.  Asks
  * the running server, or DNS itself. */
+#include "admin/inspect.h"
 #include "admin/instance.h"
 #include "admin/listing.h"
 #include "admin/tell.h"
@@ -129,7 +130,11 @@ static json_t *chain_of(struct looker *l, const char *name)
 			at--;
 		while (at > name && at[-1] != '.');
 		word = security_at(l, at);
-		if (word)
+		/* A name within a zone that is bogus is no zone of its own. */
+		if (word && strcmp(word, "bogus") == 0 && json_array_size(chain))
+			json_object_set_new(json_array_get(chain, json_array_size(chain) - 1), "security",
+					    json_string(word));
+		else if (word)
 			json_array_append_new(chain, json_pack("{s:s, s:s}", "zone", at, "security", word));
 		if (word && strcmp(word, "signed") != 0)
 			break;
@@ -199,34 +204,6 @@ static void print_answer(const json_t *a, const json_t *chain)
 }
 
 /* ---- the command ---- */
-
-static enum status open_direct(struct invocation *in, struct direct **ret)
-{
-	struct buf why = BUF(WHY_MAX);
-	struct lookup_settings s;
-	struct conf c = { 0 };
-	enum status st = conf_load(in->dir, &c, &why);
-
-	/* No instance is needed. */
-	if (st != ST_OK)
-		st = conf_defaults(&c);
-	if (st != ST_OK) {
-		complain("settings", st, NULL);
-		return st;
-	}
-	buf_clear(&why);
-	s = lookup_settings(&c);
-	if (in->given[OPTION_resolver])
-		s.resolver = in->given[OPTION_resolver];
-	if (in->given[OPTION_trust_anchor])
-		s.anchor = in->given[OPTION_trust_anchor];
-	st = direct_open(&s, &why, ret);
-	if (st != ST_OK)
-		tell("%.*s", VIEW_ARG(why.n ? buf_view(&why) : view_cstr(status_name(st))));
-	buf_free(&why);
-	conf_free(&c);
-	return st;
-}
 
 /* Does the process names of a running server answer?  After --forget it has
  * just begun anew: that takes some milliseconds. */

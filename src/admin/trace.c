@@ -2,11 +2,11 @@
  *
  * Two passes over the log's files, oldest first.  The first finds which
  * session an id belongs to and which letters it brought; the second prints
- * each line that names one of them.  The log is our own, but what stands in
- * it came from strangers: lines are split, never interpreted.
+ * each line that names one of them.
  */
 #include "admin/instance.h"
 #include "admin/listing.h"
+#include "admin/logline.h"
 #include "admin/tell.h"
 
 #include "base/clock.h"
@@ -18,57 +18,12 @@
 
 enum { PATH_SIZE = 4096, FILES_MOST = 100, ID_MOST = 64, LINES_MOST = 100000 };
 
-/* A line of base/log.h in its parts. */
-struct line {
-	struct view at, process, event, rest;
-};
-
 struct story {
 	char session[ID_MOST];	/* hexadecimal; empty: not known */
 	char letter[ID_MOST];	/* "SESSION.N"; empty: the whole session */
 	char queue[ID_MOST];
 	json_t *lines;
 };
-
-static struct view take_token(struct view *left)
-{
-	struct view token = view_head(*left, view_find(*left, ' '));
-
-	*left = view_skip(*left, token.n + 1);
-	return token;
-}
-
-static bool split_line(struct view text, struct line *ret)
-{
-	struct line l;
-
-	l.at = take_token(&text);
-	l.process = take_token(&text);
-	l.event = take_token(&text);
-	if (view_eq(l.event, VIEW("warning")) || view_eq(l.event, VIEW("error")))
-		l.event = view_make(l.event.p, l.event.n + 1 + take_token(&text).n);
-	l.rest = text;
-	*ret = l;
-	return l.event.n > 0;
-}
-
-/* The value of the pair `key=`; quoted ones never match an id. */
-static struct view pair(struct view rest, const char *key)
-{
-	size_t n = strlen(key);
-
-	while (rest.n) {
-		struct view token = take_token(&rest);
-
-		if (token.n > n && token.p[n] == '=' && memcmp(token.p, key, n) == 0)
-			return view_skip(token, n + 1);
-		/* A quoted value may hold blanks: pass over all of it. */
-		if (view_find(token, '"') < token.n && token.p[token.n - 1] != '"')
-			while (rest.n && token.p[token.n - 1] != '"')
-				token = take_token(&rest);
-	}
-	return VIEW_NONE;
-}
 
 static void keep_id(char out[ID_MOST], struct view v)
 {
@@ -84,11 +39,11 @@ static bool same_id(const char *id, struct view v)
 }
 
 /* First pass: a line that names the queue number may name the letter too. */
-static void learn(struct story *s, const struct line *l)
+static void learn(struct story *s, const struct log_line *l)
 {
-	struct view id = pair(l->rest, "id");
+	struct view id = log_line_pair(l->rest, "id");
 
-	if (same_id(s->queue, pair(l->rest, "queue")))
+	if (same_id(s->queue, log_line_pair(l->rest, "queue")))
 		keep_id(s->letter, id);
 	if (s->letter[0] && s->session[0] == '\0')
 		keep_id(s->session, view_head(view_cstr(s->letter), view_find(view_cstr(s->letter), '.')));
@@ -96,9 +51,9 @@ static void learn(struct story *s, const struct line *l)
 
 /* Is the line about it?  A session's own lines belong to the letter's story
  * too, but not the other letters of that session. */
-static bool concerns(const struct story *s, const struct line *l)
+static bool concerns(const struct story *s, const struct log_line *l)
 {
-	struct view id = pair(l->rest, "id"), sid = pair(l->rest, "sid");
+	struct view id = log_line_pair(l->rest, "id"), sid = log_line_pair(l->rest, "sid");
 	struct view of = view_head(id, view_find(id, '.'));
 
 	if (id.n)
@@ -106,7 +61,7 @@ static bool concerns(const struct story *s, const struct line *l)
 	return same_id(s->session, sid);
 }
 
-static void tell_line(struct story *s, const struct line *l)
+static void tell_line(struct story *s, const struct log_line *l)
 {
 	if (json_array_size(s->lines) < LINES_MOST)
 		json_array_append_new(s->lines, json_pack("{so,so,so,so}", "at", json_text(l->at), "process",
@@ -114,9 +69,9 @@ static void tell_line(struct story *s, const struct line *l)
 							  "says", json_text(l->rest)));
 }
 
-typedef void visit_line(struct story *s, const struct line *l);
+typedef void visit_line(struct story *s, const struct log_line *l);
 
-static void learn_or_tell(struct story *s, const struct line *l)
+static void learn_or_tell(struct story *s, const struct log_line *l)
 {
 	if (concerns(s, l))
 		tell_line(s, l);
@@ -133,9 +88,9 @@ static enum status read_file(struct story *s, const char *path, visit_line *visi
 		return status_of_errno(errno);
 	while ((n = getline(&text, &cap, f)) > 0) {
 		struct view v = view_make(text, (size_t)n - (text[n - 1] == '\n'));
-		struct line l;
+		struct log_line l;
 
-		if (split_line(v, &l))
+		if (log_line_split(v, &l))
 			visit(s, &l);
 	}
 	free(text);

@@ -405,7 +405,7 @@ enum status conf_take(struct view text, struct conf *ret_conf)
 	size_t eol = view_find(text, '\n');
 	enum status st = ST_OK;
 
-	c.dir = strndup(text.p, eol);
+	c.dir = strndup(text.p ? text.p : "", eol);
 	if (c.dir == NULL)
 		return ST_NOMEM;
 	text = view_skip(text, eol + 1);

@@ -55,7 +55,8 @@ struct setting {
 /* All rows; *ret_n of them. */
 const struct setting *settings(size_t *ret_n);
 
-/* Every setting at its default.  ST_NOMEM. */
+/* Every setting at its default; *c must be empty before, and conf_free either
+ * way.  ST_NOMEM. */
 enum status conf_defaults(struct conf *c) MUST_USE;
 void conf_free(struct conf *c);
 

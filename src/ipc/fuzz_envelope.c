@@ -21,9 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 			size += recipient_size(&e.recipients[i]);
 		envelope_put(&b, &e);
 		FUZZ_CHECK(buf_status(&b) == ST_OK && size == b.n);
-		if (data[0] == (uint8_t)b.p[0])
+		if (buf_status(&b) == ST_OK && data[0] == (uint8_t)b.p[0])
 			FUZZ_CHECK(view_eq(buf_view(&b), in));
-		else
+		else if (buf_status(&b) == ST_OK)
 			FUZZ_CHECK(envelope_take(buf_view(&b), &a, &e) == ST_OK);
 	}
 	while (target_take(&c, &t))

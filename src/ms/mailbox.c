@@ -1,6 +1,8 @@
 #include "ms/internal.h"
 
 #include <stdlib.h>
+#include <uninorm.h>
+#include <unistr.h>
 
 /* ---- names ---- */
 
@@ -52,15 +54,34 @@ static bool name_valid(struct view name)
 	return true;
 }
 
-/* INBOX in any case is INBOX, also as the first level (RFC 9051 5.1). */
-static struct view canonical(struct view name, char out[MAILBOX_NAME_MAX])
+/* Net-Unicode (RFC 9051 5.1, RFC 5198 3): composed, so that one name that two
+ * systems write in two ways is one mailbox.  What is no text stays as it is. */
+static struct view composed(struct view name, char out[MAILBOX_NAME_MAX])
+{
+	const uint8_t *p = (const uint8_t *)name.p;
+	uint8_t *nfc;
+	size_t n = MAILBOX_NAME_MAX, i = 0;
+
+	while (i < name.n && p[i] < 0x80)
+		i++;
+	if (i == name.n || name.n > MAILBOX_NAME_MAX || u8_check(p, name.n) != NULL)
+		return name;
+	nfc = u8_normalize(UNINORM_NFC, p, name.n, (uint8_t *)out, &n);
+	if (nfc == (uint8_t *)out)
+		return view_make(out, n);
+	free(nfc);	/* longer than a name may be */
+	return name;
+}
+
+struct view mailbox_canonical(struct view name, char out[MAILBOX_NAME_MAX])
 {
 	const struct view inbox = VIEW("INBOX");
 
+	name = composed(name, out);
 	if (name.n > MAILBOX_NAME_MAX || !view_starts_i(name, inbox) ||
 	    (name.n > inbox.n && name.p[inbox.n] != '/'))
 		return name;
-	memcpy(out, name.p, name.n);
+	memmove(out, name.p, name.n);
 	memcpy(out, inbox.p, inbox.n);
 	return view_make(out, name.n);
 }
@@ -106,7 +127,7 @@ enum status store_mailboxes(struct store *s, struct arena *a, struct mailbox_inf
 enum status store_mailbox_info(struct store *s, struct view name, struct arena *a, struct mailbox_info *ret)
 {
 	char own[MAILBOX_NAME_MAX];
-	struct box *b = box_by_name(s, canonical(name, own));
+	struct box *b = box_by_name(s, mailbox_canonical(name, own));
 	struct mailbox_info info;
 	enum status st = b ? info_of(b, a, &info) : ST_MISSING;
 
@@ -133,7 +154,7 @@ enum status store_subscriptions(struct store *s, struct arena *a, struct view **
 enum status mailbox_open(struct store *s, struct view name, struct mailbox **ret)
 {
 	char own[MAILBOX_NAME_MAX];
-	struct box *b = box_by_name(s, canonical(name, own));
+	struct box *b = box_by_name(s, mailbox_canonical(name, own));
 	enum status st;
 
 	if (b == NULL)
@@ -205,7 +226,7 @@ enum status store_create(struct store *s, struct view name, enum special_use use
 	char own[MAILBOX_NAME_MAX];
 	enum status st;
 
-	name = canonical(name, own);
+	name = mailbox_canonical(name, own);
 	if (!name_valid(name))
 		return ST_SYNTAX;
 	if (box_by_name(s, name))
@@ -258,8 +279,8 @@ enum status store_rename(struct store *s, struct view from, struct view to)
 	struct box *b;
 	enum status st;
 
-	from = canonical(from, own_from);
-	to = canonical(to, own_to);
+	from = mailbox_canonical(from, own_from);
+	to = mailbox_canonical(to, own_to);
 	b = box_by_name(s, from);
 	if (b == NULL)
 		return ST_MISSING;
@@ -288,7 +309,7 @@ enum status store_delete(struct store *s, struct view name)
 	struct buf meta = BUF(64);
 	enum status st;
 
-	name = canonical(name, own);
+	name = mailbox_canonical(name, own);
 	b = box_by_name(s, name);
 	if (b == NULL)
 		return ST_MISSING;
@@ -309,7 +330,7 @@ enum status store_subscribe(struct store *s, struct view name, bool on)
 	struct buf meta = BUF(2 * MAILBOX_NAME_MAX);
 	enum status st;
 
-	name = canonical(name, own);
+	name = mailbox_canonical(name, own);
 	if (!name_valid(name))
 		return ST_SYNTAX;
 	if (on && s->n_subscribed >= MAILBOXES_MAX)

@@ -121,6 +121,11 @@ enum status store_mailbox_info(struct store *s, struct view name, struct arena *
 enum status mailbox_open(struct store *s, struct view name, struct mailbox **ret) MUST_USE;
 void mailbox_release(struct mailbox *m);
 
+/* A name as the store has it: INBOX in any case is INBOX, also as the first
+ * level, and all is composed (RFC 9051 5.1).  All that takes a name does this;
+ * it is for patterns.  name, or in out. */
+struct view mailbox_canonical(struct view name, char out[MAILBOX_NAME_MAX]);
+
 /* Missing parents are made too.  ST_EXISTS, ST_SYNTAX (no valid name),
  * ST_LIMIT. */
 enum status store_create(struct store *s, struct view name, enum special_use use) MUST_USE;

@@ -1,12 +1,9 @@
 /* Any address list: groups open and close, and an address that is written out
  * and read again is the same one. */
+#include "base/fuzz.h"
 #include "msg/address.h"
 
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(x) do { if (!(x)) abort(); } while (0)
+#define MUST FUZZ_CHECK
 
 static void check_again(struct view spec)
 {

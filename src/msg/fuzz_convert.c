@@ -22,11 +22,11 @@ static void check_leaf(const struct mime *a, const struct mime_part *x, const st
 static void check_same(struct view was, struct view now)
 {
 	struct arena a = ARENA(MIME_ARENA_MAX);
-	struct mime m, n;
+	struct mime m = { 0 }, n = { 0 };
+	bool parsed = mime_parse(was, &a, &m) == ST_OK && mime_parse(now, &a, &n) == ST_OK;
 
-	FUZZ_CHECK(mime_parse(was, &a, &m) == ST_OK && mime_parse(now, &a, &n) == ST_OK);
-	FUZZ_CHECK(m.n == n.n);
-	for (uint32_t i = 0; i < m.n; i++) {
+	FUZZ_CHECK(parsed && m.n == n.n);
+	for (uint32_t i = 0; i < m.n && parsed; i++) {
 		FUZZ_CHECK(m.parts[i].kind == n.parts[i].kind && m.parts[i].parent == n.parts[i].parent);
 		FUZZ_CHECK(view_eq_i(m.parts[i].content.type, n.parts[i].content.type));
 		if (m.parts[i].kind == MIME_LEAF)
@@ -39,7 +39,7 @@ static void check_for(struct view letter, struct convert_form takes)
 {
 	struct arena a = ARENA(MIME_ARENA_MAX);
 	struct buf out = BUF((size_t)1 << 24);
-	struct convert_form has;
+	struct convert_form has = { 0 };
 	enum status st = convert_letter(letter, takes, &a, &out);
 
 	FUZZ_CHECK(st == ST_OK || st == ST_DENIED);

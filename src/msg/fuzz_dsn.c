@@ -40,12 +40,16 @@ static void check_status(struct view body, size_t recipients)
 static void check_report(const struct dsn *d, struct view report, struct dsn_form form)
 {
 	struct arena a = ARENA(MIME_ARENA_MAX);
-	struct convert_form has;
-	struct mime m;
+	struct convert_form has = { 0 };
+	struct mime m = { 0 };
 	size_t fields = 0, at = 0;
 	struct field f;
 
-	FUZZ_CHECK(mime_parse(report, &a, &m) == ST_OK && m.n >= 4);
+	if (mime_parse(report, &a, &m) != ST_OK || m.n < 4) {
+		FUZZ_CHECK(false);
+		arena_free(&a);
+		return;
+	}
 	FUZZ_CHECK(m.parts[0].kind == MIME_MULTIPART && m.parts[0].child == 1);
 	FUZZ_CHECK(m.parts[1].next == 2 && m.parts[2].next == 3 && m.parts[3].next == MIME_NONE);
 	check_status(mime_body(&m, &m.parts[2]), d->n);
@@ -83,8 +87,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	d.smtputf8 = how & 2;
 	d.whole = how & 4;
 	d.envid = take_view(&c);
-	FUZZ_CHECK(dsn_build(&d, take_bytes(&c, cursor_left(&c)), &out, &form) == ST_OK);
-	check_report(&d, buf_view(&out), form);
+	if (dsn_build(&d, take_bytes(&c, cursor_left(&c)), &out, &form) == ST_OK)
+		check_report(&d, buf_view(&out), form);
+	else
+		FUZZ_CHECK(false);
 	buf_free(&out);
 	return 0;
 }

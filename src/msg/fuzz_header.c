@@ -1,4 +1,5 @@
 /* Any header: all that reads fields; texts that come out are UTF-8 on one line. */
+#include "base/fuzz.h"
 #include "msg/charset.h"
 #include "msg/content.h"
 #include "msg/date.h"
@@ -7,11 +8,7 @@
 #include "msg/subject.h"
 #include "msg/word.h"
 
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(x) do { if (!(x)) abort(); } while (0)
+#define MUST FUZZ_CHECK
 
 static void check_line(const struct buf *b)
 {
@@ -24,7 +21,7 @@ static void check_line(const struct buf *b)
 static void check_content(struct view value)
 {
 	struct arena a = ARENA(1 << 20);
-	struct content c;
+	struct content c = { 0 };
 
 	MUST(content_parse(value, &a, &c) == ST_OK);
 	MUST(c.n <= CONTENT_PARAMS);

@@ -181,7 +181,8 @@ static void child_ended(struct child *c, int status)
 	c->deaths++;
 	if (c->role == ROLE_DOOR)
 		parent_door_ended(p, c->index);
-	c->quick_deaths = now - c->started < QUICK_MS ? c->quick_deaths + 1 : 0;
+	/* One that ended of its own will (names, to begin anew) is no trouble. */
+	c->quick_deaths = status && now - c->started < QUICK_MS ? c->quick_deaths + 1 : 0;
 	wait = c->quick_deaths > AGAIN_MOST ? AGAIN_MOST : c->quick_deaths;
 	c->again.fire = start_again;
 	if (loop_timer(p->loop, &c->again, now + (wait ? (steady_ms)AGAIN_MS << wait : 0)) != ST_OK)

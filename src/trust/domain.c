@@ -6,7 +6,8 @@
 
 bool domain_fits(struct view name)
 {
-	if (name.n == 0 || name.n > DNS_NAME_MAX)
+	/* What is no printable ASCII is written with a backslash (wire/rdata.h). */
+	if (name.n == 0 || name.n > DNS_NAME_MAX || view_find(name, '\\') < name.n)
 		return false;
 	for (struct view v = name;;) {
 		size_t n = view_find(v, '.');

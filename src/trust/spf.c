@@ -1,10 +1,10 @@
 #include "trust/spf.h"
 
-#include "trust/answer.h"
 #include "trust/domain.h"
 #include "trust/spf_record.h"
 
 #include "base/buf.h"
+#include "wire/rdata.h"
 
 #include <arpa/inet.h>
 
@@ -137,7 +137,7 @@ static size_t take_names(struct check *c, const struct dns_answer *d, struct vie
 	size_t n = 0;
 
 	for (size_t i = 0; i < d->n && n < SPF_NAMES; i++)
-		if (answer_name(d->rdata[i], c->a, &ret[n]) == ST_OK && domain_fits(ret[n]))
+		if (dns_read_name(d->rdata[i], c->a, &ret[n]) == ST_OK && domain_fits(ret[n]))
 			n++;
 	for (size_t i = 0; i < n; i++)
 		dns_hint(c->r, ret[i], address_type(c));
@@ -378,7 +378,7 @@ static enum match match_mx(struct check *c, struct view name, const struct spf_t
 	struct view hosts[SPF_NAMES];
 	enum match m = NO_MATCH;
 	struct dns_answer d;
-	uint16_t preference;
+	struct dns_mx mx;
 	size_t n = 0;
 
 	if (!ask(c, name, DNS_MX, &d) || has_failed(&d))
@@ -388,8 +388,8 @@ static enum match match_mx(struct check *c, struct view name, const struct spf_t
 	if (d.n > SPF_NAMES)
 		return permerror(c, "more than 10 mail exchangers");
 	for (size_t i = 0; i < d.n; i++)
-		if (answer_mx(d.rdata[i], c->a, &preference, &hosts[n]) == ST_OK && domain_fits(hosts[n]))
-			dns_hint(c->r, hosts[n++], address_type(c));
+		if (dns_read_mx(d.rdata[i], c->a, &mx) == ST_OK && domain_fits(mx.host))
+			dns_hint(c->r, hosts[n++] = mx.host, address_type(c));
 	for (size_t i = 0; i < n && m == NO_MATCH; i++)
 		m = match_address(c, hosts[i], t);
 	return m;
@@ -503,7 +503,7 @@ static enum spf_result find_record(struct check *c, struct view domain, struct v
 	if (d.outcome != DNS_FOUND)
 		return SPF_NONE;
 	for (size_t i = 0; i < d.n; i++) {
-		if (answer_text(d.rdata[i], c->a, &text) != ST_OK || !spf_record_is(text))
+		if (dns_read_txt(d.rdata[i], c->a, &text) != ST_OK || !spf_record_is(text))
 			continue;
 		*ret_text = text;
 		n++;
@@ -521,7 +521,7 @@ static void explain(struct check *c, struct view spec, struct view domain)
 	struct dns_answer d;
 
 	if (name.n && ask(c, name, DNS_TXT, &d) && d.outcome == DNS_FOUND && d.n == 1 &&
-	    answer_text(d.rdata[0], c->a, &text) == ST_OK && expand(c, text, domain, true, &b) == ST_OK) {
+	    dns_read_txt(d.rdata[0], c->a, &text) == ST_OK && expand(c, text, domain, true, &b) == ST_OK) {
 		bool printable = true;
 
 		for (size_t i = 0; i < b.n; i++)

@@ -2,7 +2,10 @@
 #include "base/fuzz.h"
 #include "wire/imap_args.h"
 
-enum { LINE = 4096, LITERAL = 8192 };
+/* Limits of readers; the first octet says which.  Lines are refused near the
+ * octets that a reader keeps of them, and far beyond. */
+static const size_t lines[] = { 16, 100, 200, 254, 290, 600, 4096, 65536 };
+static const size_t literals[] = { 0, 10, 300, 8192 };
 
 /* Every reading of the arguments, whatever the command is called. */
 static void parse_as_all(struct view text)
@@ -36,18 +39,19 @@ static void parse_as_all(struct view text)
 }
 
 /* A sum over all events, which must not depend on how the bytes were cut. */
-static uint64_t read_all(struct view in, size_t step, bool parse)
+static uint64_t read_all(struct view in, uint8_t limits, size_t step, bool parse)
 {
+	size_t line = lines[limits % 8], literal = literals[limits / 8 % 4];
 	struct imap_reader r;
 	uint64_t sum = 0;
 
-	imap_reader_begin(&r, LINE, LITERAL);
+	imap_reader_begin(&r, line, literal);
 	while (in.n) {
 		size_t used = 0;
 		enum imap_event e = imap_read(&r, view_head(in, step), &used);
 
 		FUZZ_CHECK(used <= in.n && (used || e != IMAP_MORE));
-		FUZZ_CHECK(r.text.n <= LINE + 2 * LITERAL + 1024);
+		FUZZ_CHECK(r.text.n <= line + 2 * literal + 1024 && r.text.n <= r.text.cap);
 		in = view_skip(in, used);
 		if (e == IMAP_HOPELESS || e == IMAP_NO_MEMORY)
 			break;
@@ -66,10 +70,12 @@ static uint64_t read_all(struct view in, size_t step, bool parse)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct view in = view_make((const char *)data, n);
-	uint64_t whole = read_all(in, SIZE_MAX, true);
+	uint8_t limits = n ? data[0] : 0;
+	uint64_t whole = read_all(in, limits, SIZE_MAX, true);
 
-	FUZZ_CHECK(read_all(in, 1, false) == whole);
-	FUZZ_CHECK(read_all(in, 7, false) == whole);
+	FUZZ_CHECK(read_all(in, limits, 1, false) == whole);
+	FUZZ_CHECK(read_all(in, limits, 7, false) == whole);
+	FUZZ_CHECK(read_all(in, limits, 240, false) == whole);
 	struct buf eight = BUF(1 << 20), seven = BUF(1 << 20);
 
 	if (imap_utf7_decode(in, &eight) == ST_OK) {

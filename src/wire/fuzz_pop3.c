@@ -1,9 +1,6 @@
 /* fuzz_pop3.c - a line of a person, and a letter's text behind a dot. */
+#include "base/fuzz.h"
 #include "wire/pop3.h"
-
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 /* Unstuffed again, it must be the text. */
 static void check_text(struct view text)
@@ -15,16 +12,15 @@ static void check_text(struct view text)
 	pop3_put_text(&b, view_head(text, text.n / 2), &at_line);
 	pop3_put_text(&b, view_skip(text, text.n / 2), &at_line);
 	for (size_t i = 0; i < b.n; i++) {
-		if (line && b.p[i] == '.') {
-			if (i + 1 == b.n || b.p[++i] != '.')
-				abort();
-		}
-		if (at == text.n || text.p[at++] != b.p[i])
-			abort();
+		if (line && b.p[i] == '.')
+			i++;
+		FUZZ_CHECK(i < b.n && at < text.n && text.p[at] == b.p[i]);
+		if (i == b.n || at == text.n)
+			break;
+		at++;
 		line = b.p[i] == '\n';
 	}
-	if (at != text.n)
-		abort();
+	FUZZ_CHECK(at == text.n);
 	buf_free(&b);
 }
 
@@ -35,10 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct view rest = cmd.rest;
 	uint32_t a = 1, b;
 
-	if (pop3_take_number(&rest, 7, &a) == ST_OK && (a < 1 || a > 7))
-		abort();
-	if (pop3_take_count(&rest, &b) == ST_OK && rest.n > all.n)
-		abort();
+	FUZZ_CHECK(pop3_take_number(&rest, 7, &a) != ST_OK || (a >= 1 && a <= 7));
+	FUZZ_CHECK(pop3_take_count(&rest, &b) != ST_OK || rest.n <= all.n);
 	check_text(all);
 	return 0;
 }

@@ -74,23 +74,26 @@ static struct announced literal_of(struct view line)
 	return a;
 }
 
-/* The command is refused: of its text stay the head, for its tag, and behind
- * that the end of the line in hand, where a literal may be announced. */
-static enum imap_event refuse(struct imap_reader *r, enum imap_event why)
+/* The command is refused: of its text (and of what follows it) stay the head,
+ * for its tag, and behind that the end of the line in hand, where a literal
+ * may be announced.  The two may be the same bytes; both are needed. */
+static enum imap_event refuse(struct imap_reader *r, enum imap_event why, struct view following)
 {
-	size_t tail = r->text.n - r->line_at;
+	char tail[TAIL_MAX];
+	size_t n = r->text.n - r->line_at;
 
 	if (r->refused)
 		return IMAP_MORE;
-	if (tail > TAIL_MAX)
-		tail = TAIL_MAX;
+	if (n > TAIL_MAX)
+		n = TAIL_MAX;
+	if (n)
+		memcpy(tail, r->text.p + r->text.n - n, n);
 	r->refused = true;
-	r->line_at = r->text.n < HEAD_MAX ? r->text.n : HEAD_MAX;
-	/* Head and tail may be the same bytes; there is no room for them twice. */
-	if (tail > r->text.n - r->line_at)
-		tail = r->text.n - r->line_at;
-	memmove(r->text.p + r->line_at, r->text.p + r->text.n - tail, tail);
-	r->text.n = r->line_at + tail;
+	if (r->text.n > HEAD_MAX)
+		r->text.n = HEAD_MAX;
+	buf_put(&r->text, view_head(following, HEAD_MAX - r->text.n));
+	r->line_at = r->text.n;
+	buf_put(&r->text, view_make(tail, n));
 	return why;
 }
 
@@ -102,7 +105,7 @@ static enum imap_event refuse_literal(struct imap_reader *r, struct announced a)
 
 	if (!a.waits && a.n > THROWN_MAX)
 		return IMAP_HOPELESS;
-	(void)!refuse(r, IMAP_TOO_BIG);
+	(void)!refuse(r, IMAP_TOO_BIG, VIEW_NONE);
 	if (a.waits)
 		r->done = true;
 	else
@@ -144,7 +147,7 @@ static enum imap_event end_line(struct imap_reader *r)
 	if (!bad)
 		a = literal_of(line);
 	if (bad && !r->refused) {
-		(void)!refuse(r, IMAP_BAD_BYTES);
+		(void)!refuse(r, IMAP_BAD_BYTES, VIEW_NONE);
 		r->done = true;
 		return IMAP_BAD_BYTES;
 	}
@@ -187,12 +190,8 @@ static enum imap_event take_line(struct imap_reader *r, struct view bytes, size_
 	enum imap_event e = IMAP_MORE;
 
 	*used += piece.n;
-	if (!r->refused && r->lines + piece.n > r->line_max + 2) {
-		if (r->text.n < HEAD_MAX)
-			buf_put(&r->text, view_head(piece, HEAD_MAX - r->text.n));
-		if (buf_status(&r->text) == ST_OK)
-			e = refuse(r, IMAP_TOO_LONG);
-	}
+	if (!r->refused && r->lines + piece.n > r->line_max + 2)
+		e = refuse(r, IMAP_TOO_LONG, piece);
 	if (r->refused) {
 		keep_tail(r, piece);
 	} else {

@@ -181,7 +181,7 @@ static enum status gather(struct listing *g)
 	g->patterns.v = arena_array(a, (size_t)g->l->patterns.n + 1, sizeof *g->patterns.v);
 	for (uint32_t i = 0; g->patterns.v && i < g->l->patterns.n; i++) {
 		struct view r = g->l->reference, p = g->l->patterns.v[i];
-		char *both = arena_alloc(a, r.n + p.n + 1);
+		char *both = arena_alloc(a, r.n + p.n + 1), own[MAILBOX_NAME_MAX];
 
 		if (both == NULL)
 			break;
@@ -189,7 +189,8 @@ static enum status gather(struct listing *g)
 			memcpy(both, r.p, r.n);
 		if (p.n)
 			memcpy(both + r.n, p.p, p.n);
-		g->patterns.v[g->patterns.n++] = view_make(both, r.n + p.n);
+		g->patterns.v[g->patterns.n++] =
+			arena_copy(a, mailbox_canonical(view_make(both, r.n + p.n), own));
 	}
 	return arena_status(a);
 }

@@ -27,13 +27,21 @@ static enum reply hello(struct smtp_session *s, struct view name)
 
 static enum reply cmd_helo(struct smtp_session *s, struct view rest)
 {
+	struct buf b = BUF(LINES_MAX);
 	enum reply r = hello(s, rest);
 
 	if (r != SAY_NOTHING)
 		return r;
 	s->extended = false;
-	buf_putf(conn_out(&s->conn), "250 %s OK\r\n", s->host->conf->host_name);
+	buf_putf(&b, "%s OK", s->host->conf->host_name);
+	smtp_say(s, 250, "", buf_view(&b));
+	buf_free(&b);
 	return SAY_NOTHING;
+}
+
+static bool has_starttls(const struct smtp_session *s)
+{
+	return tls_ready(s->host->tls) && (smtp_is_submission(s) || s->host->conf->smtp_starttls);
 }
 
 /* What is offered to this client now. */
@@ -42,7 +50,7 @@ static void put_keywords(const struct smtp_session *s, struct buf *b)
 	const struct conf *conf = s->host->conf;
 
 	buf_puts(b, "\nPIPELINING");
-	if (!conn_has_tls(&s->conn) && tls_ready(s->host->tls))
+	if (!conn_has_tls(&s->conn) && has_starttls(s))
 		buf_puts(b, "\nSTARTTLS");
 	if (smtp_is_submission(s) && smtp_auth_safe(s) && s->account == 0) {
 		buf_puts(b, "\nAUTH");
@@ -83,7 +91,7 @@ static enum reply cmd_starttls(struct smtp_session *s, struct view rest)
 		return SAY_BAD_ARGUMENT;
 	if (conn_has_tls(&s->conn))
 		return SAY_TLS_ALREADY;
-	if (!tls_ready(s->host->tls))
+	if (!has_starttls(s))
 		return SAY_NO_TLS;
 	/* What was sent in clear behind it could have been put there by anybody
 	 * on the way, to be taken for what is said under TLS. */

@@ -41,6 +41,11 @@ static inline bool smtp_is_submission(const struct smtp_session *s)
 /* ---- command.c: one line of the client ---- */
 void smtp_command(struct smtp_session *s, struct view line);
 
+/* ---- dialog.c: what was said, where log.dialog wants it ---- */
+void smtp_dialog_reply(const struct smtp_session *s, struct view line);
+void smtp_dialog_line(const struct smtp_session *s, struct view line);
+void smtp_dialog_letter(const struct smtp_session *s, uint64_t size);
+
 /* ---- envelope.c ---- */
 enum reply cmd_mail(struct smtp_session *s, struct view rest);
 enum reply cmd_rcpt(struct smtp_session *s, struct view rest);

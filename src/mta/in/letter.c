@@ -202,6 +202,7 @@ static void finish(struct smtp_session *s)
 	uint64_t queue_id = 0;
 	enum reply r = refusal(s);
 
+	smtp_dialog_letter(s, s->sink.size);
 	if (r == SAY_OK)
 		r = ask_queue(s, &queue_id);
 	log_letter(s, r, queue_id);

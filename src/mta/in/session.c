@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TX_MAX = 16 * 1024 * 1024, LOGIN_MAX = 512 };
+enum { TX_MAX = 16 * 1024 * 1024, LOGIN_MAX = 512, GREETING_MAX = 64 };
 
 static const struct {
 	short code;
@@ -25,6 +25,7 @@ void smtp_say(struct smtp_session *s, int code, const char *enhanced, struct vie
 	for (;;) {
 		struct view line = view_head(text, view_find(text, '\n'));
 		bool last = line.n == text.n;
+		size_t begins = out->n;
 
 		buf_putu(out, (uint64_t)code);
 		buf_putc(out, last ? ' ' : '-');
@@ -33,6 +34,7 @@ void smtp_say(struct smtp_session *s, int code, const char *enhanced, struct vie
 			buf_putc(out, ' ');
 		}
 		buf_put(out, line);
+		smtp_dialog_reply(s, view_skip(buf_view(out), begins));
 		buf_puts(out, "\r\n");
 		if (last)
 			break;
@@ -74,9 +76,12 @@ void smtp_forget_client(struct smtp_session *s)
 
 static void greet(struct smtp_session *s)
 {
+	struct buf text = BUF(DOMAIN_MAX + GREETING_MAX);
+
 	s->greeted = true;
-	buf_putf(conn_out(&s->conn), "220 %s Simple Mail Transfer Service Ready\r\n",
-		 s->host->conf->host_name);
+	buf_putf(&text, "%s Simple Mail Transfer Service Ready", s->host->conf->host_name);
+	smtp_say(s, 220, "", buf_view(&text));
+	buf_free(&text);
 }
 
 /* ---- lines ---- */
@@ -107,6 +112,7 @@ static bool take_line(struct smtp_session *s)
 
 	switch (conn_line(&s->conn, most, &line)) {
 	case ST_OK:
+		smtp_dialog_line(s, line);
 		if (s->mode == MODE_AUTH)
 			smtp_auth_line(s, line);
 		else

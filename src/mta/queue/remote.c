@@ -398,24 +398,6 @@ void remote_run(struct queue *q)
 
 /* ---- what became of them ---- */
 
-static void log_result(const struct letter *l, const struct trip *t, const struct attempt_result *r, struct view how)
-{
-	static const char *const events[] = { [VERDICT_OK] = "relayed", [VERDICT_NO] = "refused", [VERDICT_LATER] = "deferred" };
-
-	log_begin(r->verdict == VERDICT_OK ? LOG_INFO_ : LOG_WARN_, events[r->verdict]);
-	log_str("id", l->name);
-	log_hex("queue", l->id);
-	log_u64("recipient", r->recipient);
-	log_view("site", view_make(t->task.site->name, t->task.site->name_n));
-	log_view("host", r->host);
-	if (r->code)
-		log_u64("code", r->code);
-	log_view("reply", r->text);
-	if (how.n)
-		log_view("how", how);
-	log_end();
-}
-
 /* One recipient of an attempt, which was HANDED. */
 static void take_result(struct queue *q, struct handover *h, const struct attempt_result *r)
 {
@@ -441,7 +423,6 @@ static enum share_outcome take_results(struct queue *q, struct attempt *a, const
 		/* A relay that answers for what it was not asked finds nothing. */
 		if (h == NULL || h->local || h->trip != a->trip || h->state != HANDED || r.verdict > VERDICT_LATER)
 			continue;
-		log_result(l, a->trip, &r, in->how);
 		if (r.verdict == VERDICT_LATER && r.site) {
 			struct site *site = a->trip->task.site;
 			struct reply *why = reply_of(q, &r);

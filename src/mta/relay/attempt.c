@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { ENDED_TEXT = 200 };
+enum { ENDED_TEXT = 200, ANSWER_HEAD = 1024, RESULT_HEAD = 300 };
 
 /* ---- answers ---- */
 
@@ -48,6 +48,8 @@ static void log_answer(const struct attempt *a, uint32_t i)
 static void answer_queue(struct attempt *a)
 {
 	struct buf results = BUF(RECORD_MAX), b = BUF(RECORD_MAX);
+	/* All must fit into one record, whatever the hosts have said. */
+	size_t share = (RECORD_MAX - ANSWER_HEAD) / a->n, text = share > RESULT_HEAD ? share - RESULT_HEAD : 0;
 
 	for (uint32_t i = 0; i < a->n; i++) {
 		const struct answer *w = &a->answers[i];
@@ -56,7 +58,8 @@ static void answer_queue(struct attempt *a)
 		attempt_result_put(&results, &(struct attempt_result){
 						     .recipient = a->wanted[i], .verdict = w->verdict, .dsn = w->dsn,
 						     .site = w->site && w->verdict == VERDICT_LATER, .code = w->code,
-						     .status = w->status, .text = w->text, .host = w->host });
+						     .status = w->status, .text = view_head(w->text, text),
+						     .host = w->host });
 	}
 	rec_put_attempted(&b, 0, a->env.sid,
 			  &(struct rec_attempted){ a->id, buf_view(&results), buf_view(&a->how) });
@@ -99,6 +102,30 @@ static void use(struct attempt *a, struct remote *m)
 		pool_put(m, pool_key(a));
 }
 
+static enum secured secured_by(const struct conn *c)
+{
+	if (!conn_has_tls(c))
+		return SECURED_NOT;
+	return strcmp(conn_tls_verified(c), "not verified") ? SECURED_VERIFIED : SECURED_TLS;
+}
+
+/* Less than before is nothing that stops a letter, but worth a look. */
+static void remember(struct attempt *a, struct remote *m)
+{
+	struct buf was = BUF(HOW_MAX);
+
+	if (memory_note(a->r->memory, a->site, secured_by(&m->conn), buf_view(&m->how), &was)) {
+		log_begin(LOG_WARN_, "tls-weaker");
+		log_view("id", a->env.id);
+		log_view("site", a->site);
+		log_view("was", buf_view(&was));
+		log_view("now", buf_view(&m->how));
+		log_end();
+		buf_putf(&m->how, " (was: %.*s)", VIEW_ARG(buf_view(&was)));
+	}
+	buf_free(&was);
+}
+
 static struct destination destination_of(const struct attempt *a, const struct host *h, const struct endpoint *to,
 					 const struct tls_policy *p)
 {
@@ -126,8 +153,12 @@ static void try_address(struct attempt *a, const struct host *h, const struct en
 		m = remote_open(a->r, &d, &a->arena, &a->last, &tls_failed);
 	}
 	a->last.site = true;
-	if (m)
-		use(a, m);
+	if (m == NULL)
+		return;
+	/* What the sender asked to relax is no sign of anything. */
+	if (a->route.mx && !a->letter.tls_not_required)
+		remember(a, m);
+	use(a, m);
 }
 
 static bool policy_for(struct attempt *a, const struct site_policy *of_site, const struct hosts *hosts,

@@ -19,14 +19,13 @@
 #include "ipc/attempt.h"
 #include "ipc/envelope.h"
 #include "ipc/route.h"
+#include "mta/relay/memory.h"
 #include "mta/relay/policy.h"
 #include "role/role.h"
 #include "wire/connect.h"
 #include "wire/smtp_reply.h"
 
-enum { ATTEMPT_ARENA = 4 * 1024 * 1024, OWN_ADDRESSES = 64, HOW_MAX = 512 };
-
-struct memory;
+enum { ATTEMPT_ARENA = 4 * 1024 * 1024, OWN_ADDRESSES = 64, HOW_MAX = 1024 };
 
 /* ---- what became of something ---- */
 

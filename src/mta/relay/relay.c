@@ -113,9 +113,19 @@ static void begin_credentials(struct relay *r)
 			  st == ST_DENIED ? "others can read it; chmod 0600" : status_name(st));
 }
 
+static void begin_memory(struct relay *r, const char *folder)
+{
+	int64_t keep = r->proc.conf.relay_tls_memory;
+	enum status st = keep ? memory_open(folder, keep, &r->memory) : ST_OK;
+
+	if (st != ST_OK)
+		log_event(LOG_WARN_, "no-memory", "file=\"%s/memory.db\" why=\"%s\"", folder, status_name(st));
+}
+
 int relay_main(void)
 {
 	struct relay *r = calloc(1, sizeof *r);
+	char folder[4096];
 
 	if (r == NULL)
 		return 1;
@@ -128,7 +138,10 @@ int relay_main(void)
 	hosts_learn_own(r);
 	begin_tls(r);
 	begin_credentials(r);
+	snprintf(folder, sizeof folder, "%s/relay", r->proc.conf.dir);
 	role_lock_in(&r->proc);
+	begin_memory(r, folder);
 	role_run(&r->proc);
+	memory_close(r->memory);
 	return 0;
 }

@@ -1,0 +1,110 @@
+/* asking.c - where the commands that check letters get their answers and
+ * their input from. */
+#include "admin/inspect.h"
+#include "admin/tell.h"
+
+#include "base/clock.h"
+#include "trust/records.h"
+
+#include <stdio.h>
+
+enum { WHY_MAX = 1024 };
+
+enum status read_file(const char *path, struct buf *out)
+{
+	FILE *f = fopen(path, "re");
+	char piece[65536];
+	size_t n;
+
+	if (f == NULL)
+		return ST_MISSING;
+	while ((n = fread(piece, 1, sizeof piece, f)) > 0 && buf_status(out) == ST_OK)
+		buf_put(out, view_make(piece, n));
+	fclose(f);
+	return buf_status(out);
+}
+
+enum status open_direct(const struct invocation *in, struct direct **ret)
+{
+	struct buf why = BUF(WHY_MAX);
+	struct lookup_settings s;
+	struct conf c = { 0 };
+	enum status st = conf_load(in->dir, &c, &why);
+
+	/* No instance is needed. */
+	if (st != ST_OK)
+		st = conf_defaults(&c);
+	if (st != ST_OK) {
+		complain("settings", st, NULL);
+		return st;
+	}
+	buf_clear(&why);
+	s = lookup_settings(&c);
+	if (in->given[OPTION_resolver])
+		s.resolver = in->given[OPTION_resolver];
+	if (in->given[OPTION_trust_anchor])
+		s.anchor = in->given[OPTION_trust_anchor];
+	st = direct_open(&s, &why, ret);
+	if (st != ST_OK)
+		tell("%.*s", VIEW_ARG(why.n ? buf_view(&why) : view_cstr(status_name(st))));
+	buf_free(&why);
+	conf_free(&c);
+	return st;
+}
+
+static struct records *open_records(const char *path)
+{
+	struct buf text = BUF(RECORDS_MAX);
+	struct records *r = NULL;
+	unsigned line = 0;
+	enum status st = read_file(path, &text);
+
+	if (st == ST_OK)
+		st = records_open(buf_view(&text), &r, &line);
+	if (st == ST_SYNTAX)
+		tell("%s:%u: no record; they are NAME TYPE DATA", path, line);
+	else if (st != ST_OK)
+		tell("%s: %s", path, status_name(st));
+	buf_free(&text);
+	return r;
+}
+
+struct resolver *asker_open(struct asker *a, const struct invocation *in)
+{
+	*a = (struct asker){ 0 };
+	if (in->given[OPTION_records]) {
+		a->records = open_records(in->given[OPTION_records]);
+		return a->records ? records_resolver(a->records) : NULL;
+	}
+	return open_direct(in, &a->direct) == ST_OK ? direct_resolver(a->direct) : NULL;
+}
+
+void asker_close(struct asker *a)
+{
+	records_free(a->records);
+	if (a->direct)
+		direct_free(a->direct);
+}
+
+bool take_time(const struct invocation *in)
+{
+	wall_ms now;
+
+	if (in->given[OPTION_time] == NULL)
+		return true;
+	if (clock_parse_rfc3339(view_cstr(in->given[OPTION_time]), &now) != ST_OK) {
+		tell("--time wants a time such as 2026-11-22T10:31:05Z");
+		return false;
+	}
+	clock_override(now);
+	return true;
+}
+
+int print_json(json_t *o)
+{
+	int failed = json_dumpf(o, stdout, JSON_COMPACT) || putchar('\n') == EOF || fflush(stdout);
+
+	json_decref(o);
+	return failed ? FAILED : DONE;
+}
+

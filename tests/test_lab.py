@@ -1,0 +1,346 @@
+"""waxwing lab: three mail domains with DNS of their own; what breaks, and what is then seen."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+
+import pytest
+
+from conftest import WAXWING
+
+
+class Lab:
+    def __init__(self):
+        self.top = tempfile.mkdtemp(prefix="waxwing-lab-")
+        os.chmod(self.top, 0o711)
+        self.dir = os.path.join(self.top, "lab")
+
+    def run(self, *words, check=True, json_out=True, dir=None):
+        p = subprocess.run([WAXWING, *words, "--dir", dir or self.dir] + (["--json"] if json_out else []),
+                           text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           timeout=120)
+        if check:
+            assert p.returncode == 0, f"{words}: {p.stdout}{p.stderr}"
+        return json.loads(p.stdout) if json_out and p.stdout else p
+
+    def status(self):
+        return {r["domain"]: r for r in self.run("lab", "status")}
+
+    def place(self, domain):
+        return os.path.join(self.dir, domain)
+
+    def ask(self, name, kind="MX", by="bar.com"):
+        """What the server of that domain hears of DNS."""
+        return self.run("lookup", name, kind, dir=self.place(by), check=False)
+
+    def end(self):
+        if os.path.exists(os.path.join(self.dir, "lab.json")):
+            self.run("lab", "down", "--purge", json_out=False)
+        shutil.rmtree(self.top, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def lab():
+    one = Lab()
+    try:
+        one.run("lab", "up")
+        yield one
+    finally:
+        one.end()
+
+
+@pytest.fixture
+def whole(lab):
+    """The lab with nothing broken, also afterwards."""
+    yield lab
+    lab.run("lab", "mend")
+
+
+def tlsa(lab, domain):
+    return lab.ask(f"_2525._tcp.mail.{domain}", "TLSA")
+
+
+def test_three_hosts_and_dns_are_up(whole):
+    rows = whole.status()
+    assert set(rows) == {"(DNS)", "foo.com", "bar.com", "insecure.example"}
+    assert all(r["up"] and r["pid"] for r in rows.values())
+    assert len({r["address"] for r in rows.values()}) == 4
+    assert all(r.get("broken", []) == [] for r in rows.values())
+
+
+def test_dns_is_signed_but_for_the_old_host(whole):
+    for domain, secure in (("foo.com", True), ("bar.com", True), ("insecure.example", False)):
+        a = whole.ask(domain)
+        assert (a["outcome"], a["secure"], a["records"]) == ("found", secure, [f"10 mail.{domain}."])
+        address = whole.ask(f"mail.{domain}", "A")["records"][0]
+        assert address == whole.status()[domain]["address"]
+        assert whole.ask(address, "PTR")["records"] == [f"mail.{domain}."]
+    assert tlsa(whole, "insecure.example")["outcome"] == "no-name"
+
+
+def test_tlsa_is_that_of_the_certificate(whole):
+    for domain in ("foo.com", "bar.com"):
+        a = tlsa(whole, domain)
+        pem = os.path.join(whole.place(domain), "keys/tls.pem")
+        key = subprocess.run(["openssl", "x509", "-in", pem, "-noout", "-pubkey"], stdout=subprocess.PIPE).stdout
+        der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=key,
+                             stdout=subprocess.PIPE).stdout
+        digest = subprocess.run(["openssl", "dgst", "-sha256", "-r"], input=der, stdout=subprocess.PIPE).stdout
+        assert a["secure"] and a["records"] == ["3 1 1 " + digest.decode().split()[0]]
+
+
+def seen(lab):
+    """What bar.com sees of foo.com: outcome and security of MX, and TLSA."""
+    a, t = lab.ask("foo.com"), tlsa(lab, "foo.com")
+    return a["outcome"], a["secure"], a["records"], t["records"]
+
+
+@pytest.mark.parametrize("what", ["dnssec", "unsigned", "mx", "null-mx", "gone", "dns", "dane", "tlsa-rollover"])
+def test_each_break_is_seen_in_dns_and_mended(whole, what):
+    before = seen(whole)
+    assert before[:3] == ("found", True, ["10 mail.foo.com."])
+    said = whole.run("lab", "break", what)
+    assert said["what"] == what and said["so"] and whole.status()["foo.com"]["broken"] == [what]
+    outcome, secure, records, fits = seen(whole)
+    expected = {
+        "dnssec": ("bogus", False, [], []), "unsigned": ("found", False, before[2], before[3]),
+        "mx": ("found", True, ["10 nowhere.foo.com."], before[3]), "null-mx": ("found", True, ["0 ."], before[3]),
+        "gone": ("no-name", True, [], []), "dns": ("failed", False, [], []),
+        "dane": ("found", True, before[2], ["3 1 1 " + "0" * 64]),
+        # DNS says what it said; it is the host's key that is another.
+        "tlsa-rollover": before,
+    }
+    assert (outcome, secure, records, fits) == expected[what]
+    # Its neighbour does not suffer, but from silence.
+    assert whole.ask("bar.com", by="foo.com")["outcome"] == ("failed" if what == "dns" else "found")
+    whole.run("lab", "mend", what)
+    after = seen(whole)
+    assert after[:3] == before[:3] and (after[3] == before[3]) == (what != "tlsa-rollover")
+    assert whole.status()["foo.com"]["broken"] == []
+
+
+def test_what_is_broken_outlasts_the_lab(whole):
+    whole.run("lab", "break", "host")
+    whole.run("lab", "break", "null-mx", "bar.com")
+    assert not whole.status()["foo.com"]["up"]
+    pids = {r["pid"] for r in whole.status().values() if r["pid"]}
+    whole.run("lab", "down", json_out=False)
+    assert not any(r["up"] for r in whole.status().values())
+    assert not [p for p in pids if alive(p)]
+    whole.run("lab", "up")
+    rows = whole.status()
+    assert not rows["foo.com"]["up"] and rows["bar.com"]["broken"] == ["null-mx"]
+    assert whole.ask("bar.com", by="bar.com")["records"] == ["0 ."]
+    whole.run("lab", "mend", "all")
+    assert whole.status()["foo.com"]["up"]
+
+
+def alive(pid):
+    try:
+        return "Z" not in open(f"/proc/{pid}/stat").read().split(")")[1].split()[0]
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("words,status", [
+    (("lab", "break", "nothing"), 2), (("lab", "break", "dane", "example.org"), 2),
+    (("lab", "break", "dane", "insecure.example"), 1), (("lab", "mend", "nothing"), 2),
+])
+def test_what_cannot_be_broken_is_said(whole, words, status):
+    p = subprocess.run([WAXWING, *words, "--dir", whole.dir], text=True, stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE)
+    assert p.returncode == status and p.stderr and not p.stdout
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    for words in (("lab", "up"), ("lab", "down", "--purge")):
+        p = subprocess.run([WAXWING, *words, "--dir", str(tmp_path)], text=True, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE)
+        assert p.returncode == 1 and p.stderr
+        assert os.listdir(tmp_path) == ["mine"]
+
+
+def test_without_a_lab(tmp_path):
+    for words in (("lab", "status"), ("lab", "down"), ("lab", "break", "dane")):
+        p = subprocess.run([WAXWING, *words, "--dir", str(tmp_path)], text=True, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE)
+        assert p.returncode == 1 and "waxwing lab up" in p.stderr
+
+
+# ---- letters ----
+
+class Watch:
+    """lab watch --json, in the background."""
+
+    def __init__(self, lab, *options):
+        self.process = subprocess.Popen([WAXWING, "lab", "watch", "--json", *options, "--dir", lab.dir], text=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    def until(self, text):
+        """All turns up to the one with that text."""
+        turns = []
+        for line in self.process.stdout:
+            turns.append(json.loads(line))
+            if text in turns[-1]["text"]:
+                return turns
+        raise AssertionError(f"no {text!r} in {turns}")
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait(20)
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def watch(lab):
+    made = []
+
+    def begin(*options):
+        made.append(Watch(lab, *options))
+        return made[-1]
+
+    yield begin
+    for one in made:
+        one.end()
+
+
+def test_a_letter_within_a_domain(whole):
+    s = whole.run("lab", "send", "--from", "Jones@foo.com", "--to", "Brown@foo.com")
+    assert s["outcome"] == "delivered" and s["id"] and not s["there"] and s["dns"] == [] and s["verdict"] is None
+
+
+@pytest.mark.parametrize("sender,recipient,status,word", [
+    ("Jones@foo.com", "Nobody@foo.com", 1, "550"), ("x@elsewhere.example", "Jones@foo.com", 2, "--from"),
+    ("Jones@foo.com", "Jones", 2, "--to"), ("Nobody@foo.com", "Jones@foo.com", 1, "535"),
+])
+def test_letters_that_cannot_begin(whole, sender, recipient, status, word):
+    p = subprocess.run([WAXWING, "lab", "send", "--from", sender, "--to", recipient, "--dir", whole.dir], text=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert p.returncode == status and word in p.stderr, p.stderr
+
+
+def test_a_letter_over_dane(whole):
+    s = whole.run("lab", "send")
+    assert s["outcome"] == "delivered" and (s["from"], s["to"]) == ("Smith@bar.com", "Jones@foo.com")
+    assert "TLSv1.3" in s["how"] and "DANE-EE verified" in s["how"] and "DANE" in s["verdict"]
+    assert [(d["type"], d["outcome"], d["secure"]) for d in s["dns"]] == \
+        [("MX", "found", True), ("A", "found", True), ("TLSA", "found", True)]
+    said = [(t["by"], t["layer"], t["tls"], t["text"]) for t in s["dialog"]]
+    assert said[0] == ("*", "TCP", False, "connection for smtp") and ("C", "SMTP", False, "STARTTLS") in said
+    # Nothing of the envelope was said before TLS.
+    assert all(tls for by, _, tls, text in said if text.startswith(("MAIL", "RCPT", "DATA", "BDAT")))
+    assert {t["client"] for t in s["dialog"] if t["client"]} == {"bar.com"}
+    assert said[-1][:2] == ("*", "message") or said[-1][3] == "end of the connection"
+
+
+def test_a_letter_to_the_old_host_and_back(whole):
+    s = whole.run("lab", "send", "--to", "Old@insecure.example")
+    assert s["outcome"] == "delivered" and "clear text" in s["how"] and "in clear" in s["verdict"]
+    assert not any(t["tls"] for t in s["dialog"])
+    # It has no TLS of its own to offer, but uses that of others.
+    s = whole.run("lab", "send", "--from", "Old@insecure.example")
+    assert s["outcome"] == "delivered" and "DANE-EE verified" in s["how"]
+
+
+def test_a_letter_to_nobody_comes_back(whole):
+    s = whole.run("lab", "send", "--to", "Green@foo.com", check=False)
+    assert s["outcome"] == "returned" and "5.1.1" in s["says"]
+
+
+# What is broken, what becomes of a letter, and a word of why.
+OUTCOMES = [
+    ("dane", "waits", "TLSA"), ("tlsa-rollover", "waits", "TLSA"), ("dnssec", "waits", "DNSSEC"),
+    ("starttls", "waits", "DANE asks for TLS"), ("dns", "waits", "timeout"), ("host", "waits", "refused"),
+    ("mx", "returned", "no address"), ("null-mx", "returned", "7505"), ("gone", "returned", "no domain"),
+    ("unsigned", "delivered", "not verified"),
+]
+
+
+@pytest.mark.parametrize("what,outcome,word", OUTCOMES)
+def test_each_break_has_its_outcome_and_nothing_is_lost(whole, what, outcome, word):
+    whole.run("lab", "break", what)
+    s = whole.run("lab", "send", check=False)
+    assert s["outcome"] == outcome and word in s["says"] + s["how"], s
+    whole.run("lab", "mend", what)
+    if outcome == "waits":
+        # It goes by itself once all is whole, and by the way that was asked for.
+        line = wait_line(whole, "bar.com", f"relayed .*id={re.escape(s['id'])} .*how=")
+        assert "DANE-EE verified" in line
+    if outcome == "returned":
+        wait_line(whole, "bar.com", "delivered .*to=Smith@bar.com")
+
+
+def test_without_proof_a_cut_starttls_costs_the_secrecy(whole):
+    """What DANE is for: without DNSSEC nobody notices."""
+    whole.run("lab", "break", "unsigned")
+    whole.run("lab", "break", "starttls")
+    s = whole.run("lab", "send")
+    assert s["outcome"] == "delivered" and "clear text" in s["how"] and "in clear" in s["verdict"]
+
+
+def wait_line(lab, domain, pattern):
+    end = time.monotonic() + 60
+    while True:
+        text = open(os.path.join(lab.place(domain), "log/waxwing.log"), errors="replace").read()
+        for line in reversed(text.split("\n")):
+            if re.search(pattern, line):
+                return line
+        assert time.monotonic() < end, f"{pattern}: {text[-3000:]}"
+        time.sleep(0.05)
+
+
+def test_watch_shows_the_dialog_with_its_layers(whole, watch):
+    w = watch()
+    end = time.monotonic() + 30
+    turns = []
+    # It begins at the end of the logs: letters are sent until it sees one.
+    threading.Thread(target=lambda: turns.extend(w.until("end of the connection")), daemon=True).start()
+    while not turns:
+        assert time.monotonic() < end
+        whole.run("lab", "send", "--from", "Jones@foo.com", "--to", "Brown@foo.com")
+        time.sleep(0.1)
+    first = turns[0]
+    assert (first["layer"], first["by"], first["client"], first["host"]) == ("TCP", "*", "a mail program", "foo.com")
+    assert [t["layer"] for t in turns[:3]] == ["TCP", "TLS", "SMTP"]
+    said = {t["by"]: [x["text"] for x in turns if x["by"] == t["by"]] for t in turns}
+    assert "MAIL FROM:<Jones@foo.com>" in said["C"] and "AUTH PLAIN" in said["C"]
+    assert any(x.startswith("250 2.0.0 OK id=") for x in said["S"])
+    assert all(t.get("explanation") for t in turns), [t for t in turns if not t.get("explanation")]
+    assert all(t["tls"] for t in turns if t["by"] != "*")
+    assert "secret" not in " ".join(t["text"] for t in turns) and "Blah" not in json.dumps(turns)
+
+
+def test_the_lab_needs_no_root():
+    """By a plain user, in his home; skipped where he cannot reach the program."""
+    if os.geteuid() != 0:
+        pytest.skip("all of this file was by a plain user")
+    home = tempfile.mkdtemp(prefix="waxwing-lab-home-")
+    os.chown(home, 65534, 65534)
+    os.chmod(home, 0o755)
+
+    def run(*words):
+        return subprocess.run([WAXWING, "lab", *words], text=True, user=65534, group=65534, extra_groups=[], cwd="/",
+                              env={"HOME": home, "PATH": "/usr/bin:/bin"}, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+
+    try:
+        up = run("up", "--json")
+    except PermissionError:
+        shutil.rmtree(home)
+        pytest.skip("another user cannot reach the program")
+    try:
+        assert up.returncode == 0, up.stderr
+        rows = json.loads(up.stdout)
+        assert all(r["up"] for r in rows)
+        assert {os.stat(f"/proc/{r['pid']}").st_uid for r in rows} == {65534}
+        sent = run("send", "--json", "--from", "Jones@foo.com", "--to", "Brown@foo.com")
+        assert json.loads(sent.stdout)["outcome"] == "delivered", sent.stderr
+    finally:
+        down = run("down", "--purge")
+        shutil.rmtree(home, ignore_errors=True)
+    assert down.returncode == 0, down.stderr
