@@ -254,7 +254,7 @@ static void join(struct lookup *k, struct lookup_wait *w)
 	k->waiting = w;
 	/* Without memory for a timer it waits for libunbound's own end. */
 	if (loop_timer(l->loop, &w->late, clock_steady() + l->timeout_ms) != ST_OK)
-		w->late.slot = 0;
+		return;
 }
 
 static void ask_wire(struct lookups *l, struct view wire, struct view name, uint16_t type,

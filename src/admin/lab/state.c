@@ -231,6 +231,16 @@ static enum status choose_net(struct lab *l)
 	return ST_LIMIT;
 }
 
+static bool anything_runs(const struct lab *l)
+{
+	const struct lab_place *p;
+
+	for (size_t i = 0; (p = lab_place(i)) != NULL; i++)
+		if (instance_pid(l, p))
+			return true;
+	return knot_pid(l) != 0;
+}
+
 enum status lab_make(const struct invocation *in, struct lab *ret)
 {
 	enum status st;
@@ -245,8 +255,13 @@ enum status lab_make(const struct invocation *in, struct lab *ret)
 		complain(ret->dir, st, NULL);
 		return st;
 	}
-	if (read_state(ret) == ST_OK)
-		return ST_OK;
+	if (read_state(ret) == ST_OK) {
+		if (anything_runs(ret) || net_is_free(ret))
+			return ST_OK;
+		/* Somebody else has it meanwhile. */
+		st = choose_net(ret);
+		return st == ST_OK ? lab_save(ret) : st;
+	}
 	json_decref(ret->broken);
 	ret->broken = json_array();
 	if (!is_empty(ret->dir)) {
