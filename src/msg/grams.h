@@ -1,5 +1,5 @@
 /* grams.h - a filter of the runs of three bytes in a text: says of most
- * letters that a text is not in them, without reading them.
+ * letters that a text is not in them, without reading them (RFC 9051 6.4.4).
  *
  * A letter's runs, case folded as search.h folds them, are hashed to 18 bits;
  * the filter is that set scaled down to GRAM_BITS bits for each run that is

@@ -164,7 +164,7 @@ static void try_address(struct attempt *a, const struct host *h, const struct en
 static bool policy_for(struct attempt *a, const struct site_policy *of_site, const struct hosts *hosts,
 		       const struct host *h, struct tls_policy *ret)
 {
-	const struct policy_source source = { &a->r->dns.resolver, a->r->tls };
+	const struct policy_source source = { &a->r->dns.resolver, a->r->tls, a->r->sts };
 	const struct tls_wish wish = wish_of(a);
 	struct tlsa_base base = h->base;
 
@@ -218,12 +218,15 @@ static bool try_host(struct attempt *a, const struct site_policy *of_site, const
 
 static void by_hosts(struct attempt *a)
 {
-	const struct policy_source source = { &a->r->dns.resolver, a->r->tls };
-	struct site_policy of_site = policy_of_site(&source, a->site, &a->arena);
+	const struct policy_source source = { &a->r->dns.resolver, a->r->tls, a->r->sts };
+	struct site_policy of_site = { 0 };
 	struct hosts hosts;
 	bool found = a->route.mx ? hosts_find(a->r, a->site, &a->arena, &hosts, &a->last)
 				 : hosts_of_route(&a->route, &a->arena, &hosts, &a->last);
 
+	/* The operator's own routes are his business. */
+	if (found && a->route.mx)
+		of_site = policy_of_site(&source, a->site, &a->arena);
 	for (size_t i = 0; found && i < hosts.n && attempt_is_open(a); i++)
 		if (!try_host(a, &of_site, &hosts, &hosts.list[i]))
 			break;

@@ -64,6 +64,7 @@ struct relay {
 	struct tls_client *tls;
 	struct credentials credentials;
 	struct memory *memory;
+	struct sts *sts;	/* or NULL */
 	struct endpoint own[OWN_ADDRESSES];	/* where we listen for SMTP */
 	size_t n_own;
 	struct map idle;	/* hash of the key -> struct remote */

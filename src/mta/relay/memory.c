@@ -1,13 +1,8 @@
 #include "mta/relay/memory.h"
 
-#include "base/disk.h"
-#include "sql/sql.h"
+#include "mta/relay/shared.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 /* How often the same is written again. */
 enum { FRESH_MS = 86400000 };
@@ -33,30 +28,11 @@ void memory_close(struct memory *m)
 
 static enum status prepare(struct memory *m)
 {
-	enum status st = sql_exec(m->db, schema);
+	enum status st = sql_prepare(m->db, "SELECT level, seen, how FROM site WHERE name = $1", &m->find);
 
-	if (st == ST_OK)
-		st = sql_prepare(m->db, "SELECT level, seen, how FROM site WHERE name = $1", &m->find);
 	if (st == ST_OK)
 		st = sql_prepare(m->db, "INSERT INTO site (name, level, seen, how) VALUES ($1, $2, $3, $4) ON CONFLICT (name) "
 				 "DO UPDATE SET level = excluded.level, seen = excluded.seen, how = excluded.how", &m->keep);
-	return st;
-}
-
-/* Several relays make it at once at the first start: one after another. */
-static enum status open_locked(struct memory *m, const char *folder)
-{
-	char path[4096];
-	int dir;
-	enum status st = disk_open(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY, 0, &dir);
-
-	if (st != ST_OK)
-		return st;
-	snprintf(path, sizeof path, "%s/memory.db", folder);
-	st = flock(dir, LOCK_EX) == 0 ? sql_open(&sql_sqlite, path, SQL_DURABLE, &m->db) : ST_IO;
-	if (st == ST_OK)
-		st = prepare(m);
-	close(dir);
 	return st;
 }
 
@@ -68,7 +44,9 @@ enum status memory_open(const char *folder, wall_ms keep, struct memory **ret)
 	if (m == NULL)
 		return ST_NOMEM;
 	m->most = keep;
-	st = open_locked(m, folder);
+	st = shared_open(folder, "memory.db", schema, &m->db);
+	if (st == ST_OK)
+		st = prepare(m);
 	if (st != ST_OK) {
 		memory_close(m);
 		return st;

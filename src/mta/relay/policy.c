@@ -127,10 +127,11 @@ static enum status by_dane(const struct policy_source *s, const struct tlsa_base
 
 struct site_policy policy_of_site(const struct policy_source *s, struct view site, struct arena *a)
 {
-	(void)s;
-	(void)site;
-	(void)a;
-	return (struct site_policy){ 0 };
+	struct site_policy p = { 0 };
+
+	if (s->sts && sts_find(s->sts, s->resolver, site, a, &p.sts) == ST_OK)
+		p.known = p.sts.mode != STS_NONE;
+	return p;
 }
 
 /* The name must stand in a certificate of an authority. */
@@ -164,6 +165,23 @@ static void demand(struct view name, bool mx_secure, struct arena *a, struct tls
 	}
 }
 
+/* RFC 8461 4, 5.  In testing nothing is refused: what would have been is in
+ * the log and in how the letter went. */
+static void by_sts(const struct sts_policy *sts, struct view host, struct arena *a, struct tls_policy *p)
+{
+	bool enforce = sts->mode == STS_ENFORCE;
+
+	p->by = enforce ? "MTA-STS" : "MTA-STS (testing)";
+	if (sts_matches(sts, host)) {
+		by_authority(host, a, p);
+		p->trust.report = !enforce;
+		p->level = enforce ? TLS_VERIFIED : TLS_IF_OFFERED;
+	} else if (enforce) {
+		p->level = TLS_NOT_NOW;
+		p->why = VIEW("the MTA-STS policy of the domain does not name this host");
+	}
+}
+
 enum status policy_of_host(const struct policy_source *s, const struct site_policy *of_site, struct view site,
 			   bool mx_secure, const struct tlsa_base *host, const struct tls_wish *wish, struct arena *a,
 			   struct tls_policy *ret)
@@ -172,7 +190,6 @@ enum status policy_of_host(const struct policy_source *s, const struct site_poli
 	bool decided;
 	enum status st;
 
-	(void)of_site;
 	p.trust.server_name = host->name;
 	/* The sender would rather have it delivered (8689 4.3); not where he also
 	 * asked for REQUIRETLS. */
@@ -182,6 +199,8 @@ enum status policy_of_host(const struct policy_source *s, const struct site_poli
 		return ST_OK;
 	}
 	st = by_dane(s, host, site, a, &p, &decided);
+	if (st == ST_OK && !decided && of_site->known)
+		by_sts(&of_site->sts, host->name, a, &p);
 	if (st == ST_OK && wish->require)
 		demand(host->name, mx_secure, a, &p);
 	if (st == ST_OK)

@@ -2,8 +2,7 @@
  * where that is decided.
  *
  *     DANE (RFC 7672), where DNSSEC says that the host has TLSA records;
- *     else what the site publishes otherwise: policy_of_site is where
- *     MTA-STS (RFC 8461) will be asked;
+ *     else MTA-STS (RFC 8461), where the site has a policy in force;
  *     else opportunistic: TLS where it is offered, whoever that is.
  *
  * REQUIRETLS (RFC 8689) makes more of it for a letter, and its header
@@ -15,7 +14,7 @@
 #ifndef WAXWING_MTA_RELAY_POLICY_H
 #define WAXWING_MTA_RELAY_POLICY_H
 
-#include "wire/dns.h"
+#include "mta/relay/sts.h"
 #include "wire/tls_client.h"
 
 enum tls_level {
@@ -42,7 +41,8 @@ struct tls_wish {
 
 /* What a site says of all its hosts. */
 struct site_policy {
-	bool known;		/* such as an MTA-STS policy in force */
+	bool known;		/* sts counts, and its mode is not none */
+	struct sts_policy sts;
 };
 
 /* Where the TLSA records of a host would be (RFC 7672 2.2.2). */
@@ -56,9 +56,10 @@ struct tlsa_base {
 struct policy_source {
 	struct resolver *resolver;
 	struct tls_client *tls;
+	struct sts *sts;	/* or NULL: nobody is asked */
 };
 
-/* Before the hosts are looked up.  Today: nothing is known of any site. */
+/* Before the hosts are looked up.  For a coroutine: may fetch a policy. */
 struct site_policy policy_of_site(const struct policy_source *s, struct view site, struct arena *a);
 
 /* For one host.  site is the next-hop domain: a DANE-TA certificate may bear

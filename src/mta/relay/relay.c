@@ -122,9 +122,28 @@ static void begin_memory(struct relay *r, const char *folder)
 		log_event(LOG_WARN_, "no-memory", "file=\"%s/memory.db\" why=\"%s\"", folder, status_name(st));
 }
 
+static struct fetcher *begin_fetcher(struct relay *r)
+{
+	struct fetcher *f = NULL;
+	enum status st = r->proc.conf.relay_sts ? fetcher_new(r->proc.loop, r->proc.conf.relay_authorities, &f) : ST_OK;
+
+	if (st != ST_OK)
+		log_event(LOG_ERROR_, "sts", "why=\"%s\"", status_name(st));
+	return f;
+}
+
+static void begin_sts(struct relay *r, const char *folder, struct fetcher *f)
+{
+	enum status st = f ? sts_open(folder, r->proc.loop, f, (uint16_t)r->proc.conf.relay_sts_port, &r->sts) : ST_OK;
+
+	if (st != ST_OK)
+		log_event(LOG_ERROR_, "sts", "file=\"%s/sts.db\" why=\"%s\"", folder, status_name(st));
+}
+
 int relay_main(void)
 {
 	struct relay *r = calloc(1, sizeof *r);
+	struct fetcher *fetcher;
 	char folder[4096];
 
 	if (r == NULL)
@@ -138,10 +157,13 @@ int relay_main(void)
 	hosts_learn_own(r);
 	begin_tls(r);
 	begin_credentials(r);
+	fetcher = begin_fetcher(r);
 	snprintf(folder, sizeof folder, "%s/relay", r->proc.conf.dir);
 	role_lock_in(&r->proc);
 	begin_memory(r, folder);
+	begin_sts(r, folder, fetcher);
 	role_run(&r->proc);
 	memory_close(r->memory);
+	sts_close(r->sts);
 	return 0;
 }

@@ -1,0 +1,35 @@
+/* fetch.h - getting a file by HTTPS, as MTA-STS policies are (RFC 8461 3.3):
+ * libcurl, driven by our loop, without threads.
+ *
+ * The addresses are the caller's, who has asked names; the certificate must
+ * name the host and be issued by one of the authorities.  No redirects, no
+ * proxies, no other scheme.  Everything that needs files is set up before the
+ * process locks itself in.
+ */
+#ifndef WAXWING_MTA_RELAY_FETCH_H
+#define WAXWING_MTA_RELAY_FETCH_H
+
+#include "base/buf.h"
+#include "base/loop.h"
+
+struct fetcher;
+
+/* authorities: a PEM file, read now; where it is missing nothing is ever
+ * verified, and so nothing fetched.  ST_NOMEM, ST_IO. */
+enum status fetcher_new(struct loop *l, const char *authorities, struct fetcher **ret) MUST_USE;
+
+/* For a coroutine: https://HOST:PORT/PATH at these addresses (as text, with
+ * commas between) into out, whose maximum is the limit.  ST_OK only for status
+ * 200 and the whole body.  ST_TIMEOUT, ST_LIMIT, ST_DENIED (no 200, a type other
+ * than wanted, or the certificate), ST_IO, ST_NOMEM; *ret_why says what, static
+ * or in why_text. */
+struct fetch {
+	const char *host, *path, *addresses;
+	uint16_t port;
+	uint64_t timeout_ms;
+	const char *type;	/* media type wanted, "text/plain" */
+	char why[256];		/* out: where it failed */
+};
+enum status fetch(struct fetcher *f, struct fetch *what, struct buf *out) MUST_USE;
+
+#endif
