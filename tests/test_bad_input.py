@@ -465,7 +465,8 @@ def crash(w):
 
 def test_truncated_files(instance):
     """A cut journal and a cut spool: what is before the cut is there, what comes is taken, and it is said."""
-    w = instance(dict(QUICK, **{"queue.flush_interval": "600s"}))
+    # The room stays, so that it flushes nothing by leaving.
+    w = instance(dict(QUICK, **{"queue.flush_interval": "600s", "store.linger": "60s"}))
     for i in range(20):
         assert send(w, f"Subject: n{i}.\r\n\r\nBlah\r\n") == 250
     w.wait_until(lambda: count(w) == 20)
@@ -473,7 +474,7 @@ def test_truncated_files(instance):
     # Not flushed, so the spool still owes all: a journal cut in half is made whole again.
     seg = max(glob.glob(os.path.join(w.dir, "mail/1/*.seg")), key=os.path.getsize)
     os.truncate(seg, os.path.getsize(seg) // 2)
-    w.configure(**{"queue.flush_interval": "100ms"})
+    w.configure(**{"queue.flush_interval": "100ms", "store.linger": "300ms"})
     w.start()
     w.wait_until(lambda: count(w) == 20 and json.loads(w.run("queue", "list", "--json").stdout) == [], 60)
     w.stop()

@@ -5,8 +5,10 @@ another place) and are never edited.  tests/suites/exceptions.txt lists those
 whose expectation is not ours, each with the reason; a case listed there that
 agrees after all is a failure too, so the list cannot rot.
 """
+import ipaddress
 import json
 import os
+import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from itertools import zip_longest
@@ -155,6 +157,38 @@ def test_dates():
     for i, c in enumerate(load("date.json")):
         score.case(i, wanted_date(c["expected"]), date(field("Date", c["header"])["date"]))
     score.done(40)
+
+
+PROTOCOLS = ("SMTP", "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA", "LMTP", "LMTPA", "HTTP", "IMAP", "POP3")
+
+
+def protocol(word):
+    """The suite has one word for several."""
+    word = re.sub("^LOCAL-", "", (word or "").upper())
+    word = {"ESMTP-TLS": "ESMTPS", "BSMTP": "SMTP", "HTTPREST": "HTTP"}.get(word, re.sub(r"^SMTPSVC.*", "SMTP", word))
+    return word if word in PROTOCOLS else "Local" if word == "LOCAL" else None
+
+
+def tls_version(word):
+    m = re.match(r"TLS[v-]?1(?:[._]([0-3]))?", word or "")
+    return m and "TLSv1_" + (m[1] or "0")
+
+
+def same_address(text):
+    return text and str(ipaddress.ip_address(text))
+
+
+def test_trace_fields():
+    score = Score("mime/received")
+    for i, c in enumerate(load("received.json")):
+        ours, want = field("Received", c["header"])["received"], c["expected"]
+        ours = dict(ours, date=date(ours["date"]), **{"with": protocol(ours["with"]), "tls_version": tls_version(ours["tls_version"])},
+                    address=same_address(ours["address"]))
+        hosts = {k: list(want[k].values())[0] if want.get(k) else None for k in ("from", "by", "helo")}
+        score.case(i, dict(hosts, address=same_address(want.get("from_ip")), reverse=want.get("from_iprev"), via=want.get("via"), id=want.get("id"),
+                           tls_version=want.get("tls_version"), tls_cipher=want.get("tls_cipher"), date=wanted_date(want["date"]),
+                           **{"with": want.get("with"), "for": want.get("for_")}), ours)
+    score.done(181)
 
 
 def test_ids():

@@ -13,6 +13,7 @@
 #include "msg/decode.h"
 #include "msg/lex.h"
 #include "msg/msgid.h"
+#include "msg/received.h"
 #include "msg/render.h"
 #include "msg/word.h"
 
@@ -176,6 +177,27 @@ static json_t *parsed_content(struct view field)
 	return o;
 }
 
+static json_t *received_of(struct view field)
+{
+	struct received r;
+	json_t *o = json_object();
+
+	received_parse(field, &r);
+	const struct {
+		const char *key;
+		struct view v;
+	} said[] = {
+		{ "from", r.from }, { "address", r.address }, { "reverse", r.reverse }, { "helo", r.helo },
+		{ "by", r.by }, { "via", r.via }, { "with", r.with }, { "id", r.id }, { "for", r.to },
+		{ "tls_version", r.tls_version }, { "tls_cipher", r.tls_cipher },
+	};
+
+	for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+		json_object_set_new(o, said[i].key, said[i].v.n ? json_text(said[i].v) : json_null());
+	json_object_set_new(o, "date", date_of(r.date_text));
+	return o;
+}
+
 /* How the fields that are known are understood. */
 static const struct {
 	const char *key;
@@ -207,6 +229,8 @@ static json_t *field_of(const struct field *f, size_t base)
 	json_object_set_new(o, "text", decoded(f->value));
 	if (meanings[id].key)
 		json_object_set_new(o, meanings[id].key, meanings[id].make(f->value));
+	if (view_eq_i(f->name, VIEW("Received")))
+		json_object_set_new(o, "received", received_of(f->value));
 	return o;
 }
 

@@ -5,6 +5,7 @@
 #include "msg/date.h"
 #include "msg/header.h"
 #include "msg/msgid.h"
+#include "msg/received.h"
 #include "msg/subject.h"
 #include "msg/word.h"
 
@@ -41,6 +42,7 @@ static void check_value(struct view value)
 	struct buf text = BUF(value.n * 4 + 64), line = BUF(value.n + 64);
 	struct msgid_reader r = msgid_reader(value);
 	struct view id;
+	struct received trace;
 	struct date d;
 	bool reply;
 
@@ -56,6 +58,8 @@ static void check_value(struct view value)
 	if (date_parse(value, &d) == ST_OK)
 		MUST(date_wall(&d) > -3000000000000);
 	check_content(value);
+	received_parse(value, &trace);
+	MUST(trace.from.n <= value.n && trace.to.n <= value.n && trace.address.n <= value.n);
 	buf_free(&text);
 	buf_free(&line);
 }
