@@ -14,7 +14,7 @@ def openssl(*args, stdin=b""):
 class Pair:
     def __init__(self, folder, name, signed_by=None):
         self.file, self.key = os.path.join(folder, name + ".pem"), os.path.join(folder, name + ".key")
-        host = name.split("-")[0]
+        host = name.rsplit("-", 1)[0]
         words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
                  "-keyout", self.key, "-out", self.file]
         if signed_by:
