@@ -208,3 +208,24 @@ def test_killed_at_any_moment_each_letter_arrives(world):
         w.wait_until(lambda: not queue(w, "list"), 60)
         assert not sink.wrong
         assert len(sent) > kills
+
+
+def test_routes_of_the_settings(world):
+    with Sink() as by_mx, Sink() as of_domain, Sink() as of_sender, Sink() as smart:
+        def to(sink):
+            return f"smtp://[127.0.0.1]:{sink.port}"
+
+        w = world(by_mx, **{"relay.routes": f"routed.example = {to(of_domain)}, .routed.example = {to(of_domain)}, "
+                                            f"sender Brown@foo.com = {to(of_sender)}, other.example = mx",
+                            "relay.smarthost": to(smart)})
+        hand_in(w, ["a@routed.example", "b@below.routed.example", "c@other.example", "d@anywhere.example"], "one")
+        hand_in(w, ["e@anywhere.example", "f@routed.example"], "two", sender="Brown@foo.com")
+
+        def people(sink, n):
+            return sorted(r[9:-1] for x in sink.wait(n) for r in x["rcpts"])
+
+        assert people(of_domain, 2) == ["a@routed.example", "b@below.routed.example", "f@routed.example"]
+        assert people(by_mx, 1) == ["c@other.example"]
+        assert people(of_sender, 1) == ["e@anywhere.example"]
+        assert people(smart, 1) == ["d@anywhere.example"]
+        w.wait_until(lambda: not queue(w, "list"))

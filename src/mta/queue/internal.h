@@ -320,7 +320,9 @@ void lane_hurry(struct handover *h);
 /* remote.c: handing over to relays. */
 void remote_init(struct queue *q);
 void remote_reloaded(struct queue *q);
-enum status remote_add(struct queue *q, struct letter *l, uint32_t recipient, struct view address) MUST_USE;
+/* By the operator's route of the letter, or relay.routes, or else DNS. */
+enum status remote_add(struct queue *q, struct letter *l, uint32_t recipient, struct view sender,
+		       struct view address) MUST_USE;
 void remote_start(struct queue *q, struct letter *l);
 /* As many attempts as may be. */
 void remote_run(struct queue *q);

@@ -221,7 +221,8 @@ static void place(struct queue *q, struct letter *l, const struct envelope *e)
 
 		if (!waits(h))
 			continue;
-		st = h->local ? lane_add(q, r->account, h) : remote_add(q, l, i, r->address);
+		st = h->local ? lane_add(q, r->account, h)
+			      : remote_add(q, l, i, recipient_sender(e, r), r->address);
 		if (st == ST_SYNTAX)
 			no_way(q, h);
 		else if (st != ST_OK)

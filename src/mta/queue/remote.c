@@ -3,6 +3,7 @@
 #include "mta/queue/internal.h"
 
 #include "base/log.h"
+#include "ipc/route.h"
 
 #include <stdlib.h>
 #include <sys/random.h>
@@ -136,18 +137,39 @@ static enum status join_trip(struct queue *q, struct letter *l, struct site *sit
 	return ST_OK;
 }
 
-enum status remote_add(struct queue *q, struct letter *l, uint32_t recipient, struct view address)
+/* A route's text is a site, too; a domain has no "://". */
+static bool is_route(struct view site)
+{
+	return memmem(site.p ? site.p : "", site.n, "://", 3) != NULL;
+}
+
+static enum status find_site(struct queue *q, const struct letter *l, struct view sender, struct view address,
+			     struct buf *name)
+{
+	const struct conf *c = &q->proc.conf;
+	struct view route = view_cstr(l->route);
+	enum status st;
+
+	if (!is_route(route)) {
+		st = site_name(address, name);
+		if (st != ST_OK || route.n)	/* "mx" */
+			return st;
+		route = routes_find(view_cstr(c->relay_routes), sender, buf_view(name), view_cstr(c->relay_smarthost));
+	}
+	if (is_route(route)) {
+		buf_clear(name);
+		buf_put(name, route);
+	}
+	return buf_status(name);
+}
+
+enum status remote_add(struct queue *q, struct letter *l, uint32_t recipient, struct view sender,
+		       struct view address)
 {
 	struct buf name = BUF(SITE_TEXT_MAX);
-	enum status st = ST_OK;
+	enum status st = find_site(q, l, sender, address, &name);
 	struct site *site = NULL;
 
-	if (l->route)
-		buf_puts(&name, l->route);
-	else
-		st = site_name(address, &name);
-	if (st == ST_OK)
-		st = buf_status(&name);
 	if (st == ST_OK)
 		site = share_site(&q->share, buf_view(&name));
 	buf_free(&name);
@@ -276,6 +298,7 @@ static enum status send_attempt(struct queue *q, struct attempt *a)
 {
 	struct letter *l = a->trip->letter;
 	const struct site *site = a->trip->task.site;
+	struct view to = view_make(site->name, site->name_n);
 	struct view env = VIEW_NONE, body = VIEW_NONE;
 	struct buf places = BUF(4 * RECIPIENTS_MAX);
 	int fd = -1;
@@ -292,9 +315,8 @@ static enum status send_attempt(struct queue *q, struct attempt *a)
 		st = buf_status(&places);
 	if (st == ST_OK) {
 		rec_put_attempt(&q->out, 0, 0,
-				&(struct rec_attempt){ a->id, l->id, view_make(site->name, site->name_n),
-						       view_cstr(l->route), env, buf_view(&places),
-						       l->at.body_n, body });
+				&(struct rec_attempt){ a->id, l->id, to, is_route(to) ? to : VIEW_NONE, env,
+						       buf_view(&places), l->at.body_n, body });
 		st = channel_send(&a->relay->ch, &q->out, fd);
 	}
 	if (fd >= 0 && fd != l->fd)

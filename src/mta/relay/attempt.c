@@ -297,6 +297,8 @@ static enum status take_record(struct attempt *a, const struct rec_attempt *in, 
 		st = take_wanted(a, in->recipients);
 	if (st == ST_OK)
 		st = route_parse(a->route_text, &a->route);
+	if (st == ST_OK && !a->route.mx)
+		a->site = a->route.host;
 	if (st == ST_OK)
 		st = letter_open(&a->letter, in->body, fd, in->size, &a->env, &a->arena);
 	return st;
