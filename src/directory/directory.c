@@ -319,7 +319,7 @@ enum verdict directory_has_domain(struct directory *d, struct view domain)
 
 	if (!is_domain(domain))
 		return VERDICT_NO;
-	if (has(d, Q_DOMAIN, folded(domain, low), &ours) != ST_OK)
+	if (has(d, Q_DOMAIN, directory_folded(domain, low), &ours) != ST_OK)
 		return VERDICT_LATER;
 	return ours ? VERDICT_OK : VERDICT_NO;
 }

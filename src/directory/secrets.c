@@ -187,9 +187,15 @@ void scope_put(unsigned scope, struct buf *out)
 
 unsigned scope_of_service(enum service s)
 {
-	if (s == SERVICE_SUBMISSION || s == SERVICE_SUBMISSIONS || s == SERVICE_SMTP)
-		return SCOPE_SMTP;
-	return s == SERVICE_IMAP || s == SERVICE_IMAPS ? SCOPE_IMAP : SCOPE_POP3;
+	static const unsigned of[SERVICE_COUNT] = {
+		[SERVICE_SMTP] = SCOPE_SMTP,	    [SERVICE_SUBMISSION] = SCOPE_SMTP,
+		[SERVICE_SUBMISSIONS] = SCOPE_SMTP, [SERVICE_IMAP] = SCOPE_IMAP,
+		[SERVICE_IMAPS] = SCOPE_IMAP,	    [SERVICE_POP3] = SCOPE_POP3,
+		[SERVICE_POP3S] = SCOPE_POP3,	    [SERVICE_HTTP] = SCOPE_WEB,
+		[SERVICE_HTTPS] = SCOPE_WEB,
+	};
+
+	return (unsigned)s < SERVICE_COUNT ? of[s] : 0;
 }
 
 /* ---- app passwords ---- */

@@ -35,12 +35,12 @@ static void a_ticket_is_for_one_door_account_and_time(void **state)
 {
 	struct mac m = fixed_mac();
 	struct buf t = BUF(TICKET_SIZE);
-	uint64_t account;
+	uint64_t account, app;
 
 	(void)state;
-	assert_int_equal(ticket_make(&m, 7, 3, v1, now, &t), ST_OK);
+	assert_int_equal(ticket_make(&m, 7, 0, 3, v1, now, &t), ST_OK);
 	assert_int_equal(t.n, TICKET_SIZE);
-	assert_int_equal(ticket_account(buf_view(&t), &account), ST_OK);
+	assert_int_equal(ticket_account(buf_view(&t), &account, &app), ST_OK);
 	assert_int_equal(account, 7);
 	assert_int_equal(ticket_check(&m, buf_view(&t), 3, v1, now), ST_OK);
 	assert_int_equal(ticket_check(&m, buf_view(&t), 3, v1, now + TICKET_LIFE_MS - 1), ST_OK);
@@ -58,7 +58,7 @@ static void no_octet_of_a_ticket_can_be_changed(void **state)
 	struct buf t = BUF(TICKET_SIZE + 1);
 
 	(void)state;
-	assert_int_equal(ticket_make(&m, 7, 3, v1, now, &t), ST_OK);
+	assert_int_equal(ticket_make(&m, 7, 0, 3, v1, now, &t), ST_OK);
 	for (size_t i = 0; i < t.n; i++) {
 		t.p[i] = (char)(t.p[i] ^ 1);
 		assert_int_not_equal(ticket_check(&m, buf_view(&t), 3, v1, now), ST_OK);
@@ -84,7 +84,7 @@ static void the_key_outlives_the_process(void **state)
 	assert_int_equal(ticket_key(dir, &m), ST_OK);
 	assert_int_equal(fstatat(dir, "ticket.key", &sb, 0), 0);
 	assert_int_equal(sb.st_mode & 0777, 0600);
-	assert_int_equal(ticket_make(&m, 7, 3, v1, now, &t), ST_OK);
+	assert_int_equal(ticket_make(&m, 7, 0, 3, v1, now, &t), ST_OK);
 	assert_int_equal(ticket_key(dir, &again), ST_OK);
 	assert_int_equal(ticket_check(&again, buf_view(&t), 3, v1, now), ST_OK);
 	mac_free(&again);
@@ -153,8 +153,8 @@ static void an_address_is_a_network(void **state)
 
 static uint64_t wrong(struct guesses *g, uint64_t network, steady_ms at)
 {
-	assert_int_equal(guess_begin(g, network, at), ST_OK);
-	return guess_end(g, network, true, 3, at);
+	assert_int_equal(guess_begin(g, &(struct guess_who){ .network = network }, at), ST_OK);
+	return guess_end(g, &(struct guess_who){ .network = network }, true, 3, at);
 }
 
 static void guessing_gets_slower_and_ends(void **state)
@@ -166,10 +166,10 @@ static void guessing_gets_slower_and_ends(void **state)
 	assert_int_equal(wrong(&g, 5, at), GUESS_DELAY_MS);
 	assert_int_equal(wrong(&g, 5, at), 2 * GUESS_DELAY_MS);
 	assert_int_equal(wrong(&g, 5, at), 4 * GUESS_DELAY_MS);
-	assert_int_equal(guess_begin(&g, 5, at + GUESS_WAIT_MS - 1), ST_LIMIT);
+	assert_int_equal(guess_begin(&g, &(struct guess_who){ .network = 5 }, at + GUESS_WAIT_MS - 1), ST_LIMIT);
 	assert_int_equal(wrong(&g, 6, at), GUESS_DELAY_MS);
 	assert_int_equal(wrong(&g, 5, at + GUESS_WAIT_MS), 8 * GUESS_DELAY_MS);
-	assert_int_equal(guess_begin(&g, 5, at + 2 * GUESS_WAIT_MS), ST_LIMIT);
+	assert_int_equal(guess_begin(&g, &(struct guess_who){ .network = 5 }, at + 2 * GUESS_WAIT_MS), ST_LIMIT);
 	/* Ten minutes later all is forgiven. */
 	assert_int_equal(wrong(&g, 5, at + GUESS_WINDOW_MS + 1), GUESS_DELAY_MS);
 	guesses_free(&g);
@@ -182,10 +182,10 @@ static void a_right_password_takes_nothing_back(void **state)
 	(void)state;
 	wrong(&g, 5, 1);
 	wrong(&g, 5, 1);
-	assert_int_equal(guess_begin(&g, 5, 1), ST_OK);
-	assert_int_equal(guess_end(&g, 5, false, 3, 1), 0);
+	assert_int_equal(guess_begin(&g, &(struct guess_who){ .network = 5 }, 1), ST_OK);
+	assert_int_equal(guess_end(&g, &(struct guess_who){ .network = 5 }, false, 3, 1), 0);
 	wrong(&g, 5, 1);
-	assert_int_equal(guess_begin(&g, 5, 1), ST_LIMIT);
+	assert_int_equal(guess_begin(&g, &(struct guess_who){ .network = 5 }, 1), ST_LIMIT);
 	guesses_free(&g);
 }
 
@@ -195,12 +195,12 @@ static void one_address_does_not_take_the_pool(void **state)
 
 	(void)state;
 	for (int i = 0; i < GUESS_IN_HAND; i++)
-		assert_int_equal(guess_begin(&g, 5, 1), ST_OK);
-	assert_int_equal(guess_begin(&g, 5, 1), ST_LIMIT);
-	assert_int_equal(guess_begin(&g, 6, 1), ST_OK);
-	guess_end(&g, 6, false, 3, 1);
+		assert_int_equal(guess_begin(&g, &(struct guess_who){ .network = 5 }, 1), ST_OK);
+	assert_int_equal(guess_begin(&g, &(struct guess_who){ .network = 5 }, 1), ST_LIMIT);
+	assert_int_equal(guess_begin(&g, &(struct guess_who){ .network = 6 }, 1), ST_OK);
+	guess_end(&g, &(struct guess_who){ .network = 6 }, false, 3, 1);
 	for (int i = 0; i < GUESS_IN_HAND; i++)
-		guess_end(&g, 5, false, 3, 1);
+		guess_end(&g, &(struct guess_who){ .network = 5 }, false, 3, 1);
 	assert_int_equal(g.n, 0);
 	guesses_free(&g);
 }

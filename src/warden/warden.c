@@ -47,6 +47,10 @@ static const struct {
 	{ REC_certificate_ask, certificate_ask },
 	{ REC_sign_ask, sign_ask },
 	{ REC_ticket_key_ask, ticket_key_ask },
+	{ REC_clients_ask, clients_ask },
+	{ REC_sasl_begin, sasl_begin_asked },
+	{ REC_sasl_next, sasl_next_asked },
+	{ REC_sasl_drop, sasl_dropped },
 };
 
 static void peer_says(struct channel *ch, struct record *rec)
@@ -112,7 +116,7 @@ static enum status open_all(struct warden *w, const char *directory, const char 
 		st = disk_open(AT_FDCWD, keys, O_RDONLY | O_DIRECTORY, 0, &fd);
 	if (st != ST_OK)
 		return st;
-	st = logins_open(w, fd);
+	st = logins_open(w, directory, fd);
 	close(fd);
 	return st;
 }
@@ -147,6 +151,8 @@ int warden_main(void)
 		return 1;
 	}
 	role_run(&w->proc);
+	logins_flush(w);
+	login_log_close(w->logins.log);
 	directory_close(w->directory);
 	keys_free(w->keys);
 	return 0;

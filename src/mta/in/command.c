@@ -44,6 +44,18 @@ static bool has_starttls(const struct smtp_session *s)
 	return tls_ready(s->host->tls) && (smtp_is_submission(s) || s->host->conf->smtp_starttls);
 }
 
+static void put_mechanisms(const struct smtp_session *s, struct buf *b)
+{
+	struct buf list = BUF(LINES_MAX);
+	struct sasl_offer offer;
+
+	smtp_auth_offer(s, &offer);
+	sasl_list(&list, " ", &offer);
+	if (list.n)
+		buf_putf(b, "\nAUTH%.*s", VIEW_ARG(buf_view(&list)));
+	buf_free(&list);
+}
+
 /* What is offered to this client now. */
 static void put_keywords(const struct smtp_session *s, struct buf *b)
 {
@@ -52,10 +64,8 @@ static void put_keywords(const struct smtp_session *s, struct buf *b)
 	buf_puts(b, "\nPIPELINING");
 	if (!conn_has_tls(&s->conn) && has_starttls(s))
 		buf_puts(b, "\nSTARTTLS");
-	if (smtp_is_submission(s) && smtp_auth_safe(s) && s->account == 0) {
-		buf_puts(b, "\nAUTH");
-		sasl_list(b, " ", true);
-	}
+	if (smtp_is_submission(s) && s->account == 0)
+		put_mechanisms(s, b);
 	buf_putf(b, "\nSIZE %lld", (long long)conf->message_size);
 	buf_putf(b, "\nLIMITS MAILMAX=%lld RCPTMAX=%lld", (long long)conf->smtp_letters,
 		 (long long)conf->recipients);
@@ -198,7 +208,7 @@ static enum reply run(struct smtp_session *s, const struct command *c, struct vi
 	if ((c->flags & NEEDS_HELO) && s->helo.n == 0)
 		return SAY_NEED_HELO;
 	if ((c->flags & NEEDS_LOGIN) && smtp_is_submission(s) && s->account == 0)
-		return conn_has_tls(&s->conn) || smtp_auth_safe(s) ? SAY_NEED_LOGIN : SAY_NEED_TLS;
+		return smtp_auth_safe(s) || s->host->conf->login_without_tls ? SAY_NEED_LOGIN : SAY_NEED_TLS;
 	s->idle += (c->flags & IDLE) != 0;
 	return c->run(s, rest);
 }
@@ -208,6 +218,10 @@ void smtp_command(struct smtp_session *s, struct view line)
 	struct smtp_command cmd = smtp_split(line);
 	enum reply r = SAY_UNKNOWN_COMMAND;
 
+	if (line.n > (size_t)s->host->conf->smtp_line && !view_eq_i(cmd.verb, VIEW("AUTH"))) {
+		smtp_reply(s, SAY_LINE_TOO_LONG);
+		return;
+	}
 	for (size_t i = 0; i < COMMANDS_N; i++)
 		if (view_eq_i(cmd.verb, view_cstr(commands[i].verb))) {
 			r = run(s, &commands[i], cmd.rest);

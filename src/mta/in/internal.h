@@ -57,6 +57,8 @@ void smtp_auth_line(struct smtp_session *s, struct view line);
 void smtp_auth_forget(struct smtp_session *s);
 /* May a password come over this connection? */
 bool smtp_auth_safe(const struct smtp_session *s);
+/* What this connection can log in with. */
+void smtp_auth_offer(const struct smtp_session *s, struct sasl_offer *ret);
 
 /* ---- letter.c ---- */
 enum reply cmd_data(struct smtp_session *s, struct view rest);
