@@ -42,6 +42,10 @@ enum verdict directory_resolve(struct directory *d, struct view address, struct 
 /* Is this domain ours?  VERDICT_OK, VERDICT_NO, VERDICT_LATER. */
 enum verdict directory_has_domain(struct directory *d, struct view domain);
 
+/* May the account send as address: does it get its letters, or is it an
+ * identity of it (secrets.h)?  VERDICT_OK, VERDICT_NO, VERDICT_LATER. */
+enum verdict directory_may_send(struct directory *d, uint64_t account, struct view address);
+
 /* ST_MISSING where there is none. */
 enum status directory_account(struct directory *d, struct view address, struct arena *a,
 			      struct account *ret) MUST_USE;

@@ -432,6 +432,24 @@ enum status directory_has_identity(struct directory *d, uint64_t account, struct
 	return st;
 }
 
+enum verdict directory_may_send(struct directory *d, uint64_t account, struct view address)
+{
+	struct buf targets = BUF(RECORD_MAX / 2);
+	struct target t;
+	bool has = false;
+	enum verdict v = directory_resolve(d, address, &targets);
+	struct cursor c = cursor_over(v == VERDICT_OK ? buf_view(&targets) : VIEW(""));
+
+	while (!has && target_take(&c, &t))
+		has = t.account == account;
+	buf_free(&targets);
+	if (has)
+		return VERDICT_OK;
+	if (v == VERDICT_LATER || directory_has_identity(d, account, address, &has) != ST_OK)
+		return VERDICT_LATER;
+	return has ? VERDICT_OK : VERDICT_NO;
+}
+
 enum status directory_each_identity(struct directory *d, directory_row *row, void *arg)
 {
 	struct sql_stmt *q = d->s[S_IDENTITIES];

@@ -35,6 +35,18 @@ static void domain_ask(struct warden *w, struct channel *ch, const struct record
 	(void)!role_send(ch, &w->out, -1);
 }
 
+static void sender_ask(struct warden *w, struct channel *ch, const struct record *rec)
+{
+	struct rec_sender_ask in;
+	enum verdict v;
+
+	if (!rec_take_sender_ask(rec->body, &in))
+		return;
+	v = directory_may_send(w->directory, in.account, in.address);
+	rec_put_sender_answer(&w->out, rec->call, rec->sid, &(struct rec_sender_answer){ (uint8_t)v });
+	(void)!role_send(ch, &w->out, -1);
+}
+
 /* What may be asked (by whom: ipc/records.def), and what answers it: the only list. */
 static const struct {
 	enum record_type type;
@@ -42,6 +54,7 @@ static const struct {
 } questions[] = {
 	{ REC_rcpt_ask, rcpt_ask },
 	{ REC_domain_ask, domain_ask },
+	{ REC_sender_ask, sender_ask },
 	{ REC_login_ask, login_ask },
 	{ REC_room_ask, room_ask },
 	{ REC_certificate_ask, certificate_ask },

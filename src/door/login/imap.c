@@ -257,22 +257,40 @@ static void cmd_starttls(struct person *p, struct imap_parse *in, struct view ta
 
 /* ---- the table ---- */
 
-enum { ALONE = 1 };	/* takes no arguments */
+enum {
+	ALONE = 1,	/* takes no arguments */
+	ANY_LEVEL = 2,	/* also where TLS is not what the operator demands */
+};
 
 static const struct {
 	const char *name;
 	void (*run)(struct person *p, struct imap_parse *in, struct view tag);
 	unsigned flags;
 } commands[] = {
-	{ "CAPABILITY", cmd_capability, ALONE },
-	{ "NOOP", cmd_noop, ALONE },
-	{ "LOGOUT", cmd_logout, ALONE },
+	{ "CAPABILITY", cmd_capability, ALONE | ANY_LEVEL },
+	{ "NOOP", cmd_noop, ALONE | ANY_LEVEL },
+	{ "LOGOUT", cmd_logout, ALONE | ANY_LEVEL },
 	{ "ID", cmd_id, 0 },
-	{ "STARTTLS", cmd_starttls, ALONE },
+	{ "STARTTLS", cmd_starttls, ALONE | ANY_LEVEL },
 	{ "AUTHENTICATE", cmd_authenticate, 0 },
 	{ "LOGIN", cmd_login, 0 },
 };
 enum { COMMANDS_N = sizeof commands / sizeof *commands };
+
+static bool lacks_level(struct person *p, struct view tag)
+{
+	const char *lacks = person_lacks(p);
+	struct buf text = BUF(256);
+
+	if (lacks == NULL)
+		return false;
+	buf_putf(&text, "NO [PRIVACYREQUIRED] %s", lacks);
+	buf_putc(&text, '\0');
+	say(p, tag, text.p ? text.p : no_tls);
+	buf_free(&text);
+	person_error(p);
+	return true;
+}
 
 static void run_command(struct person *p)
 {
@@ -291,6 +309,8 @@ static void run_command(struct person *p)
 			continue;
 		if ((commands[i].flags & ALONE) && !imap_end(&in))
 			break;
+		if (!(commands[i].flags & ANY_LEVEL) && lacks_level(p, tag))
+			return;
 		commands[i].run(p, &in, tag);
 		return;
 	}

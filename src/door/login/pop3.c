@@ -282,7 +282,10 @@ static void cmd_quit(struct person *p, struct view rest)
 
 /* ---- the table ---- */
 
-enum { ALONE = 1 };	/* takes no arguments */
+enum {
+	ALONE = 1,	/* takes no arguments */
+	ANY_LEVEL = 2,	/* also where TLS is not what the operator demands */
+};
 
 static const struct {
 	const char *verb;
@@ -293,10 +296,21 @@ static const struct {
 	{ "PASS", cmd_pass, 0 },
 	{ "APOP", cmd_apop, 0 },
 	{ "AUTH", cmd_auth, 0 },
-	{ "CAPA", cmd_capa, ALONE },
-	{ "STLS", cmd_stls, ALONE },
-	{ "QUIT", cmd_quit, ALONE },
+	{ "CAPA", cmd_capa, ALONE | ANY_LEVEL },
+	{ "STLS", cmd_stls, ALONE | ANY_LEVEL },
+	{ "QUIT", cmd_quit, ALONE | ANY_LEVEL },
 };
+
+static bool lacks_level(struct person *p)
+{
+	const char *lacks = person_lacks(p);
+
+	if (lacks == NULL)
+		return false;
+	buf_putf(conn_out(&p->conn), "-ERR [SYS/PERM] %s\r\n", lacks);
+	person_error(p);
+	return true;
+}
 
 static void run_command(struct person *p, struct view line)
 {
@@ -307,6 +321,8 @@ static void run_command(struct person *p, struct view line)
 			continue;
 		if ((commands[i].flags & ALONE) && cmd.has_rest)
 			break;
+		if (!(commands[i].flags & ANY_LEVEL) && lacks_level(p))
+			return;
 		commands[i].run(p, cmd.rest);
 		return;
 	}

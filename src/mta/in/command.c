@@ -166,6 +166,7 @@ enum {
 	NEEDS_HELO = 1,
 	NEEDS_LOGIN = 2,	/* on the ports of submission (RFC 6409 4.3) */
 	IDLE = 4,		/* does nothing for a letter: not for ever */
+	ANY_LEVEL = 8,		/* also where TLS is not what the operator demands */
 };
 
 static const struct command {
@@ -173,20 +174,20 @@ static const struct command {
 	enum reply (*run)(struct smtp_session *s, struct view rest);
 	unsigned flags;
 } commands[] = {
-	{ "EHLO", cmd_ehlo, IDLE },
-	{ "HELO", cmd_helo, IDLE },
+	{ "EHLO", cmd_ehlo, IDLE | ANY_LEVEL },
+	{ "HELO", cmd_helo, IDLE | ANY_LEVEL },
 	{ "MAIL", cmd_mail, NEEDS_HELO | NEEDS_LOGIN },
 	{ "RCPT", cmd_rcpt, NEEDS_HELO | NEEDS_LOGIN },
 	{ "DATA", cmd_data, NEEDS_HELO | NEEDS_LOGIN },
-	{ "BDAT", cmd_bdat, 0 },
-	{ "STARTTLS", cmd_starttls, NEEDS_HELO | IDLE },
+	{ "BDAT", cmd_bdat, ANY_LEVEL },
+	{ "STARTTLS", cmd_starttls, NEEDS_HELO | IDLE | ANY_LEVEL },
 	{ "AUTH", cmd_auth, NEEDS_HELO | IDLE },
 	{ "RSET", cmd_rset, IDLE },
-	{ "NOOP", cmd_noop, IDLE },
+	{ "NOOP", cmd_noop, IDLE | ANY_LEVEL },
 	{ "VRFY", cmd_vrfy, IDLE },
 	{ "EXPN", cmd_not_here, IDLE },
 	{ "HELP", cmd_help, IDLE },
-	{ "QUIT", cmd_quit, 0 },
+	{ "QUIT", cmd_quit, ANY_LEVEL },
 };
 enum { COMMANDS_N = sizeof commands / sizeof *commands };
 
@@ -203,8 +204,23 @@ static enum reply cmd_help(struct smtp_session *s, struct view rest)
 	return SAY_NOTHING;
 }
 
+/* RFC 3207 4.2: a server may refuse to go on with what it takes for too weak. */
+const char *smtp_lacks(const struct smtp_session *s)
+{
+	const struct conf *conf = s->host->conf;
+	struct tls_demand level = { conf->tls_least_version, conf->tls_least_bits, conf->tls_client_certificate };
+
+	return conf_demands_tls(conf, s->service) ? conn_tls_lacks(&s->conn, &level) : NULL;
+}
+
 static enum reply run(struct smtp_session *s, const struct command *c, struct view rest)
 {
+	const char *lacks = c->flags & ANY_LEVEL ? NULL : smtp_lacks(s);
+
+	if (lacks) {
+		smtp_say(s, 554, "5.7.0", view_cstr(lacks));
+		return SAY_NOTHING;
+	}
 	if ((c->flags & NEEDS_HELO) && s->helo.n == 0)
 		return SAY_NEED_HELO;
 	if ((c->flags & NEEDS_LOGIN) && smtp_is_submission(s) && s->account == 0)
