@@ -491,6 +491,42 @@ def test_identities(server):
     s.quit()
 
 
+@pytest.mark.parametrize("hide", ["no", "yes"])
+def test_where_somebody_sits_can_be_hidden(server, hide):
+    w = server({"smtp.hide_client": hide})
+    s = smtplib.SMTP_SSL("127.0.0.1", w.ports["submissions"], context=context(), local_hostname="desk.example.org")
+    s.login(NAME, SECRET)
+    s.sendmail(NAME, [NAME], b"Subject: x\r\n\r\nx\r\n")
+    s.quit()
+    w.wait_until(lambda: poll(w) == 1)
+    text = b"\n".join(fetch(w))
+    assert b"Received: " in text and b"with ESMTPSA id " in text
+    assert (b"desk.example.org" in text) == (b"127.0.0.1" in text) == (hide == "no")
+
+
+def mailbox(w):
+    p = poplib.POP3_SSL("127.0.0.1", w.ports["pop3s"], context=context())
+    p.user(NAME)
+    p.pass_(SECRET)
+    return p
+
+
+def poll(w):
+    p = mailbox(w)
+    try:
+        return p.stat()[0]
+    finally:
+        p.quit()
+
+
+def fetch(w):
+    p = mailbox(w)
+    try:
+        return p.retr(1)[1]
+    finally:
+        p.quit()
+
+
 @pytest.mark.parametrize("to", ["a%elsewhere.org@foo.com", "elsewhere.org!a@foo.com", "@foo.com:a@elsewhere.org",
                                 '"a@elsewhere.org"@foo.com', "a@elsewhere.org", '"a@elsewhere.org"',
                                 "a@elsewhere.org@foo.com", "a@[127.0.0.1]", "foo.com!a%elsewhere.org"])

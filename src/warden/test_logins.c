@@ -205,6 +205,67 @@ static void one_address_does_not_take_the_pool(void **state)
 	guesses_free(&g);
 }
 
+static enum status attempt(struct guesses *g, const struct guess_who *who, bool is_wrong, steady_ms at)
+{
+	enum status st = guess_begin(g, who, at);
+
+	if (st == ST_OK)
+		guess_end(g, who, is_wrong, 3, at);
+	return st;
+}
+
+static void the_same_once_more_is_no_guess(void **state)
+{
+	struct guesses g = { 0 };
+	struct guess_who telephone = { .network = 5, .pair = 77 };
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(attempt(&g, &telephone, true, 1), ST_OK);
+	/* Others do count. */
+	for (uint64_t pair = 1; pair <= 2; pair++)
+		assert_int_equal(attempt(&g, &(struct guess_who){ .network = 5, .pair = pair }, true, 1), ST_OK);
+	assert_int_equal(attempt(&g, &telephone, true, 1), ST_LIMIT);
+	guesses_free(&g);
+}
+
+static void who_is_familiar_does_not_wait_for_others(void **state)
+{
+	struct guesses g = { 0 };
+	struct guess_who friend = { .network = 5, .person = 9 }, other = { .network = 5, .person = 10 };
+
+	(void)state;
+	assert_int_equal(attempt(&g, &friend, false, 1), ST_OK);
+	for (int i = 0; i < 3; i++)
+		wrong(&g, 5, 1);
+	assert_int_equal(attempt(&g, &other, false, 1), ST_LIMIT);
+	assert_int_equal(attempt(&g, &friend, false, 1), ST_OK);
+	/* But for himself. */
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(attempt(&g, &friend, true, 1), ST_OK);
+	assert_int_equal(attempt(&g, &friend, false, 1), ST_LIMIT);
+	/* Not for ever, and not from elsewhere. */
+	assert_int_equal(attempt(&g, &friend, false, 1 + GUESS_WAIT_MS), ST_OK);
+	guesses_free(&g);
+}
+
+static void a_wide_network_waits_later(void **state)
+{
+	struct guesses g = { 0 };
+	struct guess_who fresh = { .network = 999, .wide = 1003 };
+
+	(void)state;
+	for (uint64_t i = 1; i < 3 * GUESS_WIDE; i++)
+		assert_int_equal(attempt(&g, &(struct guess_who){ .network = i, .wide = 1003 }, true, 1), ST_OK);
+	assert_int_equal(attempt(&g, &fresh, true, 1), ST_OK);
+	assert_int_equal(attempt(&g, &fresh, true, 1), ST_LIMIT);
+	assert_int_equal(attempt(&g, &(struct guess_who){ .network = 999, .wide = 1004 }, false, 1), ST_OK);
+	assert_int_equal(guess_wide(VIEW("10.0.0.1")), guess_wide(VIEW("10.0.0.200")));
+	assert_int_not_equal(guess_wide(VIEW("10.0.0.1")), guess_wide(VIEW("10.0.1.1")));
+	assert_int_equal(guess_wide(VIEW("2001:db8:1:2::1")), guess_wide(VIEW("2001:db8:1:3::1")));
+	guesses_free(&g);
+}
+
 static void the_table_of_guessers_is_bounded(void **state)
 {
 	struct guesses g = { 0 };
@@ -247,6 +308,9 @@ int main(void)
 		cmocka_unit_test(guessing_gets_slower_and_ends),
 		cmocka_unit_test(a_right_password_takes_nothing_back),
 		cmocka_unit_test(one_address_does_not_take_the_pool),
+		cmocka_unit_test(the_same_once_more_is_no_guess),
+		cmocka_unit_test(who_is_familiar_does_not_wait_for_others),
+		cmocka_unit_test(a_wide_network_waits_later),
 		cmocka_unit_test(the_table_of_guessers_is_bounded),
 		cmocka_unit_test(nobody_knows_the_dummys_password),
 	};
