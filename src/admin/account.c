@@ -18,20 +18,50 @@ static const struct reason no_such[] = {
 	{ ST_OK, NULL },
 };
 
-/* A password, asked for, as its verifier.  Complains itself. */
-static enum status ask_verifier(const struct invocation *in, const char *whose, struct buf *ret)
+/* What is stored of a password. */
+struct stored {
+	struct buf verifier, prepared;
+	struct scram_texts scram;
+	bool has_scram;
+};
+
+static void stored_free(struct stored *s)
+{
+	buf_wipe(&s->verifier);
+	buf_wipe(&s->prepared);
+	scram_texts_free(&s->scram);
+}
+
+static enum status make_stored(const struct conf *c, struct view password, struct stored *ret)
+{
+	enum status st = verifier_make(password, c->argon2_memory, c->argon2_passes, &ret->verifier);
+
+	if (st != ST_OK) {
+		complain("argon2id", st, NULL);
+		return st;
+	}
+	st = scram_texts_make(password, (uint32_t)c->scram_iterations, &ret->scram);
+	if (st == ST_OK)
+		st = password_prepare(password, &ret->prepared);
+	ret->has_scram = st == ST_OK;
+	if (st != ST_SYNTAX)
+		return st;
+	tell("the password has characters that no SCRAM client can send; it will work by PLAIN and LOGIN only");
+	return ST_OK;
+}
+
+/* A password, asked for.  Complains itself. */
+static enum status ask_stored(const struct invocation *in, const char *whose, struct stored *ret)
 {
 	struct buf password = BUF(PASSWORD_MOST + 2);
 	struct conf c = { 0 };
 	enum status st = instance_conf(in, &c);
 
+	*ret = (struct stored){ .verifier = BUF(VERIFIER_MAX), .prepared = BUF(4 * PASSWORD_MOST) };
 	if (st == ST_OK)
 		st = read_password(in->given[OPTION_password_stdin] != NULL, whose, &password);
-	if (st == ST_OK) {
-		st = verifier_make(buf_view(&password), c.argon2_memory, c.argon2_passes, ret);
-		if (st != ST_OK)
-			complain("argon2id", st, NULL);
-	}
+	if (st == ST_OK)
+		st = make_stored(&c, buf_view(&password), ret);
 	buf_wipe(&password);
 	conf_free(&c);
 	return st;
@@ -54,44 +84,85 @@ static enum status take_quota(const struct invocation *in, int64_t *ret)
 	return st;
 }
 
+/* Within a transaction. */
+static enum status add_account(struct directory *d, struct view address, const struct stored *s, int64_t quota)
+{
+	uint64_t id;
+	enum status st = directory_add_account(d, address, buf_view(&s->verifier), quota, &id);
+
+	return st == ST_OK && s->has_scram ? directory_set_scram(d, id, &s->scram) : st;
+}
+
 int cmd_account_add(struct invocation *in)
 {
-	struct buf verifier = BUF(VERIFIER_MAX);
+	struct stored s = { 0 };
 	const char *address = in->args[0];
 	struct directory *d = NULL;
 	int64_t quota = 0;
-	uint64_t id;
 	int status = FAILED;
 	enum status st = take_quota(in, &quota);
 
 	if (st == ST_OK)
 		st = instance_directory(in, &d);
 	if (st == ST_OK)
-		st = ask_verifier(in, address, &verifier);
+		st = ask_stored(in, address, &s);
 	if (st == ST_OK) {
-		st = directory_add_account(d, view_cstr(address), buf_view(&verifier), quota, &id);
+		st = directory_begin(d);
+		if (st == ST_OK) {
+			st = add_account(d, view_cstr(address), &s, quota);
+			if (directory_end(d, st == ST_OK) != ST_OK && st == ST_OK)
+				st = ST_IO;
+		}
 		status = st == ST_OK ? DONE : complain(address, st, why_not);
 	}
 	directory_close(d);
-	buf_wipe(&verifier);
+	stored_free(&s);
 	return status;
+}
+
+/* Within a transaction.  Who had a plain equivalent has one of the new
+ * password too. */
+static enum status change_password(struct directory *d, struct view address, const struct stored *s)
+{
+	struct arena a = ARENA(64 * 1024);
+	struct buf old = BUF(8 * PASSWORD_MOST);
+	struct account acc;
+	bool plain = false;
+	enum status st = directory_account(d, address, &a, &acc);
+
+	if (st == ST_OK)
+		plain = directory_secret(d, acc.id, SECRET_PLAIN, &old) == ST_OK;
+	if (st == ST_OK)
+		st = directory_set_verifier(d, address, buf_view(&s->verifier));
+	if (st == ST_OK && s->has_scram)
+		st = directory_set_scram(d, acc.id, &s->scram);
+	if (st == ST_OK && s->has_scram && plain)
+		st = directory_set_secret(d, acc.id, SECRET_PLAIN, buf_view(&s->prepared));
+	buf_wipe(&old);
+	arena_free(&a);
+	return st;
 }
 
 int cmd_account_passwd(struct invocation *in)
 {
-	struct buf verifier = BUF(VERIFIER_MAX);
+	struct stored s = { 0 };
 	struct directory *d = NULL;
 	int status = FAILED;
 	enum status st = instance_directory(in, &d);
 
 	if (st == ST_OK)
-		st = ask_verifier(in, in->args[0], &verifier);
+		st = ask_stored(in, in->args[0], &s);
 	if (st == ST_OK) {
-		st = directory_set_verifier(d, view_cstr(in->args[0]), buf_view(&verifier));
+		st = directory_begin(d);
+		if (st == ST_OK) {
+			st = change_password(d, view_cstr(in->args[0]), &s);
+			if (directory_end(d, st == ST_OK) != ST_OK && st == ST_OK)
+				st = ST_IO;
+		}
 		status = st == ST_OK ? DONE : complain(in->args[0], st, no_such);
 	}
 	directory_close(d);
-	buf_wipe(&verifier);
+	stored_free(&s);
 	return status;
 }
 

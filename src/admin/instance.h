@@ -4,7 +4,7 @@
 
 #include "admin/command.h"
 #include "conf/conf.h"
-#include "directory/directory.h"
+#include "directory/secrets.h"
 
 /* Each says itself what is wrong. */
 enum status instance_conf(const struct invocation *in, struct conf *ret) MUST_USE;

@@ -272,10 +272,14 @@ static void put_bounds(struct buf *out, const struct setting *s)
 		buf_putf(out, " from %lld to %lld", (long long)s->least, (long long)s->most);
 	if (s->type == SETTING_TIME)
 		buf_putf(out, " from %lldms to %llds", (long long)s->least, (long long)s->most / 1000);
-	if (s->fallback[0])
+	if (strlen(s->fallback) > LINE_MOST / 2) {
+		buf_puts(out, "; the default is\n");
+		put_text(out, s->fallback);
+	} else if (s->fallback[0]) {
 		buf_putf(out, "; the default is %s.\n", s->fallback);
-	else
+	} else {
 		buf_puts(out, "; the default is empty.\n");
+	}
 }
 
 static void conf_page(struct buf *out)

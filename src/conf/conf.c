@@ -381,6 +381,20 @@ void conf_free(struct conf *c)
 	*c = (struct conf){ 0 };
 }
 
+bool conf_demands_tls(const struct conf *c, enum service service)
+{
+	struct view left = view_cstr(c->tls_demand_of);
+
+	while (left.n) {
+		size_t n = view_find(left, ' ');
+
+		if (view_eq(view_head(left, n), view_cstr(service_name(service))))
+			return true;
+		left = view_skip(left, n + 1);
+	}
+	return false;
+}
+
 void conf_text(const struct conf *c, struct buf *out)
 {
 	buf_putf(out, "%s\n", c->dir);

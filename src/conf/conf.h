@@ -83,6 +83,9 @@ enum status conf_load(const char *dir, struct conf *ret_conf, struct buf *why) M
 /* The port of the first address in a listen.* list; 0: there is none. */
 uint16_t conf_port(const char *list);
 
+/* Is a level of TLS demanded on this service (tls.demand_of)? */
+bool conf_demands_tls(const struct conf *c, enum service service);
+
 /* All settings as key=value lines, and back. */
 void conf_text(const struct conf *c, struct buf *out);
 enum status conf_take(struct view text, struct conf *ret_conf) MUST_USE;

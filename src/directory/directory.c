@@ -1,6 +1,4 @@
-#include "directory/directory.h"
-
-#include "sql/sql.h"
+#include "directory/internal.h"
 
 #include <stdlib.h>
 
@@ -64,11 +62,7 @@ static const char *const texts[Q_COUNT] = {
 	[Q_EACH_ALIAS] = "SELECT shown, target, 0 FROM alias ORDER BY address, target",
 };
 
-struct directory {
-	struct sql *db;
-	bool batch;		/* between directory_begin and directory_end */
-	struct sql_stmt *q[Q_COUNT];
-};
+_Static_assert((int)Q_COUNT <= (int)DIRECTORY_QUERIES, "the struct has room for all");
 
 enum status directory_open(const char *path, struct directory **ret)
 {
@@ -82,6 +76,8 @@ enum status directory_open(const char *path, struct directory **ret)
 		st = sql_exec(d->db, schema);
 	for (int i = 0; i < Q_COUNT && st == ST_OK; i++)
 		st = sql_prepare(d->db, texts[i], &d->q[i]);
+	if (st == ST_OK)
+		st = secrets_open(d);
 	if (st != ST_OK) {
 		directory_close(d);
 		return st;
@@ -96,6 +92,7 @@ void directory_close(struct directory *d)
 		return;
 	for (int i = 0; i < Q_COUNT; i++)
 		sql_finish(d->q[i]);
+	secrets_close(d);
 	sql_close(d->db);
 	free(d);
 }
@@ -105,8 +102,7 @@ int64_t directory_version(struct directory *d)
 	return sql_version(d->db);
 }
 
-/* Lower-case copy: the form that is compared. */
-static struct view folded(struct view v, char out[ADDRESS_MAX])
+struct view directory_folded(struct view v, char out[FOLDED_MAX])
 {
 	if (v.n > ADDRESS_MAX)
 		return VIEW_NONE;
@@ -161,7 +157,7 @@ enum status directory_account(struct directory *d, struct view address, struct a
 {
 	char low[ADDRESS_MAX];
 
-	sql_bind_text(d->q[Q_ACCOUNT], 1, folded(address, low));
+	sql_bind_text(d->q[Q_ACCOUNT], 1, directory_folded(address, low));
 	return account_row(d->q[Q_ACCOUNT], a, ret);
 }
 
@@ -213,7 +209,7 @@ static enum verdict resolve_alias(struct resolving *r, struct view key)
 static enum verdict resolve(struct resolving *r, struct view address)
 {
 	char low[ADDRESS_MAX];
-	struct view key = arena_copy(r->arena, folded(address, low));
+	struct view key = arena_copy(r->arena, directory_folded(address, low));
 	struct account acc;
 	bool ours;
 	enum status st;
@@ -278,7 +274,7 @@ static enum status change(struct directory *d, int q, struct view a, struct view
 	char low[ADDRESS_MAX];
 	enum status st;
 
-	sql_bind_text(d->q[q], 1, folded(a, low));
+	sql_bind_text(d->q[q], 1, directory_folded(a, low));
 	if (b.p)
 		sql_bind_text(d->q[q], 2, b);
 	st = sql_run(d->q[q]);
@@ -304,7 +300,7 @@ static bool is_domain(struct view v)
 }
 
 /* A local part without blanks and controls, and a domain. */
-static bool is_address(struct view v)
+bool directory_is_address(struct view v)
 {
 	struct view domain = domain_of(v);
 
@@ -323,7 +319,7 @@ enum verdict directory_has_domain(struct directory *d, struct view domain)
 
 	if (!is_domain(domain))
 		return VERDICT_NO;
-	if (has(d, Q_DOMAIN, folded(domain, low), &ours) != ST_OK)
+	if (has(d, Q_DOMAIN, directory_folded(domain, low), &ours) != ST_OK)
 		return VERDICT_LATER;
 	return ours ? VERDICT_OK : VERDICT_NO;
 }
@@ -339,7 +335,7 @@ enum status directory_remove_domain(struct directory *d, struct view domain)
 {
 	char low[ADDRESS_MAX];
 	bool used = false;
-	enum status st = is_domain(domain) ? has(d, Q_DOMAIN_USED, folded(domain, low), &used) : ST_MISSING;
+	enum status st = is_domain(domain) ? has(d, Q_DOMAIN_USED, directory_folded(domain, low), &used) : ST_MISSING;
 
 	if (st != ST_OK)
 		return st;
@@ -381,7 +377,7 @@ static enum status insert_account(struct directory *d, struct view address, stru
 	id = sql_col_int(d->q[Q_LAST_ID], 0);
 	sql_reset(d->q[Q_LAST_ID]);
 	sql_bind_int(q, 1, id);
-	sql_bind_text(q, 2, folded(address, low));
+	sql_bind_text(q, 2, directory_folded(address, low));
 	sql_bind_text(q, 3, address);
 	sql_bind_text(q, 4, verifier);
 	sql_bind_int(q, 5, quota);
@@ -399,9 +395,9 @@ enum status directory_add_account(struct directory *d, struct view address, stru
 	bool ours;
 	enum status st;
 
-	if (!is_address(address))
+	if (!directory_is_address(address))
 		return ST_SYNTAX;
-	st = has(d, Q_DOMAIN, domain_of(folded(address, low)), &ours);
+	st = has(d, Q_DOMAIN, domain_of(directory_folded(address, low)), &ours);
 	if (st != ST_OK)
 		return st;
 	if (!ours)
@@ -417,14 +413,52 @@ enum status directory_add_account(struct directory *d, struct view address, stru
 	return directory_end(d, false) == ST_OK ? st : ST_IO;
 }
 
+/* What several statements do, in a transaction of their own where the caller
+ * has none. */
+static enum status together(struct directory *d, struct view address,
+			    enum status (*fn)(struct directory *d, const struct account *acc, struct view arg),
+			    struct view arg)
+{
+	struct arena arena = ARENA(8192);
+	struct account acc;
+	bool own = !d->batch;
+	enum status st = own ? directory_begin(d) : ST_OK;
+
+	if (st != ST_OK)
+		return st;
+	st = directory_account(d, address, &arena, &acc);
+	if (st == ST_OK)
+		st = fn(d, &acc, arg);
+	arena_free(&arena);
+	if (!own)
+		return st;
+	if (st == ST_OK)
+		return directory_end(d, true);
+	return directory_end(d, false) == ST_OK ? st : ST_IO;
+}
+
+static enum status set_verifier(struct directory *d, const struct account *acc, struct view verifier)
+{
+	enum status st = change(d, Q_SET_VERIFIER, acc->address, verifier);
+
+	return st == ST_OK ? secrets_forget_keys(d, acc->id) : st;
+}
+
 enum status directory_set_verifier(struct directory *d, struct view address, struct view verifier)
 {
-	return change(d, Q_SET_VERIFIER, address, verifier);
+	return together(d, address, set_verifier, verifier);
+}
+
+static enum status remove_account(struct directory *d, const struct account *acc, struct view none)
+{
+	enum status st = change(d, Q_REMOVE_ACCOUNT, acc->address, none);
+
+	return st == ST_OK ? secrets_forget_all(d, acc->id) : st;
 }
 
 enum status directory_remove_account(struct directory *d, struct view address)
 {
-	return change(d, Q_REMOVE_ACCOUNT, address, VIEW_NONE);
+	return together(d, address, remove_account, VIEW_NONE);
 }
 
 enum status directory_add_alias(struct directory *d, struct view address, struct view target)
@@ -433,14 +467,14 @@ enum status directory_add_alias(struct directory *d, struct view address, struct
 	bool ours;
 	enum status st;
 
-	if (!is_address(address) || !is_address(target))
+	if (!directory_is_address(address) || !directory_is_address(target))
 		return ST_SYNTAX;
-	st = has(d, Q_DOMAIN, domain_of(folded(address, low)), &ours);
+	st = has(d, Q_DOMAIN, domain_of(directory_folded(address, low)), &ours);
 	if (st != ST_OK)
 		return st;
 	if (!ours)
 		return ST_MISSING;
-	sql_bind_text(d->q[Q_ADD_ALIAS], 1, folded(address, low));
+	sql_bind_text(d->q[Q_ADD_ALIAS], 1, directory_folded(address, low));
 	sql_bind_text(d->q[Q_ADD_ALIAS], 2, address);
 	sql_bind_text(d->q[Q_ADD_ALIAS], 3, target);
 	return sql_run(d->q[Q_ADD_ALIAS]);

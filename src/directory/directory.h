@@ -5,6 +5,8 @@
  * Addresses are compared without regard to ASCII case in both halves
  * (RFC 5321 2.4 leaves the local part to its host: this is our choice).
  *
+ * What else an account has is in secrets.h.
+ *
  * Verifiers: "$argon2id$..." (RFC 9106, libargon2's encoding) or
  * "{PLAIN}secret", which is for tests and benchmarks only.
  */
@@ -40,6 +42,10 @@ enum verdict directory_resolve(struct directory *d, struct view address, struct 
 /* Is this domain ours?  VERDICT_OK, VERDICT_NO, VERDICT_LATER. */
 enum verdict directory_has_domain(struct directory *d, struct view domain);
 
+/* May the account send as address: does it get its letters, or is it an
+ * identity of it (secrets.h)?  VERDICT_OK, VERDICT_NO, VERDICT_LATER. */
+enum verdict directory_may_send(struct directory *d, uint64_t account, struct view address);
+
 /* ST_MISSING where there is none. */
 enum status directory_account(struct directory *d, struct view address, struct arena *a,
 			      struct account *ret) MUST_USE;
@@ -55,8 +61,10 @@ enum status directory_remove_domain(struct directory *d, struct view domain) MUS
  * id is one that no account ever had. */
 enum status directory_add_account(struct directory *d, struct view address, struct view verifier,
 				  int64_t quota, uint64_t *ret_id) MUST_USE;
+/* A changed password; what was made of the old one (secrets.h) goes. */
 enum status directory_set_verifier(struct directory *d, struct view address,
 				   struct view verifier) MUST_USE;
+/* With all that belongs to it in the directory. */
 enum status directory_remove_account(struct directory *d, struct view address) MUST_USE;
 /* target may be one of ours or anybody else's. */
 enum status directory_add_alias(struct directory *d, struct view address, struct view target) MUST_USE;
@@ -87,6 +95,8 @@ enum status verifier_dummy(int64_t memory_bytes, int64_t passes, struct buf *out
 
 /* Takes no time to speak of: needs no thread. */
 bool verifier_is_quick(struct view verifier);
+/* The password itself, of a quick one. */
+struct view verifier_plain(struct view verifier);
 
 /* True when the password is the verifier's.  Takes as long for any verifier
  * of the same kind. */

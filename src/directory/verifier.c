@@ -58,6 +58,11 @@ bool verifier_is_quick(struct view verifier)
 	return view_starts_i(verifier, plain);
 }
 
+struct view verifier_plain(struct view verifier)
+{
+	return view_skip(verifier, plain.n);
+}
+
 static bool same(struct view a, struct view b)
 {
 	unsigned char diff = a.n != b.n;

@@ -50,6 +50,27 @@ static enum status ask_one(struct certificates *c, uint32_t index)
 	return st;
 }
 
+/* After the certificates, which the authorities are for. */
+static enum status ask_clients(struct certificates *c)
+{
+	struct buf b = BUF(64), answer = BUF(ANSWER_MAX);
+	struct rec_clients_answer in;
+	uint16_t type;
+	enum status st;
+
+	rec_put_clients_ask(&b, 0, 0, &(struct rec_clients_ask){ 0 });
+	st = channel_ask(c->warden, &b, -1, ASK_MS, &answer, &type, NULL);
+	if (st == ST_OK && (type != REC_clients_answer || !rec_take_clients_answer(buf_view(&answer), &in)))
+		st = ST_SYNTAX;
+	if (st == ST_OK)
+		st = tls_authorities(c->tls, in.authorities);
+	if (st == ST_OK)
+		c->tokens = in.tokens;
+	buf_free(&b);
+	buf_free(&answer);
+	return st;
+}
+
 static enum status ask_ticket_key(struct certificates *c)
 {
 	struct buf b = BUF(64), answer = BUF(1024);
@@ -80,6 +101,8 @@ static void ask_all(struct certificates *c)
 			n++;
 	if (st == ST_OK || st == ST_MISSING)
 		st = ask_ticket_key(c);
+	if (st == ST_OK)
+		st = ask_clients(c);
 	if (st == ST_OK && n)
 		tls_show(c->tls);
 	/* Warden gone: we are told when it is back, and keep what we have. */

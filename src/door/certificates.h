@@ -16,6 +16,7 @@ struct certificates {
 	struct tls *tls;
 	struct timer again;
 	bool asking, once_more;
+	bool tokens;		/* warden can check those of an issuer */
 	/* Warden has answered (or cannot); called after each time. */
 	void (*asked)(struct certificates *c);
 };

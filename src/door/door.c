@@ -356,10 +356,11 @@ int door_main(void)
 	if (certificates_init(&d->certificates, d->proc.loop, &d->warden) != ST_OK)
 		return 1;
 	d->smtp.tls = d->certificates.tls;
+	d->smtp.tokens = &d->certificates.tokens;
 	d->people = (struct people){
 		.loop = d->proc.loop, .conf = &d->proc.conf, .warden = &d->warden,
 		.parent = &d->proc.parent, .tls = d->certificates.tls, .stopping = &d->proc.stopping,
-		.ended = person_ended, .door = d,
+		.tokens = &d->certificates.tokens, .ended = person_ended, .door = d,
 	};
 	people_begin(&d->people);
 	d->web = (struct web){

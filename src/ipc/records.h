@@ -43,7 +43,7 @@ enum verdict {
 };
 
 /* What a key_file is. */
-enum key_file { KEY_FILE_CHAIN = 0, KEY_FILE_KEY };
+enum key_file { KEY_FILE_CHAIN = 0, KEY_FILE_KEY, KEY_FILE_AUTHORITIES, KEY_FILE_TOKENS };
 
 /* What a listener or session speaks. */
 enum service {

@@ -5,22 +5,23 @@
 #include "base/log.h"
 #include "role/role.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* As set, relative to the directory, or what `setup` made. */
-static int open_file(const struct conf *c, const char *set, const char *made)
+enum { PAIRS_MAX = 250, NAME_SIZE = 256 };
+
+/* Complains where it is not there. */
+static int open_file(const struct conf *c, const char *name)
 {
 	char path[4096];
 	int fd;
 
-	if (set[0] == '/')
-		snprintf(path, sizeof path, "%s", set);
-	else
-		snprintf(path, sizeof path, "%s/%s", c->dir, set[0] ? set : made);
+	snprintf(path, sizeof path, "%s%s%s", name[0] == '/' ? "" : c->dir, name[0] == '/' ? "" : "/", name);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0) {
 		log_begin(LOG_WARN_, "no-tls");
@@ -31,25 +32,110 @@ static int open_file(const struct conf *c, const char *set, const char *made)
 	return fd;
 }
 
-static void give(struct parent *p, uint8_t what, uint8_t more, int fd)
+static void give(struct parent *p, uint32_t index, uint8_t what, uint8_t more, int fd)
 {
 	struct buf b = BUF(64);
 
-	rec_put_key_file(&b, 0, 0, &(struct rec_key_file){ 0, what, more });
+	rec_put_key_file(&b, 0, 0, &(struct rec_key_file){ index, what, more });
 	(void)!role_send(&p->warden.ch, &b, fd);
 	buf_free(&b);
 }
 
-void parent_give_keys(struct parent *p)
+static void give_one(struct parent *p, const char *name, uint8_t what)
 {
-	int chain = open_file(&p->conf, p->conf.tls_certificate, "keys/tls.pem");
-	int key = chain < 0 ? -1 : open_file(&p->conf, p->conf.tls_key, "keys/tls.key");
+	int fd = name[0] ? open_file(&p->conf, name) : -1;
+
+	if (fd >= 0) {
+		give(p, 0, what, 1, fd);
+		close(fd);
+	}
+}
+
+static bool give_pair(struct parent *p, uint32_t index, const char *chain_name, const char *key_name, bool more)
+{
+	int chain = open_file(&p->conf, chain_name);
+	int key = chain < 0 ? -1 : open_file(&p->conf, key_name);
 
 	if (key >= 0) {
-		give(p, KEY_FILE_CHAIN, 1, chain);
-		give(p, KEY_FILE_KEY, 0, key);
+		give(p, index, KEY_FILE_CHAIN, 1, chain);
+		give(p, index, KEY_FILE_KEY, more, key);
 		close(key);
 	}
 	if (chain >= 0)
 		close(chain);
+	return key >= 0;
+}
+
+/* ---- keys/tls/NAME.pem and NAME.key ---- */
+
+static int is_pem(const struct dirent *e)
+{
+	size_t n = strlen(e->d_name);
+
+	return n > 4 && n < NAME_SIZE - 1 && e->d_name[0] != '.' && strcmp(e->d_name + n - 4, ".pem") == 0;
+}
+
+/* Those that have a key beside them, in the order of their names, moved to
+ * the front; how many. */
+static int find_pairs(const char *folder, struct dirent ***ret)
+{
+	struct dirent **all = NULL;
+	int n = scandir(folder, &all, is_pem, alphasort), found = 0;
+
+	for (int i = 0; i < n; i++) {
+		char key[4600];
+
+		snprintf(key, sizeof key, "%s/%.*s.key", folder, (int)strlen(all[i]->d_name) - 4, all[i]->d_name);
+		if (found < PAIRS_MAX && access(key, R_OK) == 0) {
+			struct dirent *one = all[i];
+
+			all[i] = all[found];
+			all[found++] = one;
+			continue;
+		}
+		log_begin(LOG_WARN_, "no-tls");
+		log_str("file", key);
+		log_str("why", found < PAIRS_MAX ? strerror(errno) : "too many certificates");
+		log_end();
+	}
+	for (int i = found; i < n; i++)
+		free(all[i]);
+	*ret = all;
+	return found;
+}
+
+static void give_folder(struct parent *p, struct dirent **pairs, int n)
+{
+	uint32_t index = 1;
+
+	for (int i = 0; i < n; i++) {
+		char chain[NAME_SIZE + 16], key[NAME_SIZE + 16];
+
+		snprintf(chain, sizeof chain, "keys/tls/%s", pairs[i]->d_name);
+		snprintf(key, sizeof key, "keys/tls/%.*s.key", (int)strlen(pairs[i]->d_name) - 4, pairs[i]->d_name);
+		/* One that went just now ends the list before it is whole: the one
+		 * that is shown stays. */
+		if (!give_pair(p, index, chain, key, i + 1 < n))
+			return;
+		index++;
+	}
+}
+
+void parent_give_keys(struct parent *p)
+{
+	const struct conf *c = &p->conf;
+	char folder[4200];
+	struct dirent **pairs;
+	int n;
+
+	give_one(p, c->tls_client_authorities, KEY_FILE_AUTHORITIES);
+	give_one(p, c->oauth_keys, KEY_FILE_TOKENS);
+	snprintf(folder, sizeof folder, "%s/keys/tls", c->dir);
+	n = find_pairs(folder, &pairs);
+	if (give_pair(p, 0, c->tls_certificate[0] ? c->tls_certificate : "keys/tls.pem",
+		      c->tls_key[0] ? c->tls_key : "keys/tls.key", n > 0))
+		give_folder(p, pairs, n);
+	for (int i = 0; i < n; i++)
+		free(pairs[i]);
+	free(pairs);
 }

@@ -431,7 +431,8 @@ static enum status make_folders(const struct conf *c)
 static void own_directory(const struct conf *c)
 {
 	static const char *const files[] = { "directory/directory.db", "directory/directory.db-wal",
-					     "directory/directory.db-shm", "keys/tls.key",
+					     "directory/directory.db-shm", "directory/logins.db",
+					     "directory/logins.db-wal", "directory/logins.db-shm", "keys/tls.key",
 					     "keys/tls.pem" };
 	uint32_t uid = role_uid(c, ROLE_WARDEN, 0);
 	char path[4096];

@@ -11,9 +11,21 @@ struct guesser {
 	steady_ms since;	/* start of the window */
 	steady_ms until;	/* has to wait until then */
 	unsigned failures, in_hand;
+	uint64_t pairs[GUESS_PAIRS];	/* the last ones that failed */
 };
 
-uint64_t guess_network(struct view peer)
+/* Somebody who has logged in from that network. */
+struct familiar {
+	struct familiar *next;
+	uint64_t person;
+	steady_ms good_until, since, until;
+	unsigned failures;
+};
+
+enum { V6_WIDE = 6 };
+
+/* The first octets of an address as a number; 0 where it is none. */
+static uint64_t prefix(struct view peer, size_t v4_octets, size_t v6_octets)
 {
 	char text[INET6_ADDRSTRLEN];
 	struct in_addr v4;
@@ -25,10 +37,23 @@ uint64_t guess_network(struct view peer)
 	memcpy(text, peer.p ? peer.p : "", peer.n);
 	text[peer.n] = '\0';
 	if (inet_pton(AF_INET, text, &v4) == 1)
-		return v4.s_addr;
-	if (inet_pton(AF_INET6, text, &v6) == 1)
-		memcpy(&network, &v6, sizeof network);
+		memcpy(&network, &v4, v4_octets);
+	else if (inet_pton(AF_INET6, text, &v6) == 1)
+		memcpy(&network, &v6, v6_octets);
 	return network;
+}
+
+uint64_t guess_network(struct view peer)
+{
+	return prefix(peer, 4, 8);
+}
+
+/* Stirred, so that it is no network's own number. */
+uint64_t guess_wide(struct view peer)
+{
+	uint64_t network = prefix(peer, 3, V6_WIDE);
+
+	return network ? (network ^ 0x9e3779b97f4a7c15u) * 0xbf58476d1ce4e5b9u : 0;
 }
 
 static void detach(struct guesses *g, struct guesser *e)
@@ -53,11 +78,26 @@ static void forget(struct guesses *g, struct guesser *e)
 	free(e);
 }
 
+static void forget_first(struct guesses *g)
+{
+	struct familiar *f = g->first;
+
+	g->first = f->next;
+	if (g->first == NULL)
+		g->last = NULL;
+	map_remove(&g->people, f->person);
+	g->n_people--;
+	free(f);
+}
+
 void guesses_free(struct guesses *g)
 {
 	while (g->oldest)
 		forget(g, g->oldest);
+	while (g->first)
+		forget_first(g);
 	map_free(&g->by_network);
+	map_free(&g->people);
 }
 
 static bool over(const struct guesser *e, steady_ms now)
@@ -92,13 +132,55 @@ static struct guesser *entry(struct guesses *g, uint64_t network, steady_ms now)
 	return e;
 }
 
-enum status guess_begin(struct guesses *g, uint64_t network, steady_ms now)
+/* ---- who is known there ---- */
+
+static struct familiar *familiar(const struct guesses *g, const struct guess_who *who, steady_ms now)
 {
-	struct guesser *e = entry(g, network, now);
+	struct familiar *f = who->person ? map_get(&g->people, who->person) : NULL;
+
+	return f && f->good_until > now ? f : NULL;
+}
+
+/* Forgetting it for want of memory is no failure. */
+static void make_familiar(struct guesses *g, const struct guess_who *who, steady_ms now)
+{
+	struct familiar *f = map_get(&g->people, who->person);
+
+	if (f == NULL) {
+		if (g->n_people >= GUESS_ENTRIES_MAX)
+			forget_first(g);
+		f = calloc(1, sizeof *f);
+		if (f == NULL || map_set(&g->people, who->person, f) != ST_OK) {
+			free(f);
+			return;
+		}
+		f->person = who->person;
+		*(g->last ? g->last : &g->first) = f;
+		g->last = &f->next;
+		g->n_people++;
+	}
+	f->good_until = now + GUESS_FAMILIAR_MS;
+}
+
+/* ---- trying ---- */
+
+static bool has_to_wait(struct guesses *g, uint64_t network, steady_ms now)
+{
+	const struct guesser *e = network ? map_get(&g->by_network, network) : NULL;
+
+	return e && e->until > now;
+}
+
+enum status guess_begin(struct guesses *g, const struct guess_who *who, steady_ms now)
+{
+	const struct familiar *f = familiar(g, who, now);
+	struct guesser *e = entry(g, who->network, now);
 
 	if (e == NULL)
 		return ST_NOMEM;
-	if (e->until > now || e->in_hand >= GUESS_IN_HAND)
+	if (e->in_hand >= GUESS_IN_HAND)
+		return ST_LIMIT;
+	if (f ? f->until > now : e->until > now || has_to_wait(g, who->wide, now))
 		return ST_LIMIT;
 	e->in_hand++;
 	return ST_OK;
@@ -109,7 +191,13 @@ static uint64_t doubled(uint64_t first, unsigned times, uint64_t most)
 	return times > 16 || first << times > most ? most : first << times;
 }
 
-static uint64_t failed(struct guesses *g, struct guesser *e, unsigned most, steady_ms now)
+static void wait_after(unsigned failures, unsigned most, steady_ms now, steady_ms *until)
+{
+	if (failures >= most)
+		*until = now + doubled(GUESS_WAIT_MS, failures - most, GUESS_WAIT_MOST);
+}
+
+static void count(struct guesses *g, struct guesser *e, unsigned most, steady_ms now)
 {
 	if (now - e->since > GUESS_WINDOW_MS) {
 		e->failures = 0;
@@ -118,20 +206,57 @@ static uint64_t failed(struct guesses *g, struct guesser *e, unsigned most, stea
 		put_last(g, e);
 	}
 	e->failures++;
-	if (e->failures >= most)
-		e->until = now + doubled(GUESS_WAIT_MS, e->failures - most, GUESS_WAIT_MOST);
-	return doubled(GUESS_DELAY_MS, e->failures - 1, GUESS_DELAY_MOST);
+	wait_after(e->failures, most, now, &e->until);
 }
 
-uint64_t guess_end(struct guesses *g, uint64_t network, bool wrong, unsigned most, steady_ms now)
+/* The same once more tells a guesser nothing. */
+static bool tried_before(struct guesser *e, uint64_t pair)
 {
-	struct guesser *e = map_get(&g->by_network, network);
+	for (size_t i = 0; pair && i < GUESS_PAIRS; i++)
+		if (e->pairs[i] == pair)
+			return true;
+	memmove(e->pairs + 1, e->pairs, sizeof e->pairs - sizeof *e->pairs);
+	e->pairs[0] = pair;
+	return false;
+}
+
+static uint64_t failed(struct guesses *g, const struct guess_who *who, struct guesser *e, unsigned most,
+		       steady_ms now)
+{
+	struct familiar *f = familiar(g, who, now);
+	struct guesser *wide;
+
+	if (!tried_before(e, who->pair)) {
+		count(g, e, most, now);
+		wide = who->wide ? entry(g, who->wide, now) : NULL;
+		if (wide)
+			count(g, wide, most * GUESS_WIDE, now);
+		if (f && now - f->since > GUESS_WINDOW_MS) {
+			f->failures = 0;
+			f->since = now;
+		}
+		if (f)
+			wait_after(++f->failures, most, now, &f->until);
+	}
+	return doubled(GUESS_DELAY_MS, e->failures ? e->failures - 1 : 0, GUESS_DELAY_MOST);
+}
+
+uint64_t guess_end(struct guesses *g, const struct guess_who *who, bool wrong, unsigned most, steady_ms now)
+{
+	struct guesser *e = map_get(&g->by_network, who->network);
 
 	if (e == NULL)
 		return 0;
+	if (wrong) {
+		uint64_t hold = failed(g, who, e, most, now);
+
+		/* Only now: while it is in hand it is not forgotten. */
+		e->in_hand--;
+		return hold;
+	}
 	e->in_hand--;
-	if (wrong)
-		return failed(g, e, most, now);
+	if (who->person)
+		make_familiar(g, who, now);
 	if (e->in_hand == 0 && e->failures == 0)
 		forget(g, e);
 	return 0;

@@ -2,13 +2,17 @@
 #ifndef WAXWING_WARDEN_INTERNAL_H
 #define WAXWING_WARDEN_INTERNAL_H
 
-#include "directory/directory.h"
+#include "directory/logins.h"
+#include "directory/secrets.h"
 #include "role/role.h"
+#include "warden/authorities.h"
 #include "warden/guess.h"
 #include "warden/keys.h"
+#include "warden/mechanism.h"
 #include "warden/pool.h"
 #include "warden/remember.h"
 #include "warden/ticket.h"
+#include "warden/tokens.h"
 
 enum { DOORS_MAX = 64 };
 
@@ -28,22 +32,84 @@ struct warden {
 		struct mac tickets;
 		struct buf dummy;	/* the verifier of those whom we do not know */
 		size_t in_hand;
+		struct login_log *log;
+		struct timer write;	/* the log, soon */
 	} logins;
+	struct talks {
+		struct map by_id;
+		size_t n;
+		uint64_t last_id;
+		struct exchange_host host;
+	} talks;
+	/* What of it is shown, and what comes with the list of keys. */
+	struct tokens *tokens, *next_tokens;
+	struct authorities *authorities, *next_authorities;
+	struct buf authorities_pem, next_pem;
 };
 
-/* login.c: is this password right?  keys: the folder, open. */
-enum status logins_open(struct warden *w, int keys) MUST_USE;
+/* One question, from its coming to its answer. */
+struct login {
+	struct pool_job job;
+	struct timer held;	/* a refusal is held back until then */
+	struct warden *w;
+	uint32_t door;
+	uint64_t door_came;
+	uint32_t call;
+	uint64_t sid;
+	struct guess_who who;
+	enum service service;
+	bool mail;		/* IMAP or POP3: wants a ticket */
+	bool known, right;
+	bool upgrade;		/* has no keys for SCRAM yet: make them of this password */
+	struct scram_texts texts;
+	uint64_t account, app;
+	const char *word;	/* why not, where there is more to say than "no" */
+	struct login_event event;
+	struct view address;	/* these three are in bytes, which is wiped */
+	struct view verifier, secret;	/* what a ticket is bound to; what was said */
+	struct buf bytes;
+	struct buf last;	/* the mechanism's last word */
+};
+
+/* login.c: is this password right?  directory and keys: the folders; keys
+ * open. */
+enum status logins_open(struct warden *w, const char *directory, int keys) MUST_USE;
 /* Settings were read again. */
 void logins_settings(struct warden *w);
+/* What is not on disk of the log. */
+void logins_flush(struct warden *w);
+
+/* A question of that door; NULL: too many, or no memory. */
+struct login *login_new(struct warden *w, uint32_t door, uint32_t call, uint64_t sid, enum service service,
+			struct view peer, struct view tls, struct view mechanism);
+/* Who it is.  ST_MISSING (the login goes on as nobody's), or it cannot be
+ * said now. */
+enum status login_find(struct login *g, struct view name, struct account *ret, struct arena *a) MUST_USE;
+/* Keeps them in the login's own memory. */
+enum status login_keep(struct login *g, struct view address, struct view verifier, struct view secret) MUST_USE;
+/* ST_LIMIT: has to wait; then login_answer with VERDICT_SLOW is to follow. */
+enum status login_begin(struct login *g) MUST_USE;
+/* After login_begin: proved or not.  Answers, now or later, and frees. */
+void login_decided(struct login *g, bool right);
+/* The same without a decision: nothing is counted against anybody. */
+void login_undecided(struct login *g, enum verdict v, const char *word);
+/* Answers and frees. */
+void login_answer(struct login *g, enum verdict v);
 
 /* Answers to doors; `rec` lasts until they return. */
 void login_ask(struct warden *w, struct channel *ch, const struct record *rec);
 void room_ask(struct warden *w, struct channel *ch, const struct record *rec);
 
+/* exchange.c: SASL by more than one message. */
+void sasl_begin_asked(struct warden *w, struct channel *ch, const struct record *rec);
+void sasl_next_asked(struct warden *w, struct channel *ch, const struct record *rec);
+void sasl_dropped(struct warden *w, struct channel *ch, const struct record *rec);
+
 /* tls.c */
 void certificate_ask(struct warden *w, struct channel *ch, const struct record *rec);
 void sign_ask(struct warden *w, struct channel *ch, const struct record *rec);
 void ticket_key_ask(struct warden *w, struct channel *ch, const struct record *rec);
+void clients_ask(struct warden *w, struct channel *ch, const struct record *rec);
 /* The parent gives a certificate or a key. */
 void key_file(struct warden *w, const struct record *rec);
 

@@ -73,7 +73,7 @@ void keys_free(struct keys *k)
 
 /* ---- files ---- */
 
-static enum status read_all(int fd, struct buf *b)
+enum status key_file_read(int fd, struct buf *b)
 {
 	for (;;) {
 		char *p;
@@ -106,7 +106,7 @@ static uint32_t number_of(X509 *cert)
 enum status keys_take_chain(struct keys *k, uint32_t index, int fd)
 {
 	struct key one = { .chain = BUF(KEY_FILE_MAX) };
-	enum status st = read_all(fd, &one.chain);
+	enum status st = key_file_read(fd, &one.chain);
 	BIO *bio;
 
 	if (index == 0)
@@ -130,7 +130,7 @@ enum status keys_take_chain(struct keys *k, uint32_t index, int fd)
 enum status keys_take_key(struct keys *k, uint32_t index, int fd)
 {
 	struct buf pem = BUF(KEY_FILE_MAX);
-	enum status st = read_all(fd, &pem);
+	enum status st = key_file_read(fd, &pem);
 	struct key *one;
 	BIO *bio;
 

@@ -13,13 +13,16 @@
 
 #include "base/buf.h"
 
-enum { KEYS_MAX = 64, KEY_FILE_MAX = 64 * 1024, TICKET_KEY_SIZE = 80 };
+enum { KEYS_MAX = 256, KEY_FILE_MAX = 64 * 1024, TICKET_KEY_SIZE = 80 };
 
 struct keys;
 
 /* Call before the process locks itself in.  ST_NOMEM. */
 enum status keys_new(struct keys **ret) MUST_USE;
 void keys_free(struct keys *k);
+
+/* All of an open file, at most ret->max bytes.  ST_LIMIT, ST_NOMEM, ST_IO. */
+enum status key_file_read(int fd, struct buf *ret) MUST_USE;
 
 /* The index-th certificate chain, then its key, from descriptors (which stay
  * the caller's).  Index 0 begins a new list; keys_show makes it the one that

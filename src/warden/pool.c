@@ -1,7 +1,5 @@
 #include "warden/pool.h"
 
-#include "directory/directory.h"
-
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -49,7 +47,7 @@ static void *work(void *arg)
 			p->waiting_end = &p->waiting;
 		p->n_waiting--;
 		pthread_mutex_unlock(&p->lock);
-		job->right = verifier_check(job->verifier, job->secret);
+		job->work(job);
 		finish(p, job);
 	}
 	return NULL;

@@ -1,6 +1,6 @@
 /* pool.h - a few threads for argon2id, so that warden's doors never wait.
  *
- * The threads run verifier_check and nothing else; all the rest of warden is
+ * The threads run the work of a job, which touches nothing but the job; all the rest of warden is
  * one thread.  They have a low priority: mail goes first.
  *
  * Limit: POOL_WAITING jobs; at some tens of milliseconds each, who comes
@@ -18,8 +18,7 @@ struct pool;
 
 struct pool_job {
 	struct pool_job *next;
-	struct view verifier, secret;	/* must stay until done */
-	bool right;
+	void (*work)(struct pool_job *job);	/* on a thread of the pool */
 	void (*done)(struct pool_job *job);	/* on the loop's thread */
 };
 

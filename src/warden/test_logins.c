@@ -35,12 +35,12 @@ static void a_ticket_is_for_one_door_account_and_time(void **state)
 {
 	struct mac m = fixed_mac();
 	struct buf t = BUF(TICKET_SIZE);
-	uint64_t account;
+	uint64_t account, app;
 
 	(void)state;
-	assert_int_equal(ticket_make(&m, 7, 3, v1, now, &t), ST_OK);
+	assert_int_equal(ticket_make(&m, 7, 0, 3, v1, now, &t), ST_OK);
 	assert_int_equal(t.n, TICKET_SIZE);
-	assert_int_equal(ticket_account(buf_view(&t), &account), ST_OK);
+	assert_int_equal(ticket_account(buf_view(&t), &account, &app), ST_OK);
 	assert_int_equal(account, 7);
 	assert_int_equal(ticket_check(&m, buf_view(&t), 3, v1, now), ST_OK);
 	assert_int_equal(ticket_check(&m, buf_view(&t), 3, v1, now + TICKET_LIFE_MS - 1), ST_OK);
@@ -58,7 +58,7 @@ static void no_octet_of_a_ticket_can_be_changed(void **state)
 	struct buf t = BUF(TICKET_SIZE + 1);
 
 	(void)state;
-	assert_int_equal(ticket_make(&m, 7, 3, v1, now, &t), ST_OK);
+	assert_int_equal(ticket_make(&m, 7, 0, 3, v1, now, &t), ST_OK);
 	for (size_t i = 0; i < t.n; i++) {
 		t.p[i] = (char)(t.p[i] ^ 1);
 		assert_int_not_equal(ticket_check(&m, buf_view(&t), 3, v1, now), ST_OK);
@@ -84,7 +84,7 @@ static void the_key_outlives_the_process(void **state)
 	assert_int_equal(ticket_key(dir, &m), ST_OK);
 	assert_int_equal(fstatat(dir, "ticket.key", &sb, 0), 0);
 	assert_int_equal(sb.st_mode & 0777, 0600);
-	assert_int_equal(ticket_make(&m, 7, 3, v1, now, &t), ST_OK);
+	assert_int_equal(ticket_make(&m, 7, 0, 3, v1, now, &t), ST_OK);
 	assert_int_equal(ticket_key(dir, &again), ST_OK);
 	assert_int_equal(ticket_check(&again, buf_view(&t), 3, v1, now), ST_OK);
 	mac_free(&again);
@@ -153,8 +153,8 @@ static void an_address_is_a_network(void **state)
 
 static uint64_t wrong(struct guesses *g, uint64_t network, steady_ms at)
 {
-	assert_int_equal(guess_begin(g, network, at), ST_OK);
-	return guess_end(g, network, true, 3, at);
+	assert_int_equal(guess_begin(g, &(struct guess_who){ .network = network }, at), ST_OK);
+	return guess_end(g, &(struct guess_who){ .network = network }, true, 3, at);
 }
 
 static void guessing_gets_slower_and_ends(void **state)
@@ -166,10 +166,10 @@ static void guessing_gets_slower_and_ends(void **state)
 	assert_int_equal(wrong(&g, 5, at), GUESS_DELAY_MS);
 	assert_int_equal(wrong(&g, 5, at), 2 * GUESS_DELAY_MS);
 	assert_int_equal(wrong(&g, 5, at), 4 * GUESS_DELAY_MS);
-	assert_int_equal(guess_begin(&g, 5, at + GUESS_WAIT_MS - 1), ST_LIMIT);
+	assert_int_equal(guess_begin(&g, &(struct guess_who){ .network = 5 }, at + GUESS_WAIT_MS - 1), ST_LIMIT);
 	assert_int_equal(wrong(&g, 6, at), GUESS_DELAY_MS);
 	assert_int_equal(wrong(&g, 5, at + GUESS_WAIT_MS), 8 * GUESS_DELAY_MS);
-	assert_int_equal(guess_begin(&g, 5, at + 2 * GUESS_WAIT_MS), ST_LIMIT);
+	assert_int_equal(guess_begin(&g, &(struct guess_who){ .network = 5 }, at + 2 * GUESS_WAIT_MS), ST_LIMIT);
 	/* Ten minutes later all is forgiven. */
 	assert_int_equal(wrong(&g, 5, at + GUESS_WINDOW_MS + 1), GUESS_DELAY_MS);
 	guesses_free(&g);
@@ -182,10 +182,10 @@ static void a_right_password_takes_nothing_back(void **state)
 	(void)state;
 	wrong(&g, 5, 1);
 	wrong(&g, 5, 1);
-	assert_int_equal(guess_begin(&g, 5, 1), ST_OK);
-	assert_int_equal(guess_end(&g, 5, false, 3, 1), 0);
+	assert_int_equal(guess_begin(&g, &(struct guess_who){ .network = 5 }, 1), ST_OK);
+	assert_int_equal(guess_end(&g, &(struct guess_who){ .network = 5 }, false, 3, 1), 0);
 	wrong(&g, 5, 1);
-	assert_int_equal(guess_begin(&g, 5, 1), ST_LIMIT);
+	assert_int_equal(guess_begin(&g, &(struct guess_who){ .network = 5 }, 1), ST_LIMIT);
 	guesses_free(&g);
 }
 
@@ -195,13 +195,74 @@ static void one_address_does_not_take_the_pool(void **state)
 
 	(void)state;
 	for (int i = 0; i < GUESS_IN_HAND; i++)
-		assert_int_equal(guess_begin(&g, 5, 1), ST_OK);
-	assert_int_equal(guess_begin(&g, 5, 1), ST_LIMIT);
-	assert_int_equal(guess_begin(&g, 6, 1), ST_OK);
-	guess_end(&g, 6, false, 3, 1);
+		assert_int_equal(guess_begin(&g, &(struct guess_who){ .network = 5 }, 1), ST_OK);
+	assert_int_equal(guess_begin(&g, &(struct guess_who){ .network = 5 }, 1), ST_LIMIT);
+	assert_int_equal(guess_begin(&g, &(struct guess_who){ .network = 6 }, 1), ST_OK);
+	guess_end(&g, &(struct guess_who){ .network = 6 }, false, 3, 1);
 	for (int i = 0; i < GUESS_IN_HAND; i++)
-		guess_end(&g, 5, false, 3, 1);
+		guess_end(&g, &(struct guess_who){ .network = 5 }, false, 3, 1);
 	assert_int_equal(g.n, 0);
+	guesses_free(&g);
+}
+
+static enum status attempt(struct guesses *g, const struct guess_who *who, bool is_wrong, steady_ms at)
+{
+	enum status st = guess_begin(g, who, at);
+
+	if (st == ST_OK)
+		guess_end(g, who, is_wrong, 3, at);
+	return st;
+}
+
+static void the_same_once_more_is_no_guess(void **state)
+{
+	struct guesses g = { 0 };
+	struct guess_who telephone = { .network = 5, .pair = 77 };
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(attempt(&g, &telephone, true, 1), ST_OK);
+	/* Others do count. */
+	for (uint64_t pair = 1; pair <= 2; pair++)
+		assert_int_equal(attempt(&g, &(struct guess_who){ .network = 5, .pair = pair }, true, 1), ST_OK);
+	assert_int_equal(attempt(&g, &telephone, true, 1), ST_LIMIT);
+	guesses_free(&g);
+}
+
+static void who_is_familiar_does_not_wait_for_others(void **state)
+{
+	struct guesses g = { 0 };
+	struct guess_who friend = { .network = 5, .person = 9 }, other = { .network = 5, .person = 10 };
+
+	(void)state;
+	assert_int_equal(attempt(&g, &friend, false, 1), ST_OK);
+	for (int i = 0; i < 3; i++)
+		wrong(&g, 5, 1);
+	assert_int_equal(attempt(&g, &other, false, 1), ST_LIMIT);
+	assert_int_equal(attempt(&g, &friend, false, 1), ST_OK);
+	/* But for himself. */
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(attempt(&g, &friend, true, 1), ST_OK);
+	assert_int_equal(attempt(&g, &friend, false, 1), ST_LIMIT);
+	/* Not for ever, and not from elsewhere. */
+	assert_int_equal(attempt(&g, &friend, false, 1 + GUESS_WAIT_MS), ST_OK);
+	guesses_free(&g);
+}
+
+static void a_wide_network_waits_later(void **state)
+{
+	struct guesses g = { 0 };
+	struct guess_who fresh = { .network = 999, .wide = 1003 };
+
+	(void)state;
+	for (uint64_t i = 1; i < 3 * GUESS_WIDE; i++)
+		assert_int_equal(attempt(&g, &(struct guess_who){ .network = i, .wide = 1003 }, true, 1), ST_OK);
+	assert_int_equal(attempt(&g, &fresh, true, 1), ST_OK);
+	assert_int_equal(attempt(&g, &fresh, true, 1), ST_LIMIT);
+	assert_int_equal(attempt(&g, &(struct guess_who){ .network = 999, .wide = 1004 }, false, 1), ST_OK);
+	assert_int_equal(guess_wide(VIEW("10.0.0.1")), guess_wide(VIEW("10.0.0.200")));
+	assert_int_not_equal(guess_wide(VIEW("10.0.0.1")), guess_wide(VIEW("10.0.1.1")));
+	assert_int_equal(guess_wide(VIEW("2001:db8:1:2::1")), guess_wide(VIEW("2001:db8:1:3::1")));
 	guesses_free(&g);
 }
 
@@ -247,6 +308,9 @@ int main(void)
 		cmocka_unit_test(guessing_gets_slower_and_ends),
 		cmocka_unit_test(a_right_password_takes_nothing_back),
 		cmocka_unit_test(one_address_does_not_take_the_pool),
+		cmocka_unit_test(the_same_once_more_is_no_guess),
+		cmocka_unit_test(who_is_familiar_does_not_wait_for_others),
+		cmocka_unit_test(a_wide_network_waits_later),
 		cmocka_unit_test(the_table_of_guessers_is_bounded),
 		cmocka_unit_test(nobody_knows_the_dummys_password),
 	};

@@ -8,10 +8,10 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { FORM = 1, SIGNED = TICKET_SIZE - MAC_SIZE };
+enum { FORM = 2, SIGNED = TICKET_SIZE - MAC_SIZE };
 
 struct ticket {
-	uint64_t account;
+	uint64_t account, app;
 	uint32_t door;
 	wall_ms expires;
 	struct view text, mac;
@@ -75,8 +75,8 @@ static enum status seal(const struct mac *m, struct view text, struct view verif
 	return mac_of(m, parts, 2, out);
 }
 
-enum status ticket_make(const struct mac *m, uint64_t account, uint32_t door, struct view verifier,
-			wall_ms now, struct buf *out)
+enum status ticket_make(const struct mac *m, uint64_t account, uint64_t app, uint32_t door,
+			struct view verifier, wall_ms now, struct buf *out)
 {
 	unsigned char mac[MAC_SIZE];
 	enum status st;
@@ -84,6 +84,7 @@ enum status ticket_make(const struct mac *m, uint64_t account, uint32_t door, st
 	buf_clear(out);
 	put_u8(out, FORM);
 	put_u64(out, account);
+	put_u64(out, app);
 	put_u32(out, door);
 	put_u64(out, (uint64_t)(now + TICKET_LIFE_MS));
 	st = buf_status(out);
@@ -103,6 +104,7 @@ static enum status take(struct view bytes, struct ticket *ret)
 	if (take_u8(&c) != FORM)
 		return ST_SYNTAX;
 	t.account = take_u64(&c);
+	t.app = take_u64(&c);
 	t.door = take_u32(&c);
 	t.expires = (wall_ms)take_u64(&c);
 	t.mac = take_bytes(&c, MAC_SIZE);
@@ -112,13 +114,15 @@ static enum status take(struct view bytes, struct ticket *ret)
 	return ST_OK;
 }
 
-enum status ticket_account(struct view ticket, uint64_t *ret_account)
+enum status ticket_account(struct view ticket, uint64_t *ret_account, uint64_t *ret_app)
 {
 	struct ticket t;
 	enum status st = take(ticket, &t);
 
-	if (st == ST_OK)
+	if (st == ST_OK) {
 		*ret_account = t.account;
+		*ret_app = t.app;
+	}
 	return st;
 }
 

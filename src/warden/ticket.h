@@ -1,11 +1,12 @@
 /* ticket.h - what a door shows to have a room opened.
  *
- *     0      1         9      13        21      53
- *     +------+---------+------+---------+-------+
- *     | form | account | door | expires | mac   |
- *     +------+---------+------+---------+-------+
+ *     0      1         9     17     21        29      61
+ *     +------+---------+-----+------+---------+-------+
+ *     | form | account | app | door | expires | mac   |
+ *     +------+---------+-----+------+---------+-------+
  *
- * mac is HMAC-SHA256 over what stands before it and over the account's
+ * app is the app password that was used, 0: the account's own.
+ * mac is HMAC-SHA256 over what stands before it and over that password's
  * verifier, under the key in keys/ticket.key: so a ticket is good for one
  * account and one door, ends with its time, with the password that it was
  * given for and with the account, and is still good when warden was started
@@ -20,17 +21,17 @@
 
 /* Longer than the longest imap.timeout: a parked session wakes within that,
  * and is given a fresh one. */
-enum { TICKET_LIFE_MS = 25 * 3600 * 1000, TICKET_SIZE = 53 };
+enum { TICKET_LIFE_MS = 25 * 3600 * 1000, TICKET_SIZE = 61 };
 
 /* The key of that folder (an open descriptor), made at the first start.  The
  * errors of disk.h. */
 enum status ticket_key(int dir, struct mac *ret_mac) MUST_USE;
 
-enum status ticket_make(const struct mac *m, uint64_t account, uint32_t door, struct view verifier,
-			wall_ms now, struct buf *out) MUST_USE;
+enum status ticket_make(const struct mac *m, uint64_t account, uint64_t app, uint32_t door,
+			struct view verifier, wall_ms now, struct buf *out) MUST_USE;
 
 /* Whose it claims to be; to be believed only after ticket_check.  ST_SYNTAX. */
-enum status ticket_account(struct view ticket, uint64_t *ret_account) MUST_USE;
+enum status ticket_account(struct view ticket, uint64_t *ret_account, uint64_t *ret_app) MUST_USE;
 
 /* ST_DENIED: another door's, not ours, or the password has changed;
  * ST_TIMEOUT: expired; ST_SYNTAX, ST_NOMEM. */

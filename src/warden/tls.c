@@ -56,9 +56,74 @@ static void tell_doors(struct warden *w)
 			(void)!role_send(&w->doors[i], &w->out, -1);
 }
 
+void clients_ask(struct warden *w, struct channel *ch, const struct record *rec)
+{
+	rec_put_clients_answer(&w->out, rec->call, rec->sid,
+			       &(struct rec_clients_answer){ w->tokens != NULL, buf_view(&w->authorities_pem) });
+	(void)!role_send(ch, &w->out, -1);
+}
+
+static enum status take_authorities(struct warden *w, int fd)
+{
+	enum status st;
+
+	buf_free(&w->next_pem);
+	w->next_pem = BUF(KEY_FILE_MAX);
+	authorities_free(w->next_authorities);
+	w->next_authorities = NULL;
+	st = key_file_read(fd, &w->next_pem);
+	return st == ST_OK ? authorities_new(buf_view(&w->next_pem), &w->next_authorities) : st;
+}
+
+static enum status take_tokens(struct warden *w, int fd)
+{
+	const struct conf *c = &w->proc.conf;
+	struct token_rules rules = { c->oauth_issuer, c->oauth_audience, c->oauth_scope, c->oauth_claim };
+	struct buf json = BUF(KEY_FILE_MAX);
+	enum status st = key_file_read(fd, &json);
+
+	tokens_free(w->next_tokens);
+	w->next_tokens = NULL;
+	if (st == ST_OK)
+		st = tokens_new(buf_view(&json), &rules, &w->next_tokens);
+	buf_free(&json);
+	return st;
+}
+
+/* What came since the last time counts from now on; what did not is gone. */
+static void show_clients(struct warden *w)
+{
+	authorities_free(w->authorities);
+	tokens_free(w->tokens);
+	buf_free(&w->authorities_pem);
+	w->authorities = w->next_authorities;
+	w->tokens = w->next_tokens;
+	w->authorities_pem = w->next_pem;
+	w->next_authorities = NULL;
+	w->next_tokens = NULL;
+	w->next_pem = BUF(KEY_FILE_MAX);
+}
+
+static enum status take_file(struct warden *w, const struct rec_key_file *in, int fd)
+{
+	switch (in->what) {
+	case KEY_FILE_CHAIN:
+		return keys_take_chain(w->keys, in->index, fd);
+	case KEY_FILE_KEY:
+		return keys_take_key(w->keys, in->index, fd);
+	case KEY_FILE_AUTHORITIES:
+		return take_authorities(w, fd);
+	case KEY_FILE_TOKENS:
+		return take_tokens(w, fd);
+	default:
+		return ST_SYNTAX;
+	}
+}
+
 /* A list with one bad pair is not shown: the one before stays. */
 void key_file(struct warden *w, const struct record *rec)
 {
+	static const char *const files[] = { "certificate", "key", "authorities", "tokens" };
 	struct rec_key_file in;
 	enum status st;
 
@@ -66,16 +131,17 @@ void key_file(struct warden *w, const struct record *rec)
 		return;
 	if (in.index == 0 && in.what == KEY_FILE_CHAIN)
 		w->keys_bad = false;
-	st = in.what == KEY_FILE_CHAIN ? keys_take_chain(w->keys, in.index, rec->fd)
-				       : keys_take_key(w->keys, in.index, rec->fd);
+	st = take_file(w, &in, rec->fd);
 	if (st != ST_OK) {
 		log_event(LOG_ERROR_, "bad-key", "index=%u file=%s why=\"%s\"", in.index,
-			  in.what == KEY_FILE_CHAIN ? "certificate" : "key", status_name(st));
-		w->keys_bad = true;
+			  in.what < sizeof files / sizeof *files ? files[in.what] : "unknown", status_name(st));
+		/* Without the others certificates are still to be shown. */
+		w->keys_bad = w->keys_bad || in.what == KEY_FILE_CHAIN || in.what == KEY_FILE_KEY;
 	}
 	if (in.more || w->keys_bad)
 		return;
 	keys_show(w->keys);
+	show_clients(w);
 	log_event(LOG_INFO_, "keys", "n=%zu", keys_count(w->keys));
 	tell_doors(w);
 }

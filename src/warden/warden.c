@@ -35,6 +35,18 @@ static void domain_ask(struct warden *w, struct channel *ch, const struct record
 	(void)!role_send(ch, &w->out, -1);
 }
 
+static void sender_ask(struct warden *w, struct channel *ch, const struct record *rec)
+{
+	struct rec_sender_ask in;
+	enum verdict v;
+
+	if (!rec_take_sender_ask(rec->body, &in))
+		return;
+	v = directory_may_send(w->directory, in.account, in.address);
+	rec_put_sender_answer(&w->out, rec->call, rec->sid, &(struct rec_sender_answer){ (uint8_t)v });
+	(void)!role_send(ch, &w->out, -1);
+}
+
 /* What may be asked (by whom: ipc/records.def), and what answers it: the only list. */
 static const struct {
 	enum record_type type;
@@ -42,11 +54,16 @@ static const struct {
 } questions[] = {
 	{ REC_rcpt_ask, rcpt_ask },
 	{ REC_domain_ask, domain_ask },
+	{ REC_sender_ask, sender_ask },
 	{ REC_login_ask, login_ask },
 	{ REC_room_ask, room_ask },
 	{ REC_certificate_ask, certificate_ask },
 	{ REC_sign_ask, sign_ask },
 	{ REC_ticket_key_ask, ticket_key_ask },
+	{ REC_clients_ask, clients_ask },
+	{ REC_sasl_begin, sasl_begin_asked },
+	{ REC_sasl_next, sasl_next_asked },
+	{ REC_sasl_drop, sasl_dropped },
 };
 
 static void peer_says(struct channel *ch, struct record *rec)
@@ -112,7 +129,7 @@ static enum status open_all(struct warden *w, const char *directory, const char 
 		st = disk_open(AT_FDCWD, keys, O_RDONLY | O_DIRECTORY, 0, &fd);
 	if (st != ST_OK)
 		return st;
-	st = logins_open(w, fd);
+	st = logins_open(w, directory, fd);
 	close(fd);
 	return st;
 }
@@ -147,6 +164,8 @@ int warden_main(void)
 		return 1;
 	}
 	role_run(&w->proc);
+	logins_flush(w);
+	login_log_close(w->logins.log);
 	directory_close(w->directory);
 	keys_free(w->keys);
 	return 0;

@@ -56,6 +56,7 @@ struct conn {
 	const char *protocol;	/* its ALPN name */
 	struct co *waiting;	/* coroutine that waits for the socket */
 	const bool *waiting_for;	/* &readable or &writable */
+	bool wants_client;	/* asks for the client's certificate, where that can be checked */
 	bool running;		/* a coroutine serves it */
 	bool in_run;		/* it has not waited yet */
 	bool look_again;	/* the timer stands for run(), not for the deadline */

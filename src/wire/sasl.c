@@ -119,27 +119,94 @@ static enum sasl_result login(struct sasl *s, struct view in, struct buf *out)
 
 /* ---- the table ---- */
 
-/* Each takes one message of the client and answers SASL_MORE with the next
- * challenge in out, or ends it.  `first` is the challenge that a client gets
- * which sent no initial response. */
+/* Each step takes one message of the client and answers SASL_MORE with the
+ * next challenge in out, or ends it; without one the messages are for warden.
+ * `first` is the challenge that a client gets which sent no initial response.
+ * In the order in which they are offered: many clients take the first. */
 static const struct sasl_mechanism {
 	const char *name;
+	unsigned flags;
 	enum sasl_result (*step)(struct sasl *s, struct view in, struct buf *out);
 	struct view first;
-	bool clear;	/* shows the secret to whoever listens: only under TLS */
 } mechanisms[] = {
-	{ "PLAIN", plain, { "", 0 }, true },
-	{ "LOGIN", login, { "Username:", 9 }, true },
+	{ "SCRAM-SHA-512-PLUS", SASL_BINDS, NULL, { "", 0 } },
+	{ "SCRAM-SHA-256-PLUS", SASL_BINDS, NULL, { "", 0 } },
+	{ "SCRAM-SHA-1-PLUS", SASL_BINDS, NULL, { "", 0 } },
+	{ "SCRAM-SHA-512", 0, NULL, { "", 0 } },
+	{ "SCRAM-SHA-256", 0, NULL, { "", 0 } },
+	{ "SCRAM-SHA-1", 0, NULL, { "", 0 } },
+	{ "PLAIN", SASL_SHOWS_SECRET, plain, { "", 0 } },
+	{ "LOGIN", SASL_SHOWS_SECRET, login, { "Username:", 9 } },
+	{ "EXTERNAL", SASL_NEEDS_CERTIFICATE, NULL, { "", 0 } },
+	{ "OAUTHBEARER", SASL_SHOWS_SECRET | SASL_NEEDS_ISSUER, NULL, { "", 0 } },
+	{ "XOAUTH2", SASL_SHOWS_SECRET | SASL_NEEDS_ISSUER, NULL, { "", 0 } },
+	{ "DIGEST-MD5", SASL_NEEDS_PLAIN | SASL_SERVER_FIRST, NULL, { "", 0 } },
+	{ "CRAM-MD5", SASL_NEEDS_PLAIN | SASL_SERVER_FIRST, NULL, { "", 0 } },
+	{ "APOP", SASL_NEEDS_PLAIN | SASL_UNLISTED, NULL, { "", 0 } },
 };
 enum { MECHANISMS_N = sizeof mechanisms / sizeof *mechanisms };
 
-void sasl_list(struct buf *out, const char *prefix, bool safe)
+static const struct sasl_mechanism *find(struct view name)
 {
 	for (size_t i = 0; i < MECHANISMS_N; i++)
-		if (safe || !mechanisms[i].clear) {
+		if (view_eq_i(name, view_cstr(mechanisms[i].name)))
+			return &mechanisms[i];
+	return NULL;
+}
+
+/* "SCRAM-SHA-1-PLUS" is wanted where "SCRAM-SHA-1" is. */
+static bool wanted(const struct sasl_mechanism *m, const char *list)
+{
+	struct view left = view_cstr(list), name = view_cstr(m->name);
+
+	if (m->flags & SASL_BINDS)
+		name.n -= sizeof "-PLUS" - 1;
+	while (left.n) {
+		size_t n = view_find(left, ' ');
+
+		if (view_eq_i(view_head(left, n), name))
+			return true;
+		left = view_skip(left, n + 1);
+	}
+	return false;
+}
+
+static bool offered(const struct sasl_mechanism *m, const struct sasl_offer *o)
+{
+	if (!o->tls && ((m->flags & SASL_SHOWS_SECRET) || !o->in_clear))
+		return false;
+	if (((m->flags & SASL_BINDS) && !o->bindable) || ((m->flags & SASL_NEEDS_CERTIFICATE) && !o->certificate) ||
+	    ((m->flags & SASL_NEEDS_ISSUER) && !o->issuer))
+		return false;
+	return wanted(m, o->wanted);
+}
+
+void sasl_list(struct buf *out, const char *prefix, const struct sasl_offer *offer)
+{
+	for (size_t i = 0; i < MECHANISMS_N; i++)
+		if (!(mechanisms[i].flags & SASL_UNLISTED) && offered(&mechanisms[i], offer)) {
 			buf_puts(out, prefix);
 			buf_puts(out, mechanisms[i].name);
 		}
+}
+
+bool sasl_offered(struct view mechanism, const struct sasl_offer *offer)
+{
+	const struct sasl_mechanism *m = find(mechanism);
+
+	return m && offered(m, offer);
+}
+
+unsigned sasl_flags(struct view mechanism)
+{
+	const struct sasl_mechanism *m = find(mechanism);
+
+	return m ? m->flags : 0;
+}
+
+const char *sasl_mechanism_name(const struct sasl *s)
+{
+	return s->mechanism ? s->mechanism->name : "";
 }
 
 static enum sasl_result take(struct sasl *s, struct view base64, struct buf *out)
@@ -151,25 +218,39 @@ static enum sasl_result take(struct sasl *s, struct view base64, struct buf *out
 	if (st != ST_OK)
 		return st == ST_SYNTAX ? SASL_BAD : st == ST_LIMIT ? SASL_TOO_LONG : SASL_FULL;
 	s->step++;
-	return s->mechanism->step(s, buf_view(&s->message), out);
+	s->silent = false;
+	return s->mechanism->step == NULL ? SASL_ASK : s->mechanism->step(s, buf_view(&s->message), out);
 }
 
-enum sasl_result sasl_begin(struct sasl *s, struct view mechanism, struct view initial, struct buf *out)
+enum sasl_result sasl_begin(struct sasl *s, struct view mechanism, struct view initial,
+			    const struct sasl_offer *offer, struct buf *out)
 {
+	const struct sasl_mechanism *m = find(mechanism);
+
 	*s = (struct sasl){
 		.message = BUF(SASL_LINE_MAX), .name = BUF(SASL_NAME_MAX),
 		.secret = BUF(SASL_SECRET_MAX), .authzid = BUF(SASL_NAME_MAX),
 	};
 	buf_clear(out);
-	for (size_t i = 0; i < MECHANISMS_N; i++)
-		if (view_eq_i(mechanism, view_cstr(mechanisms[i].name)))
-			s->mechanism = &mechanisms[i];
-	if (s->mechanism == NULL)
+	if (m == NULL || (m->flags & SASL_UNLISTED) || !offered(m, offer))
 		return SASL_UNKNOWN;
+	s->mechanism = m;
+	if (m->flags & SASL_SERVER_FIRST) {
+		s->silent = true;
+		return initial.p ? SASL_BAD : SASL_ASK;
+	}
 	if (initial.p)
 		return take(s, view_eq(initial, VIEW("=")) ? VIEW("") : initial, out);
-	sasl_encode(s->mechanism->first, out);
+	sasl_encode(m->first, out);
 	return SASL_MORE;
+}
+
+enum sasl_result sasl_challenge(struct sasl *s, struct view challenge, struct buf *out)
+{
+	(void)s;
+	buf_clear(out);
+	sasl_encode(challenge, out);
+	return buf_status(out) == ST_OK ? SASL_MORE : SASL_FULL;
 }
 
 enum sasl_result sasl_line(struct sasl *s, struct view line, struct buf *out)

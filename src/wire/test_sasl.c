@@ -53,6 +53,8 @@ static struct view encoded(struct view raw, struct buf *b)
 	return buf_view(b);
 }
 
+static const struct sasl_offer under_tls = { .tls = true, .wanted = "PLAIN LOGIN SCRAM-SHA-256 CRAM-MD5" };
+
 struct talk {
 	struct sasl s;
 	struct buf in, out;
@@ -63,7 +65,7 @@ static struct talk begin(const char *mechanism, struct view initial)
 {
 	struct talk t = { .in = BUF(100000), .out = BUF(1024) };
 
-	t.r = sasl_begin(&t.s, view_cstr(mechanism), initial, &t.out);
+	t.r = sasl_begin(&t.s, view_cstr(mechanism), initial, &under_tls, &t.out);
 	return t;
 }
 
@@ -171,15 +173,49 @@ static void star_cancels_and_limits_hold(void **state)
 	buf_free(&big);
 }
 
+static void others_are_for_warden(void **state)
+{
+	struct talk t = begin("SCRAM-SHA-256", VIEW_NONE);
+
+	(void)state;
+	assert_int_equal(t.r, SASL_MORE);
+	assert_int_equal(say(&t, VIEW("n,,n=user,r=x")), SASL_ASK);
+	assert_true(view_eq(sasl_message(&t.s), VIEW("n,,n=user,r=x")));
+	assert_int_equal(sasl_challenge(&t.s, VIEW("foo"), &t.out), SASL_MORE);
+	assert_true(view_eq(buf_view(&t.out), VIEW("Zm9v")));
+	end(&t);
+	/* The server begins: no initial response (RFC 4422 5). */
+	t = begin("CRAM-MD5", VIEW_NONE);
+	assert_int_equal(t.r, SASL_ASK);
+	assert_null(sasl_message(&t.s).p);
+	end(&t);
+	t = begin("CRAM-MD5", VIEW("Zm9v"));
+	assert_int_equal(t.r, SASL_BAD);
+	end(&t);
+}
+
 static void nothing_is_offered_in_clear(void **state)
 {
 	struct buf b = BUF(256);
+	struct sasl_offer offer = under_tls;
 
 	(void)state;
-	sasl_list(&b, " AUTH=", false);
+	offer.tls = false;
+	sasl_list(&b, " AUTH=", &offer);
 	assert_int_equal(b.n, 0);
-	sasl_list(&b, " AUTH=", true);
-	assert_true(view_eq(buf_view(&b), VIEW(" AUTH=PLAIN AUTH=LOGIN")));
+	offer.in_clear = true;	/* only what shows no secret */
+	sasl_list(&b, " AUTH=", &offer);
+	assert_true(view_eq(buf_view(&b), VIEW(" AUTH=SCRAM-SHA-256 AUTH=CRAM-MD5")));
+	buf_clear(&b);
+	sasl_list(&b, " ", &under_tls);
+	assert_true(view_eq(buf_view(&b), VIEW(" SCRAM-SHA-256 PLAIN LOGIN CRAM-MD5")));
+	buf_clear(&b);
+	offer.tls = offer.bindable = true;
+	sasl_list(&b, " ", &offer);
+	assert_true(view_starts_i(buf_view(&b), VIEW(" SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN")));
+	/* What needs more than there is, and what is not wanted. */
+	assert_false(sasl_offered(VIEW("EXTERNAL"), &offer));
+	assert_false(sasl_offered(VIEW("SCRAM-SHA-1"), &offer));
 	buf_free(&b);
 }
 
@@ -193,6 +229,7 @@ int main(void)
 		cmocka_unit_test(an_empty_initial_response_is_no_missing_one),
 		cmocka_unit_test(login_asks_twice),
 		cmocka_unit_test(star_cancels_and_limits_hold),
+		cmocka_unit_test(others_are_for_warden),
 		cmocka_unit_test(nothing_is_offered_in_clear),
 	};
 

@@ -14,6 +14,7 @@
 struct certificates {
 	SSL_CTX *ctx[TLS_CERTIFICATES_MAX];
 	size_t n;
+	bool asks_clients;
 };
 
 struct tls {
@@ -183,7 +184,7 @@ static SSL_CTX *new_context(void)
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 					 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
 	/* One read for many records, instead of two for each. */
 	SSL_CTX_set_read_ahead(ctx, 1);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
@@ -227,18 +228,48 @@ static EVP_PKEY *read_key(struct view pem)
 	return key;
 }
 
+static bool same_names(X509 *a, X509 *b)
+{
+	int i = X509_get_ext_by_NID(a, NID_subject_alt_name, -1), k = X509_get_ext_by_NID(b, NID_subject_alt_name, -1);
+
+	return i >= 0 && k >= 0 && ASN1_OCTET_STRING_cmp(X509_EXTENSION_get_data(X509_get_ext(a, i)),
+							 X509_EXTENSION_get_data(X509_get_ext(b, k))) == 0;
+}
+
+/* The context of a certificate for the same names whose key is of another
+ * kind, or NULL. */
+static SSL_CTX *beside(const struct certificates *list, struct view chain)
+{
+	BIO *bio = BIO_new_mem_buf(chain.p, (int)chain.n);
+	X509 *x = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	SSL_CTX *found = NULL;
+
+	for (size_t i = 0; x && i < list->n; i++) {
+		X509 *there = SSL_CTX_get0_certificate(list->ctx[i]);
+
+		if (EVP_PKEY_get_base_id(X509_get0_pubkey(there)) != EVP_PKEY_get_base_id(X509_get0_pubkey(x)) &&
+		    same_names(there, x))
+			found = list->ctx[i];
+	}
+	X509_free(x);
+	BIO_free(bio);
+	ERR_clear_error();
+	return found;
+}
+
 /* key empty: the signer has it. */
 static enum status add(struct tls *t, struct view chain, const struct tls_signer *signer, struct view key)
 {
 	struct certificates *list = &t->next;
 	EVP_PKEY *pair = NULL;
-	SSL_CTX *ctx;
+	SSL_CTX *ctx, *old;
 	X509 *x;
 	enum status st;
 
 	if (list->n == TLS_CERTIFICATES_MAX || chain.n > INT32_MAX || key.n > INT32_MAX)
 		return ST_LIMIT;
-	ctx = new_context();
+	old = beside(list, chain);
+	ctx = old ? old : new_context();
 	st = ctx ? take_chain(ctx, chain, &x) : ST_NOMEM;
 	if (st == ST_OK) {
 		pair = signer ? pair_for(t, x, signer) : read_key(key);
@@ -246,6 +277,8 @@ static enum status add(struct tls *t, struct view chain, const struct tls_signer
 	}
 	EVP_PKEY_free(pair);
 	ERR_clear_error();
+	if (old)
+		return st;
 	if (st == ST_OK)
 		list->ctx[list->n++] = ctx;
 	else
@@ -277,10 +310,34 @@ enum status tls_ticket_key(struct tls *t, struct view key)
 	return ST_OK;
 }
 
+enum status tls_authorities(struct tls *t, struct view pem)
+{
+	BIO *bio = pem.n ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
+	X509 *ca;
+	enum status st = pem.n && bio == NULL ? ST_NOMEM : ST_OK;
+	size_t found = 0;
+
+	while (st == ST_OK && bio && (ca = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+		for (size_t i = 0; i < t->next.n; i++)
+			if (!X509_STORE_add_cert(SSL_CTX_get_cert_store(t->next.ctx[i]), ca) ||
+			    !SSL_CTX_add_client_CA(t->next.ctx[i], ca))
+				st = ST_NOMEM;
+		found++;
+		X509_free(ca);
+	}
+	BIO_free(bio);
+	ERR_clear_error();
+	if (st == ST_OK && pem.n && found == 0)
+		st = ST_SYNTAX;
+	t->next.asks_clients = st == ST_OK && found > 0;
+	return st;
+}
+
 static void forget(struct certificates *list)
 {
 	while (list->n)
 		SSL_CTX_free(list->ctx[--list->n]);
+	list->asks_clients = false;
 }
 
 void tls_begin(struct tls *t)
@@ -292,7 +349,7 @@ void tls_show(struct tls *t)
 {
 	forget(&t->shown);
 	t->shown = t->next;
-	t->next.n = 0;
+	t->next = (struct certificates){ .n = 0 };
 }
 
 bool tls_ready(const struct tls *t)
@@ -430,6 +487,23 @@ enum status tls_shake_hands(struct conn *c, uint64_t timeout_ms)
 	return st;
 }
 
+/* A certificate that nobody vouches for is no reason to end it: the client may
+ * have a password too.  No tickets, since they would not bear the certificates
+ * between. */
+static int let_pass(int good, X509_STORE_CTX *ctx)
+{
+	(void)good;
+	(void)ctx;
+	return 1;
+}
+
+static void ask_client(SSL *ssl)
+{
+	SSL_set_verify(ssl, SSL_VERIFY_PEER, let_pass);
+	SSL_set_options(ssl, SSL_OP_NO_TICKET);
+	SSL_set_num_tickets(ssl, 0);
+}
+
 static enum status new_ssl(struct conn *c, struct tls *t, const char *protocol)
 {
 	SSL *ssl = t->shown.n ? SSL_new(t->shown.ctx[0]) : NULL;
@@ -441,6 +515,8 @@ static enum status new_ssl(struct conn *c, struct tls *t, const char *protocol)
 		return ST_NOMEM;
 	}
 	SSL_set_accept_state(ssl);
+	if (c->wants_client && t->shown.asks_clients)
+		ask_client(ssl);
 	c->secret = ssl;
 	c->tls = t;
 	c->protocol = protocol;
@@ -472,6 +548,90 @@ const char *conn_tls_version(const struct conn *c)
 const char *conn_tls_cipher(const struct conn *c)
 {
 	return c->secret ? SSL_get_cipher_name(c->secret) : NULL;
+}
+
+static const char exporter_label[] = "EXPORTER-Channel-Binding";	/* RFC 9266 2 */
+enum { EXPORTED = 32 };
+
+/* The first Finished of the handshake: the client's, or in a resumed one the
+ * server's (RFC 5929 3.1). */
+static size_t first_finished(SSL *ssl, char *p, size_t n)
+{
+	return SSL_session_reused(ssl) ? SSL_get_finished(ssl, p, n) : SSL_get_peer_finished(ssl, p, n);
+}
+
+bool conn_tls_bindable(const struct conn *c)
+{
+	SSL *ssl = c->secret;
+
+	return ssl && (SSL_version(ssl) >= TLS1_3_VERSION || SSL_get_extms_support(ssl) == 1);
+}
+
+const char *conn_tls_binding(const struct conn *c, struct buf *out)
+{
+	SSL *ssl = c->secret;
+	char *p;
+	size_t n;
+
+	if (!conn_tls_bindable(c) || buf_reserve(out, TLS_BINDING_MAX, &p) != ST_OK)
+		return "";
+	if (SSL_version(ssl) >= TLS1_3_VERSION) {
+		n = EXPORTED;
+		if (SSL_export_keying_material(ssl, (unsigned char *)p, n, exporter_label,
+					       sizeof exporter_label - 1, NULL, 0, 0) != 1)
+			return "";
+		out->n += n;
+		return "tls-exporter";
+	}
+	n = first_finished(ssl, p, TLS_BINDING_MAX);
+	if (n == 0 || n > TLS_BINDING_MAX)
+		return "";
+	out->n += n;
+	return "tls-unique";
+}
+
+bool conn_tls_has_client(const struct conn *c)
+{
+	return c->secret && SSL_get0_peer_certificate(c->secret) && SSL_get_verify_result(c->secret) == X509_V_OK;
+}
+
+static void put_der(X509 *x, struct buf *out)
+{
+	unsigned char *der = NULL;
+	int n = i2d_X509(x, &der);
+
+	if (n > 0)
+		put_view(out, view_make((const char *)der, (size_t)n));
+	OPENSSL_free(der);
+}
+
+void conn_tls_client(const struct conn *c, struct buf *out)
+{
+	STACK_OF(X509) *more;
+
+	if (!conn_tls_has_client(c))
+		return;
+	put_der(SSL_get0_peer_certificate(c->secret), out);
+	more = SSL_get_peer_cert_chain(c->secret);
+	for (int i = 0; i < sk_X509_num(more); i++)
+		put_der(sk_X509_value(more, i), out);
+}
+
+const char *conn_tls_lacks(const struct conn *c, const struct tls_demand *l)
+{
+	SSL *ssl = c->secret;
+
+	if (!tls_demand_is_set(l))
+		return NULL;
+	if (ssl == NULL)
+		return "TLS is demanded here";
+	if (strcmp(l->version, "1.3") == 0 && SSL_version(ssl) < TLS1_3_VERSION)
+		return "TLS 1.3 is demanded here";
+	if (SSL_get_cipher_bits(ssl, NULL) < l->bits)
+		return "A stronger cipher is demanded here";
+	if (l->client && !conn_tls_has_client(c))
+		return "A certificate of the client is demanded here";
+	return NULL;
 }
 
 void conn_tls_text(const struct conn *c, struct buf *out)

@@ -21,7 +21,8 @@
 
 #include "wire/conn.h"
 
-enum { TLS_CERTIFICATES_MAX = 64, TLS_TICKET_KEY = 80, TLS_SIGNATURE_MAX = 1024 };
+enum { TLS_CERTIFICATES_MAX = 256, TLS_TICKET_KEY = 80, TLS_SIGNATURE_MAX = 1024, TLS_BINDING_MAX = 64,
+	TLS_CLIENT_MAX = 32 * 1024 };
 
 /* What is signed. */
 enum tls_scheme {
@@ -46,14 +47,20 @@ void tls_free(struct tls *t);
  * each, tls_ticket_key, and tls_show, from when on the new one is shown.
  * Connections that are open keep what they began with.
  *
- * tls_add: the first is shown where no name is asked for (RFC 6066 3).  The
- * signer is copied.  ST_SYNTAX (no PEM chain, or a kind of key that we do not
+ * tls_add: the first is shown where no name is asked for (RFC 6066 3).  Two
+ * for the same names whose keys are of different kinds (RSA and ECDSA) stand
+ * side by side: a client gets the one that it can check.  The signer is copied.  ST_SYNTAX (no PEM chain, or a kind of key that we do not
  * know), ST_LIMIT, ST_NOMEM. */
 void tls_begin(struct tls *t);
 enum status tls_add(struct tls *t, struct view chain, const struct tls_signer *signer) MUST_USE;
 
 /* The same with the key itself, for tests and to compare. */
 enum status tls_add_with_key(struct tls *t, struct view chain, struct view key) MUST_USE;
+
+/* Clients of conns that want it (conn.wants_client) are asked for a
+ * certificate of these authorities, as PEM; empty: nobody is asked.  Of the
+ * certificates added so far.  ST_SYNTAX, ST_NOMEM. */
+enum status tls_authorities(struct tls *t, struct view pem) MUST_USE;
 
 /* Doors that share this accept each other's session tickets (RFC 5077, RFC
  * 8446 4.6.1).  Of the certificates added so far.  ST_SYNTAX. */
@@ -81,6 +88,31 @@ static inline bool conn_has_tls(const struct conn *c)
 
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384 256 bits", for Received: and logs. */
 void conn_tls_text(const struct conn *c, struct buf *out);
+
+/* What binds a login to this channel: "tls-exporter" (RFC 9266) under TLS 1.3,
+ * "tls-unique" (RFC 5929 3) under 1.2 where the master secret is bound to the
+ * handshake (RFC 7627; without that it can be made the same for two channels);
+ * the octets go into out.  "" where there is none. */
+const char *conn_tls_binding(const struct conn *c, struct buf *out);
+bool conn_tls_bindable(const struct conn *c);
+
+/* The client's certificate and those that came with it, DER, each by put_view;
+ * nothing where it showed none, or none that tls_authorities vouch for. */
+void conn_tls_client(const struct conn *c, struct buf *out);
+bool conn_tls_has_client(const struct conn *c);
+
+/* What the operator demands of a connection before it is spoken with. */
+struct tls_demand {
+	const char *version;	/* "" or "1.2" or "1.3" */
+	int64_t bits;		/* of the cipher */
+	bool client;		/* a certificate of the client */
+};
+static inline bool tls_demand_is_set(const struct tls_demand *l)
+{
+	return l->version[0] || l->bits || l->client;
+}
+/* What this connection lacks, in words; NULL: nothing. */
+const char *conn_tls_lacks(const struct conn *c, const struct tls_demand *l);
 
 /* Version and cipher suite alone; NULL without TLS. */
 const char *conn_tls_version(const struct conn *c);

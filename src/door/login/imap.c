@@ -39,13 +39,15 @@ static bool may_start_tls(const struct person *p)
 static void put_capabilities(struct person *p)
 {
 	struct buf *out = conn_out(&p->conn);
+	struct sasl_offer offer;
 
 	buf_puts(out, "CAPABILITY IMAP4rev2 IMAP4rev1 SASL-IR LITERAL+ ID");
 	if (may_start_tls(p))
 		buf_puts(out, " STARTTLS");
 	if (!person_safe(p))
 		buf_puts(out, " LOGINDISABLED");
-	sasl_list(out, " AUTH=", person_safe(p));
+	person_offer(p, &offer);
+	sasl_list(out, " AUTH=", &offer);
 }
 
 static void greet(struct person *p)
@@ -61,11 +63,10 @@ static void greet(struct person *p)
 
 static const char no_tls[] = "NO [PRIVACYREQUIRED] Say STARTTLS first";
 
-/* Warden's word on name and secret; in a case of OK the room answers. */
-static void prove(struct person *p, struct view tag, struct view name, struct view secret,
-		  struct view authzid)
+/* Warden's word is there; in a case of OK the room answers. */
+static void proved(struct person *p, struct view tag)
 {
-	enum verdict v = person_prove(p, name, secret, authzid);
+	enum verdict v = person_proved(p);
 
 	if (p->last_words)
 		return;
@@ -101,13 +102,14 @@ static void cmd_login(struct person *p, struct imap_parse *in, struct view tag)
 		say(p, tag, no_tls);
 		person_error(p);
 	} else {
-		prove(p, tag, name, secret, VIEW(""));
+		prove_password(person_proving(p), "LOGIN", name, secret, VIEW(""));
+		proved(p, tag);
 	}
 }
 
 /* ---- AUTHENTICATE (6.2.2) ---- */
 
-static void sasl_goes_on(struct person *p, enum sasl_result r)
+static void sasl_goes_on(struct person *p, int r)
 {
 	struct login *l = p->login;
 	struct view tag = buf_view(&l->tag);
@@ -120,10 +122,8 @@ static void sasl_goes_on(struct person *p, enum sasl_result r)
 		buf_puts(conn_out(&p->conn), "\r\n");
 		return;
 	}
-	if (r == SASL_PROVE) {
-		prove(p, tag, sasl_name(&l->sasl), sasl_secret(&l->sasl), sasl_authzid(&l->sasl));
-		if (p->login)
-			sasl_end(&l->sasl);
+	if (r == SASL_DONE) {
+		proved(p, tag);
 		return;
 	}
 	if (r == SASL_UNKNOWN)
@@ -132,7 +132,7 @@ static void sasl_goes_on(struct person *p, enum sasl_result r)
 		why = "BAD Cancelled";
 	else if (r == SASL_FULL)
 		why = "NO [UNAVAILABLE] Try again later";
-	sasl_end(&l->sasl);
+	prove_end(&l->proving);
 	say(p, tag, why);
 	person_error(p);
 }
@@ -151,25 +151,38 @@ static void cmd_authenticate(struct person *p, struct imap_parse *in, struct vie
 		person_error(p);
 		return;
 	}
-	if (!person_safe(p)) {
+	if (!person_may_begin(p)) {
 		say(p, tag, no_tls);
 		person_error(p);
 		return;
 	}
 	buf_clear(&l->tag);
 	buf_put(&l->tag, tag);
-	sasl_end(&l->sasl);
-	sasl_goes_on(p, sasl_begin(&l->sasl, mechanism, initial, &l->challenge));
+	sasl_goes_on(p, prove_begin(person_proving(p), mechanism, initial, &l->challenge));
+}
+
+/* A copy: while warden is asked the connection's buffer may move. */
+static void take_line(struct person *p, struct view line)
+{
+	struct login *l = p->login;
+	struct view copy = arena_copy(&l->arena, line);
+
+	if (line.n)
+		explicit_bzero((char *)line.p, line.n);
+	sasl_goes_on(p, arena_status(&l->arena) == ST_OK ? prove_line(&l->proving, copy, &l->challenge) : SASL_FULL);
+	if (copy.n)
+		explicit_bzero((char *)copy.p, copy.n);
+	if (p->login)
+		arena_free(&p->login->arena);
 }
 
 static bool take_response(struct person *p)
 {
-	struct login *l = p->login;
 	struct view line;
 
 	switch (conn_line(&p->conn, SASL_LINE_MAX, &line)) {
 	case ST_OK:
-		sasl_goes_on(p, sasl_line(&l->sasl, line, &l->challenge));
+		take_line(p, line);
 		return true;
 	case ST_LIMIT:
 		/* Its end would be taken for a command. */
@@ -244,22 +257,40 @@ static void cmd_starttls(struct person *p, struct imap_parse *in, struct view ta
 
 /* ---- the table ---- */
 
-enum { ALONE = 1 };	/* takes no arguments */
+enum {
+	ALONE = 1,	/* takes no arguments */
+	ANY_LEVEL = 2,	/* also where TLS is not what the operator demands */
+};
 
 static const struct {
 	const char *name;
 	void (*run)(struct person *p, struct imap_parse *in, struct view tag);
 	unsigned flags;
 } commands[] = {
-	{ "CAPABILITY", cmd_capability, ALONE },
-	{ "NOOP", cmd_noop, ALONE },
-	{ "LOGOUT", cmd_logout, ALONE },
+	{ "CAPABILITY", cmd_capability, ALONE | ANY_LEVEL },
+	{ "NOOP", cmd_noop, ALONE | ANY_LEVEL },
+	{ "LOGOUT", cmd_logout, ALONE | ANY_LEVEL },
 	{ "ID", cmd_id, 0 },
-	{ "STARTTLS", cmd_starttls, ALONE },
+	{ "STARTTLS", cmd_starttls, ALONE | ANY_LEVEL },
 	{ "AUTHENTICATE", cmd_authenticate, 0 },
 	{ "LOGIN", cmd_login, 0 },
 };
 enum { COMMANDS_N = sizeof commands / sizeof *commands };
+
+static bool lacks_level(struct person *p, struct view tag)
+{
+	const char *lacks = person_lacks(p);
+	struct buf text = BUF(256);
+
+	if (lacks == NULL)
+		return false;
+	buf_putf(&text, "NO [PRIVACYREQUIRED] %s", lacks);
+	buf_putc(&text, '\0');
+	say(p, tag, text.p ? text.p : no_tls);
+	buf_free(&text);
+	person_error(p);
+	return true;
+}
 
 static void run_command(struct person *p)
 {
@@ -278,6 +309,8 @@ static void run_command(struct person *p)
 			continue;
 		if ((commands[i].flags & ALONE) && !imap_end(&in))
 			break;
+		if (!(commands[i].flags & ANY_LEVEL) && lacks_level(p, tag))
+			return;
 		commands[i].run(p, &in, tag);
 		return;
 	}

@@ -6,7 +6,7 @@
 #include "door/login/people.h"
 #include "wire/carry.h"
 #include "wire/imap.h"
-#include "wire/sasl.h"
+#include "wire/prove.h"
 #include "wire/session.h"
 
 enum phase { PERSON_HANDSHAKE, PERSON_LOGIN, PERSON_MOVING, PERSON_IN_ROOM, PERSON_PARKED };
@@ -36,11 +36,12 @@ extern const struct front imap_front, pop3_front;
 struct login {
 	struct imap_reader reader;
 	struct arena arena;	/* of one command */
-	struct sasl sasl;
+	struct proving proving;
 	bool in_sasl;
 	struct buf challenge;
 	struct buf tag;		/* IMAP: of AUTHENTICATE */
 	struct buf name;	/* POP3: of USER */
+	char stamp[128];	/* POP3: of the greeting, for APOP */
 	unsigned errors;
 };
 
@@ -100,6 +101,12 @@ static inline bool person_safe(const struct person *p)
 	return conn_has_tls(&p->conn) || p->host->conf->login_clear_text;
 }
 
+/* May he log in at all, be it by what shows no secret? */
+static inline bool person_may_begin(const struct person *p)
+{
+	return person_safe(p) || p->host->conf->login_without_tls;
+}
+
 /* person.c */
 void person_log(const struct person *p, const char *event, const char *why);
 /* Say goodbye and end; works in every phase, on any stack. */
@@ -108,9 +115,15 @@ void person_bye(struct person *p, enum bye why);
 void person_finish(struct person *p);
 /* One more wrong command; ends it when there were too many. */
 void person_error(struct person *p);
-/* For the serving coroutine: is that so?  VERDICT_OK: account and ticket are
- * the person's from now on, and person_enter must follow. */
-enum verdict person_prove(struct person *p, struct view name, struct view secret, struct view authzid);
+/* A fresh proof; what it needs to know of the connection is set. */
+struct proving *person_proving(struct person *p);
+/* What this connection can log in with. */
+void person_offer(const struct person *p, struct sasl_offer *ret);
+/* After warden's word: VERDICT_OK: account and ticket are the person's from
+ * now on, and person_enter must follow. */
+enum verdict person_proved(struct person *p);
+/* Does this connection lack what the operator demands?  Why, or NULL. */
+const char *person_lacks(const struct person *p);
 /* For the serving coroutine: he is in; off to his room.  tag: IMAP. */
 void person_enter(struct person *p, struct view tag);
 

@@ -32,6 +32,7 @@ struct people {
 	struct channel *warden, *parent;
 	struct tls *tls;
 	const bool *stopping;
+	const bool *tokens;	/* warden can check those of an issuer */
 	void (*ended)(void *door, uint64_t sid);	/* one is gone */
 	void *door;
 	/* ---- our own ---- */

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ASK_MS = 30000, TRIES = 20, TRY_AGAIN_MS = 200, COMMAND_ARENA = 64 * 1024, TAG_MAX = 1024,
+enum { COMMAND_ARENA = 64 * 1024, TAG_MAX = 1024,
 	CARRY_MAX = CONN_IN + 20 * 1024 };
 
 static const struct {
@@ -39,7 +39,7 @@ static void forget_login(struct person *p)
 		return;
 	imap_reader_free(&l->reader);
 	arena_free(&l->arena);
-	sasl_end(&l->sasl);
+	prove_end(&l->proving);
 	buf_free(&l->challenge);
 	buf_free(&l->tag);
 	buf_free(&l->name);
@@ -142,61 +142,62 @@ void person_error(struct person *p)
 
 /* ---- proving ---- */
 
-/* Warden may be on its way up again. */
-static enum status ask(struct person *p, struct buf *b, struct buf *answer, uint16_t *ret_type)
+void person_offer(const struct person *p, struct sasl_offer *ret)
 {
-	enum status st = ST_CLOSED;
-
-	for (int i = 0; i < TRIES && st == ST_CLOSED && !*p->host->stopping; i++) {
-		if (i)
-			loop_sleep(p->host->loop, TRY_AGAIN_MS);
-		st = channel_ask(p->host->warden, b, -1, ASK_MS, answer, ret_type, NULL);
-	}
-	return st;
+	*ret = (struct sasl_offer){
+		.tls = person_safe(p), .in_clear = p->host->conf->login_without_tls,
+		.bindable = conn_tls_bindable(&p->conn), .certificate = conn_tls_has_client(&p->conn),
+		.issuer = *p->host->tokens, .wanted = p->host->conf->login_mechanisms,
+	};
 }
 
-static enum status take_answer(struct person *p, const struct rec_login_answer *a)
+struct proving *person_proving(struct person *p)
+{
+	struct proving *pr = &p->login->proving;
+
+	prove_end(pr);
+	*pr = (struct proving){
+		.warden = p->host->warden, .loop = p->host->loop, .stopping = p->host->stopping,
+		.conn = &p->conn, .service = p->service, .peer = p->peer, .sid = p->sid,
+	};
+	person_offer(p, &pr->offer);
+	return pr;
+}
+
+const char *person_lacks(const struct person *p)
+{
+	const struct conf *conf = p->host->conf;
+	struct tls_demand level = { conf->tls_least_version, conf->tls_least_bits, conf->tls_client_certificate };
+
+	return conf_demands_tls(conf, p->service) ? conn_tls_lacks(&p->conn, &level) : NULL;
+}
+
+static enum status take_answer(struct person *p, const struct proving *pr)
 {
 	struct session_state s = {
-		.service = (uint8_t)p->service, .sid = p->sid, .account = a->account,
-		.address = a->address, .peer = view_cstr(p->peer),
+		.service = (uint8_t)p->service, .sid = p->sid, .account = pr->account,
+		.address = buf_view(&pr->address), .peer = view_cstr(p->peer),
 		.flags = SESSION_FRESH | (conn_has_tls(&p->conn) ? SESSION_TLS : 0) |
 			 (p->loopback ? SESSION_LOOPBACK : 0),
 	};
 
-	p->account = a->account;
+	p->account = pr->account;
 	p->ticket = BUF(RECORD_MAX);
 	p->state = BUF(SESSION_MAX);
-	buf_put(&p->ticket, a->ticket);
+	buf_put(&p->ticket, buf_view(&pr->ticket));
 	session_put(&p->state, &s);
 	p->fresh = true;
 	return buf_status(&p->ticket) == ST_OK ? buf_status(&p->state) : ST_NOMEM;
 }
 
-static void wipe(struct buf *b)
+enum verdict person_proved(struct person *p)
 {
-	if (b->p)
-		explicit_bzero(b->p, b->cap);
-	buf_free(b);
-}
+	struct proving *pr = &p->login->proving;
+	enum verdict v = pr->verdict;
 
-enum verdict person_prove(struct person *p, struct view name, struct view secret, struct view authzid)
-{
-	struct buf b = BUF(RECORD_MAX), answer = BUF(RECORD_MAX);
-	struct rec_login_answer a = { .verdict = VERDICT_LATER };
-	uint16_t type;
-	enum verdict v = VERDICT_LATER;
-
-	rec_put_login_ask(&b, 0, p->sid,
-			  &(struct rec_login_ask){ (uint8_t)p->service, view_cstr(p->peer), name, secret,
-						   authzid });
-	if (ask(p, &b, &answer, &type) == ST_OK && type == REC_login_answer &&
-	    rec_take_login_answer(buf_view(&answer), &a))
-		v = a.verdict;
-	if (v == VERDICT_OK && take_answer(p, &a) != ST_OK)
+	if (v == VERDICT_OK && take_answer(p, pr) != ST_OK)
 		v = VERDICT_LATER;
-	wipe(&b);
-	buf_free(&answer);
+	prove_end(pr);
 	return v;
 }
 
@@ -349,6 +350,7 @@ static enum status prepare(struct person *p, const char *peer)
 	p->conn.drained = drained;
 	p->conn.ended = ended;
 	p->conn.patience = (uint64_t)p->host->conf->login_timeout;
+	p->conn.wants_client = true;
 	return p->peer ? fresh_login(p) : ST_NOMEM;
 }
 

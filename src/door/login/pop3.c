@@ -3,6 +3,9 @@
 
 #include "wire/pop3.h"
 
+#include <stdio.h>
+#include <sys/random.h>
+
 static const char *const byes[BYE_COUNT] = {
 	[BYE_STOPPING] = "-ERR [SYS/TEMP] Server is shutting down\r\n",
 	[BYE_LATE] = "-ERR Autologout, silent for too long\r\n",
@@ -34,19 +37,37 @@ static bool may_start_tls(const struct person *p)
 	return !conn_has_tls(&p->conn) && p->host->tls && tls_ready(p->host->tls);
 }
 
-/* No timestamp in it: APOP (RFC 1939 7) would need passwords in clear here. */
+static bool apop_is_offered(const struct person *p)
+{
+	struct sasl_offer offer;
+
+	person_offer(p, &offer);
+	return sasl_offered(VIEW("APOP"), &offer);
+}
+
+/* With a timestamp where APOP (RFC 1939 7) may be said.  Its random part is
+ * what keeps an answer from being good twice. */
 static void greet(struct person *p)
 {
-	buf_putf(conn_out(&p->conn), "+OK %s waxwing is ready\r\n", p->host->conf->host_name);
+	struct login *l = p->login;
+	uint64_t random[2];
+
+	buf_putf(conn_out(&p->conn), "+OK %s waxwing is ready", p->host->conf->host_name);
+	if (apop_is_offered(p) && getrandom(random, sizeof random, 0) == (ssize_t)sizeof random) {
+		snprintf(l->stamp, sizeof l->stamp, "<%016llx%016llx@%.80s>", (unsigned long long)random[0],
+			 (unsigned long long)random[1], p->host->conf->host_name);
+		buf_putf(conn_out(&p->conn), " %s", l->stamp);
+	}
+	buf_puts(conn_out(&p->conn), "\r\n");
 }
 
 /* ---- who is it? ---- */
 
 static const char no_tls[] = "-ERR [SYS/PERM] Say STLS first";
 
-static void prove(struct person *p, struct view name, struct view secret, struct view authzid)
+static void proved(struct person *p)
 {
-	enum verdict v = person_prove(p, name, secret, authzid);
+	enum verdict v = person_proved(p);
 
 	if (p->last_words)
 		return;
@@ -86,18 +107,53 @@ static void cmd_user(struct person *p, struct view rest)
 
 static void cmd_pass(struct person *p, struct view rest)
 {
+	struct view secret;
+
 	if (p->login->name.n == 0 || rest.n == 0) {
 		wrong(p, "-ERR Say USER first, then PASS with the password");
 		return;
 	}
-	prove(p, buf_view(&p->login->name), rest, VIEW(""));
+	secret = arena_copy(&p->login->arena, rest);
+	explicit_bzero((char *)rest.p, rest.n);
+	prove_password(person_proving(p), "USER", buf_view(&p->login->name), secret, VIEW(""));
+	if (secret.n)
+		explicit_bzero((char *)secret.p, secret.n);
+	arena_free(&p->login->arena);
+	proved(p);
 	if (p->login)
 		buf_clear(&p->login->name);
 }
 
+/* ---- APOP (RFC 1939 7): name and hex of MD5(timestamp, secret) ---- */
+
+static void cmd_apop(struct person *p, struct view rest)
+{
+	struct buf message = BUF(SASL_LINE_MAX);
+	struct view name = view_head(rest, view_find(rest, ' '));
+
+	if (p->login->stamp[0] == '\0' || !apop_is_offered(p)) {
+		wrong(p, "-ERR APOP is not offered here");
+		return;
+	}
+	buf_puts(&message, p->login->stamp);
+	buf_putc(&message, '\0');
+	buf_put(&message, name);
+	buf_putc(&message, '\0');
+	buf_put(&message, view_skip(rest, name.n + 1));
+	/* One answer for one timestamp. */
+	p->login->stamp[0] = '\0';
+	if (buf_status(&message) == ST_OK) {
+		prove_message(person_proving(p), "APOP", buf_view(&message));
+		proved(p);
+	} else {
+		wrong(p, "-ERR APOP takes a name and a digest");
+	}
+	buf_free(&message);
+}
+
 /* ---- AUTH (RFC 5034) ---- */
 
-static void sasl_goes_on(struct person *p, enum sasl_result r)
+static void sasl_goes_on(struct person *p, int r)
 {
 	struct login *l = p->login;
 	const char *why = "-ERR That is no base64, or not what the mechanism wants";
@@ -109,10 +165,8 @@ static void sasl_goes_on(struct person *p, enum sasl_result r)
 		buf_puts(conn_out(&p->conn), "\r\n");
 		return;
 	}
-	if (r == SASL_PROVE) {
-		prove(p, sasl_name(&l->sasl), sasl_secret(&l->sasl), sasl_authzid(&l->sasl));
-		if (p->login)
-			sasl_end(&l->sasl);
+	if (r == SASL_DONE) {
+		proved(p);
 		return;
 	}
 	if (r == SASL_UNKNOWN)
@@ -121,33 +175,71 @@ static void sasl_goes_on(struct person *p, enum sasl_result r)
 		why = "-ERR Cancelled";
 	else if (r == SASL_FULL)
 		why = "-ERR [SYS/TEMP] Try again later";
-	sasl_end(&l->sasl);
+	prove_end(&l->proving);
 	wrong(p, why);
+}
+
+static void auth(struct person *p, struct view line)
+{
+	struct login *l = p->login;
+	size_t blank = view_find(line, ' ');
+
+	sasl_goes_on(p, prove_begin(person_proving(p), view_head(line, blank),
+				    blank < line.n ? view_skip(line, blank + 1) : VIEW_NONE, &l->challenge));
+}
+
+/* With a copy of the line: while warden is asked the connection's buffer may
+ * move. */
+static void on_copy(struct person *p, struct view line, void (*fn)(struct person *p, struct view line))
+{
+	struct view copy = arena_copy(&p->login->arena, line);
+
+	if (line.n)
+		explicit_bzero((char *)line.p, line.n);
+	if (arena_status(&p->login->arena) == ST_OK)
+		fn(p, copy);
+	else
+		sasl_goes_on(p, SASL_FULL);
+	if (p->login)
+		arena_free(&p->login->arena);
 }
 
 static void cmd_auth(struct person *p, struct view rest)
 {
-	struct login *l = p->login;
-	size_t blank = view_find(rest, ' ');
+	struct buf *out = conn_out(&p->conn);
+	struct sasl_offer offer;
 
+	person_offer(p, &offer);
 	if (rest.n == 0) {
 		/* Old clients ask so which there are. */
-		buf_puts(conn_out(&p->conn), "+OK");
-		sasl_list(conn_out(&p->conn), "\r\n", person_safe(p));
+		buf_puts(out, "+OK");
+		sasl_list(out, "\r\n", &offer);
 		say(p, "\r\n.");
-		return;
-	}
-	if (!person_safe(p)) {
+	} else if (!person_may_begin(p)) {
 		wrong(p, no_tls);
-		return;
+	} else {
+		on_copy(p, rest, auth);
 	}
-	sasl_end(&l->sasl);
-	sasl_goes_on(p, sasl_begin(&l->sasl, view_head(rest, blank),
-				   blank < rest.n ? view_skip(rest, blank + 1) : VIEW_NONE,
-				   &l->challenge));
+}
+
+static void answer(struct person *p, struct view line)
+{
+	sasl_goes_on(p, prove_line(&p->login->proving, line, &p->login->challenge));
 }
 
 /* ---- the others ---- */
+
+static void put_mechanisms(struct person *p)
+{
+	struct buf list = BUF(SASL_LINE_MAX);
+	struct sasl_offer offer;
+
+	person_offer(p, &offer);
+	sasl_list(&list, " ", &offer);
+	if (list.n)
+		buf_putf(conn_out(&p->conn), "SASL%.*s\r\n", VIEW_ARG(buf_view(&list)));
+	buf_free(&list);
+}
 
 static void cmd_capa(struct person *p, struct view rest)
 {
@@ -158,11 +250,9 @@ static void cmd_capa(struct person *p, struct view rest)
 	pop3_put_capabilities(out);
 	if (may_start_tls(p))
 		buf_puts(out, "STLS\r\n");
-	if (person_safe(p)) {
-		buf_puts(out, "USER\r\nSASL");
-		sasl_list(out, " ", true);
-		buf_puts(out, "\r\n");
-	}
+	if (person_safe(p))
+		buf_puts(out, "USER\r\n");
+	put_mechanisms(p);
 	buf_puts(out, "IMPLEMENTATION waxwing\r\n.\r\n");
 }
 
@@ -192,7 +282,10 @@ static void cmd_quit(struct person *p, struct view rest)
 
 /* ---- the table ---- */
 
-enum { ALONE = 1 };	/* takes no arguments */
+enum {
+	ALONE = 1,	/* takes no arguments */
+	ANY_LEVEL = 2,	/* also where TLS is not what the operator demands */
+};
 
 static const struct {
 	const char *verb;
@@ -201,11 +294,23 @@ static const struct {
 } commands[] = {
 	{ "USER", cmd_user, 0 },
 	{ "PASS", cmd_pass, 0 },
+	{ "APOP", cmd_apop, 0 },
 	{ "AUTH", cmd_auth, 0 },
-	{ "CAPA", cmd_capa, ALONE },
-	{ "STLS", cmd_stls, ALONE },
-	{ "QUIT", cmd_quit, ALONE },
+	{ "CAPA", cmd_capa, ALONE | ANY_LEVEL },
+	{ "STLS", cmd_stls, ALONE | ANY_LEVEL },
+	{ "QUIT", cmd_quit, ALONE | ANY_LEVEL },
 };
+
+static bool lacks_level(struct person *p)
+{
+	const char *lacks = person_lacks(p);
+
+	if (lacks == NULL)
+		return false;
+	buf_putf(conn_out(&p->conn), "-ERR [SYS/PERM] %s\r\n", lacks);
+	person_error(p);
+	return true;
+}
 
 static void run_command(struct person *p, struct view line)
 {
@@ -216,6 +321,8 @@ static void run_command(struct person *p, struct view line)
 			continue;
 		if ((commands[i].flags & ALONE) && cmd.has_rest)
 			break;
+		if (!(commands[i].flags & ANY_LEVEL) && lacks_level(p))
+			return;
 		commands[i].run(p, cmd.rest);
 		return;
 	}
@@ -232,7 +339,7 @@ static bool step(struct person *p)
 	switch (conn_line(&p->conn, AUTH_LINE_MAX, &line)) {
 	case ST_OK:
 		if (l->in_sasl)
-			sasl_goes_on(p, sasl_line(&l->sasl, line, &l->challenge));
+			on_copy(p, line, answer);
 		else
 			run_command(p, line);
 		return true;

@@ -44,6 +44,18 @@ static bool has_starttls(const struct smtp_session *s)
 	return tls_ready(s->host->tls) && (smtp_is_submission(s) || s->host->conf->smtp_starttls);
 }
 
+static void put_mechanisms(const struct smtp_session *s, struct buf *b)
+{
+	struct buf list = BUF(LINES_MAX);
+	struct sasl_offer offer;
+
+	smtp_auth_offer(s, &offer);
+	sasl_list(&list, " ", &offer);
+	if (list.n)
+		buf_putf(b, "\nAUTH%.*s", VIEW_ARG(buf_view(&list)));
+	buf_free(&list);
+}
+
 /* What is offered to this client now. */
 static void put_keywords(const struct smtp_session *s, struct buf *b)
 {
@@ -52,10 +64,8 @@ static void put_keywords(const struct smtp_session *s, struct buf *b)
 	buf_puts(b, "\nPIPELINING");
 	if (!conn_has_tls(&s->conn) && has_starttls(s))
 		buf_puts(b, "\nSTARTTLS");
-	if (smtp_is_submission(s) && smtp_auth_safe(s) && s->account == 0) {
-		buf_puts(b, "\nAUTH");
-		sasl_list(b, " ", true);
-	}
+	if (smtp_is_submission(s) && s->account == 0)
+		put_mechanisms(s, b);
 	buf_putf(b, "\nSIZE %lld", (long long)conf->message_size);
 	buf_putf(b, "\nLIMITS MAILMAX=%lld RCPTMAX=%lld", (long long)conf->smtp_letters,
 		 (long long)conf->recipients);
@@ -156,6 +166,7 @@ enum {
 	NEEDS_HELO = 1,
 	NEEDS_LOGIN = 2,	/* on the ports of submission (RFC 6409 4.3) */
 	IDLE = 4,		/* does nothing for a letter: not for ever */
+	ANY_LEVEL = 8,		/* also where TLS is not what the operator demands */
 };
 
 static const struct command {
@@ -163,20 +174,20 @@ static const struct command {
 	enum reply (*run)(struct smtp_session *s, struct view rest);
 	unsigned flags;
 } commands[] = {
-	{ "EHLO", cmd_ehlo, IDLE },
-	{ "HELO", cmd_helo, IDLE },
+	{ "EHLO", cmd_ehlo, IDLE | ANY_LEVEL },
+	{ "HELO", cmd_helo, IDLE | ANY_LEVEL },
 	{ "MAIL", cmd_mail, NEEDS_HELO | NEEDS_LOGIN },
 	{ "RCPT", cmd_rcpt, NEEDS_HELO | NEEDS_LOGIN },
 	{ "DATA", cmd_data, NEEDS_HELO | NEEDS_LOGIN },
-	{ "BDAT", cmd_bdat, 0 },
-	{ "STARTTLS", cmd_starttls, NEEDS_HELO | IDLE },
+	{ "BDAT", cmd_bdat, ANY_LEVEL },
+	{ "STARTTLS", cmd_starttls, NEEDS_HELO | IDLE | ANY_LEVEL },
 	{ "AUTH", cmd_auth, NEEDS_HELO | IDLE },
 	{ "RSET", cmd_rset, IDLE },
-	{ "NOOP", cmd_noop, IDLE },
+	{ "NOOP", cmd_noop, IDLE | ANY_LEVEL },
 	{ "VRFY", cmd_vrfy, IDLE },
 	{ "EXPN", cmd_not_here, IDLE },
 	{ "HELP", cmd_help, IDLE },
-	{ "QUIT", cmd_quit, 0 },
+	{ "QUIT", cmd_quit, ANY_LEVEL },
 };
 enum { COMMANDS_N = sizeof commands / sizeof *commands };
 
@@ -193,12 +204,27 @@ static enum reply cmd_help(struct smtp_session *s, struct view rest)
 	return SAY_NOTHING;
 }
 
+/* RFC 3207 4.2: a server may refuse to go on with what it takes for too weak. */
+const char *smtp_lacks(const struct smtp_session *s)
+{
+	const struct conf *conf = s->host->conf;
+	struct tls_demand level = { conf->tls_least_version, conf->tls_least_bits, conf->tls_client_certificate };
+
+	return conf_demands_tls(conf, s->service) ? conn_tls_lacks(&s->conn, &level) : NULL;
+}
+
 static enum reply run(struct smtp_session *s, const struct command *c, struct view rest)
 {
+	const char *lacks = c->flags & ANY_LEVEL ? NULL : smtp_lacks(s);
+
+	if (lacks) {
+		smtp_say(s, 554, "5.7.0", view_cstr(lacks));
+		return SAY_NOTHING;
+	}
 	if ((c->flags & NEEDS_HELO) && s->helo.n == 0)
 		return SAY_NEED_HELO;
 	if ((c->flags & NEEDS_LOGIN) && smtp_is_submission(s) && s->account == 0)
-		return conn_has_tls(&s->conn) || smtp_auth_safe(s) ? SAY_NEED_LOGIN : SAY_NEED_TLS;
+		return smtp_auth_safe(s) || s->host->conf->login_without_tls ? SAY_NEED_LOGIN : SAY_NEED_TLS;
 	s->idle += (c->flags & IDLE) != 0;
 	return c->run(s, rest);
 }
@@ -208,6 +234,10 @@ void smtp_command(struct smtp_session *s, struct view line)
 	struct smtp_command cmd = smtp_split(line);
 	enum reply r = SAY_UNKNOWN_COMMAND;
 
+	if (line.n > (size_t)s->host->conf->smtp_line && !view_eq_i(cmd.verb, VIEW("AUTH"))) {
+		smtp_reply(s, SAY_LINE_TOO_LONG);
+		return;
+	}
 	for (size_t i = 0; i < COMMANDS_N; i++)
 		if (view_eq_i(cmd.verb, view_cstr(commands[i].verb))) {
 			r = run(s, &commands[i], cmd.rest);

@@ -129,19 +129,20 @@ static enum verdict ask_warden(struct smtp_session *s, struct view address, stru
 	return v;
 }
 
-/* Who has logged in sends as himself: by an address whose letters he gets. */
+/* Who has logged in sends as himself: by an address whose letters he gets, or
+ * by one that the operator gave him (RFC 6409 6.1). */
 static enum reply check_sender(struct smtp_session *s, struct view sender)
 {
-	struct buf answer = BUF(RECORD_MAX);
-	struct view targets = VIEW_NONE;
-	struct target t;
-	enum verdict v = ask_warden(s, sender, &answer, &targets);
-	enum reply r = v == VERDICT_LATER ? SAY_DIRECTORY_DOWN : SAY_NOT_YOURS;
-	struct cursor c = cursor_over(targets);
+	struct buf b = BUF(RECORD_MAX), answer = BUF(1024);
+	struct rec_sender_answer a;
+	uint16_t type;
+	enum reply r = SAY_DIRECTORY_DOWN;
 
-	while (v == VERDICT_OK && target_take(&c, &t))
-		if (t.account == s->account)
-			r = SAY_NOTHING;
+	rec_put_sender_ask(&b, 0, s->sid, &(struct rec_sender_ask){ s->account, sender });
+	if (channel_ask(s->host->warden, &b, -1, ASK_MS, &answer, &type, NULL) == ST_OK &&
+	    type == REC_sender_answer && rec_take_sender_answer(buf_view(&answer), &a))
+		r = a.verdict == VERDICT_OK ? SAY_NOTHING : a.verdict == VERDICT_NO ? SAY_NOT_YOURS : SAY_DIRECTORY_DOWN;
+	buf_free(&b);
 	buf_free(&answer);
 	return r;
 }

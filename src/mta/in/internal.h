@@ -40,6 +40,8 @@ static inline bool smtp_is_submission(const struct smtp_session *s)
 
 /* ---- command.c: one line of the client ---- */
 void smtp_command(struct smtp_session *s, struct view line);
+/* What this connection lacks of the TLS that the operator demands, or NULL. */
+const char *smtp_lacks(const struct smtp_session *s);
 
 /* ---- dialog.c: what was said, where log.dialog wants it ---- */
 void smtp_dialog_reply(const struct smtp_session *s, struct view line);
@@ -57,6 +59,8 @@ void smtp_auth_line(struct smtp_session *s, struct view line);
 void smtp_auth_forget(struct smtp_session *s);
 /* May a password come over this connection? */
 bool smtp_auth_safe(const struct smtp_session *s);
+/* What this connection can log in with. */
+void smtp_auth_offer(const struct smtp_session *s, struct sasl_offer *ret);
 
 /* ---- letter.c ---- */
 enum reply cmd_data(struct smtp_session *s, struct view rest);

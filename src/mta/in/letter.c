@@ -24,16 +24,25 @@ static const char *protocol(const struct smtp_session *s)
 	return s->extended ? names[s->env.smtputf8][which] : "SMTP";
 }
 
+/* From whom it comes is not for every reader of a person's letters. */
+static void put_from(const struct smtp_session *s, struct buf *b)
+{
+	const char *kind = strchr(s->peer, ':') ? "IPv6:" : "";
+
+	buf_puts(b, "Received: ");
+	if (s->account == 0 || !s->host->conf->hide_client)
+		buf_putf(b, "from %.*s ([%s%s])\r\n\t", VIEW_ARG(buf_view(&s->helo)), kind, s->peer);
+}
+
 /* Received: of RFC 5321 4.4, before everything else; `tls` of RFC 8314 4.3. */
 static void put_trace(struct smtp_session *s)
 {
 	const struct envelope *e = &s->env;
 	struct buf b = BUF(TRACE_MAX);
 	char date[RFC5322_DATE_SIZE];
-	bool v6 = strchr(s->peer, ':') != NULL;
 
-	buf_putf(&b, "Received: from %.*s ([%s%s])\r\n\tby %s with %s id %.*s", VIEW_ARG(buf_view(&s->helo)),
-		 v6 ? "IPv6:" : "", s->peer, s->host->conf->host_name, protocol(s), VIEW_ARG(e->id));
+	put_from(s, &b);
+	buf_putf(&b, "by %s with %s id %.*s", s->host->conf->host_name, protocol(s), VIEW_ARG(e->id));
 	if (conn_has_tls(&s->conn))
 		buf_putf(&b, "\r\n\ttls %s (%s)", conn_tls_cipher(&s->conn), conn_tls_version(&s->conn));
 	/* Of several, none is to know of the others (7.2). */

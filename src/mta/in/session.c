@@ -104,10 +104,22 @@ static void patience_is_over(struct smtp_session *s)
 		refuse_and_close(s, SAY_TOO_MANY_IDLE);
 }
 
+/* AUTH may bring a long initial response (RFC 4954 4); smtp_command holds the
+ * other commands to smtp.line. */
+static size_t longest_line(const struct smtp_session *s)
+{
+	enum { AUTH_LINE_MAX = SASL_LINE_MAX + 64 };
+	size_t set = (size_t)s->host->conf->smtp_line;
+
+	if (s->mode == MODE_AUTH)
+		return SASL_LINE_MAX;
+	return smtp_is_submission(s) && s->account == 0 && set < AUTH_LINE_MAX ? AUTH_LINE_MAX : set;
+}
+
 /* One command line.  False when more must come first. */
 static bool take_line(struct smtp_session *s)
 {
-	size_t most = s->mode == MODE_AUTH ? SASL_LINE_MAX : (size_t)s->host->conf->smtp_line;
+	size_t most = longest_line(s);
 	struct view line;
 
 	switch (conn_line(&s->conn, most, &line)) {
@@ -272,6 +284,8 @@ enum status smtp_session_open(const struct smtp_host *host, enum service service
 	s->conn.late = late;
 	s->conn.ended = ended;
 	s->conn.patience = (uint64_t)host->conf->smtp_timeout;
+	/* Other servers have certificates too, but nothing to prove by them. */
+	s->conn.wants_client = smtp_is_submission(s);
 	st = conn_open(&s->conn, host->loop, fd);
 	if (st != ST_OK) {
 		free(s);

@@ -11,7 +11,7 @@
 #include "conf/conf.h"
 #include "ipc/envelope.h"
 #include "wire/conn.h"
-#include "wire/sasl.h"
+#include "wire/prove.h"
 #include "wire/sink.h"
 #include "wire/smtp.h"
 #include "wire/tls.h"
@@ -27,6 +27,7 @@ struct smtp_host {
 	struct tls *tls;
 	const bool *stopping;
 	struct smtp_session **sessions;	/* all that are open */
+	const bool *tokens;	/* warden can check those of an issuer */
 	void (*ended)(void *door, struct smtp_session *s);
 	void *door;
 };
@@ -60,7 +61,8 @@ struct smtp_session {
 	struct buf login;	/* the address that logged in */
 	uint64_t account;	/* its account, 0: nobody */
 	enum smtp_mode mode;
-	struct sasl *sasl;	/* a login on its way */
+	struct proving *proving;	/* a login on its way */
+	uint32_t failures;	/* logins that were refused */
 	/* ---- the transaction; forgotten by smtp_forget ---- */
 	struct smtp_text text;
 	struct sink sink;

@@ -1,0 +1,422 @@
+/* secret.c - waxwing account secret, totp, app, identity, log: what an account
+ * has besides its password, and who logged in with it. */
+#include "admin/instance.h"
+#include "admin/listing.h"
+#include "admin/tell.h"
+
+#include "directory/logins.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum { TOTP_SECRET = 20, ACCOUNT_ARENA = 128 * 1024, DAY_MS = 86400000 };
+
+static const struct reason no_such[] = {
+	{ ST_MISSING, "there is no such account; `waxwing account list` shows them" },
+	{ ST_OK, NULL },
+};
+
+/* The directory and the account of the first argument; complains itself.
+ * Both are the caller's to give back, also after a failure. */
+static enum status open_account(const struct invocation *in, struct directory **ret_d, struct arena *a,
+				struct account *ret)
+{
+	enum status st = instance_directory(in, ret_d);
+
+	if (st != ST_OK)
+		return st;
+	st = directory_account(*ret_d, view_cstr(in->args[0]), a, ret);
+	if (st != ST_OK)
+		complain(in->args[0], st, no_such);
+	return st;
+}
+
+/* ---- secret ---- */
+
+static enum status keep_plain(const struct invocation *in, struct directory *d, const struct account *acc)
+{
+	struct buf password = BUF(PASSWORD_MOST + 2), prepared = BUF(4 * PASSWORD_MOST);
+	enum status st = read_password(in->given[OPTION_password_stdin] != NULL, in->args[0], &password);
+
+	if (st == ST_OK && !verifier_check(acc->verifier, buf_view(&password))) {
+		tell("%s: that is not its password; nothing was changed", in->args[0]);
+		st = ST_DENIED;
+	} else if (st == ST_OK) {
+		st = password_prepare(buf_view(&password), &prepared);
+		if (st == ST_OK)
+			st = directory_set_secret(d, acc->id, SECRET_PLAIN, buf_view(&prepared));
+		if (st != ST_OK)
+			complain(in->args[0], st, NULL);
+	}
+	buf_wipe(&password);
+	buf_wipe(&prepared);
+	return st;
+}
+
+static int say_secret(struct directory *d, const struct account *acc)
+{
+	struct buf value = BUF(8 * PASSWORD_MOST);
+	bool on = directory_secret(d, acc->id, SECRET_PLAIN, &value) == ST_OK;
+
+	printf("%.*s: the password itself is %s.\n", VIEW_ARG(acc->address),
+	       on ? "stored, for CRAM-MD5, DIGEST-MD5 and APOP" : "not stored");
+	buf_wipe(&value);
+	return DONE;
+}
+
+int cmd_account_secret(struct invocation *in)
+{
+	struct arena a = ARENA(ACCOUNT_ARENA);
+	bool on = in->given[OPTION_on] != NULL, off = in->given[OPTION_off] != NULL;
+	struct directory *d = NULL;
+	struct account acc;
+	int status = FAILED;
+	enum status st = open_account(in, &d, &a, &acc);
+
+	if (st == ST_OK && on && off) {
+		tell("--on and --off exclude each other");
+		status = WRONG_USE;
+	} else if (st == ST_OK && on) {
+		status = keep_plain(in, d, &acc) == ST_OK ? DONE : FAILED;
+		if (status == DONE)
+			printf("The password of %.*s is stored as it is: whoever reads directory.db, or a copy of it, has "
+			       "it.\nIt serves the mechanisms CRAM-MD5, DIGEST-MD5 and APOP, where login.mechanisms names "
+			       "them.\n", VIEW_ARG(acc.address));
+	} else if (st == ST_OK && off) {
+		st = directory_drop_secret(d, acc.id, SECRET_PLAIN);
+		status = st == ST_OK || st == ST_MISSING ? say_secret(d, &acc) : complain(in->args[0], st, NULL);
+	} else if (st == ST_OK) {
+		status = say_secret(d, &acc);
+	}
+	directory_close(d);
+	arena_free(&a);
+	return status;
+}
+
+/* ---- totp (RFC 6238) ---- */
+
+/* RFC 4648 6, without padding: 20 octets fill it. */
+static void put_base32(const unsigned char *p, size_t n, struct buf *out)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+	uint64_t bits = 0;
+	unsigned have = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bits = bits << 8 | p[i];
+		for (have += 8; have >= 5; have -= 5)
+			buf_putc(out, digits[bits >> (have - 5) & 31]);
+	}
+}
+
+static enum status make_totp(struct directory *d, const struct account *acc)
+{
+	unsigned char secret[TOTP_SECRET];
+	struct buf hex = BUF(2 * TOTP_SECRET + 8), text = BUF(64);
+	enum status st = ST_IO;
+
+	if (getrandom(secret, sizeof secret, 0) == (ssize_t)sizeof secret) {
+		for (size_t i = 0; i < sizeof secret; i++)
+			buf_putf(&hex, "%02x", secret[i]);
+		put_base32(secret, sizeof secret, &text);
+		st = directory_set_secret(d, acc->id, SECRET_TOTP, buf_view(&hex));
+	}
+	if (st == ST_OK)
+		printf("otpauth://totp/%.*s?secret=%.*s&issuer=waxwing\n", VIEW_ARG(acc->address),
+		       VIEW_ARG(buf_view(&text)));
+	explicit_bzero(secret, sizeof secret);
+	buf_wipe(&hex);
+	buf_wipe(&text);
+	return st;
+}
+
+int cmd_account_totp(struct invocation *in)
+{
+	struct arena a = ARENA(ACCOUNT_ARENA);
+	struct buf value = BUF(256);
+	struct directory *d = NULL;
+	struct account acc;
+	enum status st = open_account(in, &d, &a, &acc);
+	int status = st == ST_OK ? DONE : FAILED;
+
+	if (st == ST_OK && in->given[OPTION_on])
+		st = make_totp(d, &acc);
+	else if (st == ST_OK && in->given[OPTION_off])
+		st = directory_drop_secret(d, acc.id, SECRET_TOTP);
+	else if (st == ST_OK)
+		printf("%.*s: TOTP is %s.\n", VIEW_ARG(acc.address),
+		       directory_secret(d, acc.id, SECRET_TOTP, &value) == ST_OK ? "on" : "off");
+	if (status == DONE && st != ST_OK && st != ST_MISSING)
+		status = complain(in->args[0], st, NULL);
+	buf_wipe(&value);
+	directory_close(d);
+	arena_free(&a);
+	return status;
+}
+
+/* ---- app ---- */
+
+static bool is_name(struct view name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if ((unsigned char)name.p[i] < ' ' || name.p[i] == 0x7f)
+			return false;
+	return name.n > 0 && name.n <= APP_NAME_MAX;
+}
+
+/* --scope, --expires, and the name; complains itself. */
+static enum status take_app(const struct invocation *in, struct app *ret)
+{
+	const char *scope = in->given[OPTION_scope], *expires = in->given[OPTION_expires];
+	uint64_t days;
+
+	ret->name = view_cstr(in->args[1]);
+	ret->scope = SCOPE_SMTP | SCOPE_IMAP | SCOPE_POP3;
+	if (!is_name(ret->name)) {
+		tell("a name has 1 to %d bytes and no control characters", APP_NAME_MAX);
+		return ST_SYNTAX;
+	}
+	if (scope && scope_take(view_cstr(scope), &ret->scope) != ST_OK) {
+		tell("--scope: should be of smtp, imap, pop3 and web, with commas between");
+		return ST_SYNTAX;
+	}
+	if (expires && clock_parse_rfc3339(view_cstr(expires), &ret->expires) != ST_OK) {
+		struct view number = view_cstr(expires);
+
+		if (number.n < 2 || number.p[number.n - 1] != 'd' ||
+		    !view_u64(view_head(number, number.n - 1), &days) || days > 36500) {
+			tell("--expires: should be a number of days, as 90d, or a time, as 2027-01-31T00:00:00Z");
+			return ST_SYNTAX;
+		}
+		ret->expires = clock_wall() + (wall_ms)days * DAY_MS;
+	}
+	ret->created = clock_wall();
+	return ST_OK;
+}
+
+static enum status add_app(struct directory *d, struct app *app)
+{
+	struct buf verifier = BUF(128);
+	char password[APP_PASSWORD_SIZE + 1];
+	enum status st = app_password_make(password, &verifier);
+
+	app->verifier = buf_view(&verifier);
+	if (st == ST_OK)
+		st = directory_add_app(d, app);
+	if (st == ST_OK)
+		printf("%s\n", password);
+	explicit_bzero(password, sizeof password);
+	buf_free(&verifier);
+	return st;
+}
+
+int cmd_account_app_add(struct invocation *in)
+{
+	static const struct reason why_not[] = {
+		{ ST_EXISTS, "there is an app password of that name already" },
+		{ ST_LIMIT, "it has too many app passwords; remove one first" },
+		{ ST_OK, NULL },
+	};
+	struct arena a = ARENA(ACCOUNT_ARENA);
+	struct directory *d = NULL;
+	struct account acc;
+	struct app app = { 0 };
+	int status = FAILED;
+	enum status st = take_app(in, &app);
+
+	if (st != ST_OK)
+		return WRONG_USE;
+	st = open_account(in, &d, &a, &acc);
+	if (st == ST_OK) {
+		app.account = acc.id;
+		st = add_app(d, &app);
+		status = st == ST_OK ? DONE : complain(in->args[1], st, why_not);
+	}
+	directory_close(d);
+	arena_free(&a);
+	return status;
+}
+
+int cmd_account_app_remove(struct invocation *in)
+{
+	static const struct reason why_not[] = {
+		{ ST_MISSING, "there is no app password of that name; `waxwing account app list` shows them" },
+		{ ST_OK, NULL },
+	};
+	struct arena a = ARENA(ACCOUNT_ARENA);
+	struct directory *d = NULL;
+	struct account acc;
+	int status = FAILED;
+	enum status st = open_account(in, &d, &a, &acc);
+
+	if (st == ST_OK) {
+		st = directory_remove_app(d, acc.id, view_cstr(in->args[1]));
+		status = st == ST_OK ? DONE : complain(in->args[1], st, why_not);
+	}
+	directory_close(d);
+	arena_free(&a);
+	return status;
+}
+
+static json_t *time_text(wall_ms at)
+{
+	char text[RFC3339_SIZE];
+
+	return at ? json_string(clock_rfc3339(at, text)) : json_string("-");
+}
+
+static json_t *app_row(const struct app *app)
+{
+	struct buf scope = BUF(64);
+	json_t *row;
+
+	scope_put(app->scope, &scope);
+	row = json_pack("{so,so,so,so,so}", "name", json_text(app->name), "scope", json_text(buf_view(&scope)),
+			"created", time_text(app->created), "expires", time_text(app->expires), "used",
+			time_text(app->used));
+	buf_free(&scope);
+	return row;
+}
+
+int cmd_account_app_list(struct invocation *in)
+{
+	static const struct column columns[] = {
+		{ "name", "NAME", COLUMN_TEXT },       { "scope", "SCOPE", COLUMN_TEXT },
+		{ "created", "CREATED", COLUMN_TEXT }, { "expires", "EXPIRES", COLUMN_TEXT },
+		{ "used", "LAST USE", COLUMN_TEXT },
+	};
+	struct arena a = ARENA(ACCOUNT_ARENA);
+	struct directory *d = NULL;
+	struct account acc;
+	struct app *apps = NULL;
+	size_t n = 0;
+	json_t *rows = json_array();
+	enum status st = open_account(in, &d, &a, &acc);
+
+	if (st == ST_OK && (st = directory_apps(d, acc.id, &a, &apps, &n)) != ST_OK)
+		complain(in->args[0], st, NULL);
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(rows, app_row(&apps[i]));
+	directory_close(d);
+	arena_free(&a);
+	if (st == ST_OK)
+		return listing_print(in, columns, sizeof columns / sizeof *columns, rows,
+				     "No app password; `waxwing account app add ADDRESS NAME` makes one.");
+	json_decref(rows);
+	return FAILED;
+}
+
+/* ---- identity ---- */
+
+static const struct reason no_identity[] = {
+	{ ST_EXISTS, "it has that identity already" },
+	{ ST_MISSING, "it has no such identity; `waxwing account identity list` shows them" },
+	{ ST_SYNTAX, "is no address, nor @DOMAIN" },
+	{ ST_OK, NULL },
+};
+
+static int change_identity(struct invocation *in,
+			   enum status (*fn)(struct directory *d, uint64_t account, struct view address))
+{
+	struct arena a = ARENA(ACCOUNT_ARENA);
+	struct directory *d = NULL;
+	struct account acc;
+	int status = FAILED;
+	enum status st = open_account(in, &d, &a, &acc);
+
+	if (st == ST_OK) {
+		st = fn(d, acc.id, view_cstr(in->args[1]));
+		status = st == ST_OK ? DONE : complain(in->args[1], st, no_identity);
+	}
+	directory_close(d);
+	arena_free(&a);
+	return status;
+}
+
+int cmd_account_identity_add(struct invocation *in)
+{
+	return change_identity(in, directory_add_identity);
+}
+
+int cmd_account_identity_remove(struct invocation *in)
+{
+	return change_identity(in, directory_remove_identity);
+}
+
+static void identity_row(void *arg, struct view account, struct view identity, uint64_t id)
+{
+	(void)id;
+	json_array_append_new(arg, json_pack("{so,so}", "account", json_text(account), "identity",
+					     json_text(identity)));
+}
+
+int cmd_account_identity_list(struct invocation *in)
+{
+	static const struct column columns[] = {
+		{ "account", "ACCOUNT", COLUMN_TEXT },
+		{ "identity", "MAY SEND AS", COLUMN_TEXT },
+	};
+	json_t *rows = json_array();
+	struct directory *d;
+	enum status st = instance_directory(in, &d);
+
+	if (st != ST_OK) {
+		json_decref(rows);
+		return FAILED;
+	}
+	st = directory_each_identity(d, identity_row, rows);
+	directory_close(d);
+	if (st == ST_OK)
+		return listing_print(in, columns, sizeof columns / sizeof *columns, rows,
+				     "No identity: everybody sends as addresses whose letters he gets.");
+	json_decref(rows);
+	return complain(in->dir, st, NULL);
+}
+
+/* ---- log ---- */
+
+static void log_row(void *arg, const struct login_event *e)
+{
+	char at[RFC3339_SIZE];
+
+	json_array_append_new(
+		arg, json_pack("{ss,so,ss,so,so,so,so,sI}", "time", clock_rfc3339(e->at, at), "result",
+			       json_text(view_cstr(e->result)), "service", e->service, "address",
+			       json_text(view_cstr(e->peer)), "mechanism", json_text(view_cstr(e->mechanism)), "app",
+			       json_text(view_cstr(e->app)), "tls", json_text(view_cstr(e->tls)), "times",
+			       (json_int_t)e->times));
+}
+
+int cmd_account_log(struct invocation *in)
+{
+	static const struct column columns[] = {
+		{ "time", "TIME", COLUMN_TEXT },	   { "result", "RESULT", COLUMN_TEXT },
+		{ "service", "SERVICE", COLUMN_TEXT },	   { "mechanism", "MECHANISM", COLUMN_TEXT },
+		{ "address", "FROM", COLUMN_TEXT },	   { "times", "TIMES", COLUMN_NUMBER },
+		{ "app", "APP", COLUMN_TEXT },		   { "tls", "TLS", COLUMN_TEXT },
+	};
+	struct arena a = ARENA(ACCOUNT_ARENA);
+	struct directory *d = NULL;
+	struct login_log *log = NULL;
+	struct account acc;
+	char path[4200];
+	json_t *rows = json_array();
+	enum status st = open_account(in, &d, &a, &acc);
+
+	snprintf(path, sizeof path, "%s/directory/logins.db", in->dir);
+	if (st == ST_OK) {
+		st = login_log_open(path, &log);
+		if (st == ST_OK)
+			st = login_log_each(log, acc.id, log_row, rows);
+		if (st != ST_OK)
+			complain(path, st, NULL);
+	}
+	login_log_close(log);
+	directory_close(d);
+	arena_free(&a);
+	if (st == ST_OK)
+		return listing_print(in, columns, sizeof columns / sizeof *columns, rows, "Nobody has logged in yet.");
+	json_decref(rows);
+	return FAILED;
+}
