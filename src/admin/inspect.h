@@ -4,12 +4,18 @@
 
 #include "admin/command.h"
 #include "names/direct.h"
+#include "trust/signature.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 
 /* The kinds that check who sent a letter.  The exit status; complains itself. */
 int inspect_trust(struct invocation *in);
+
+/* One of them, which is a part of `waxwing verify`.  NULL: it has complained. */
+json_t *inspect_dmarc(struct invocation *in, struct resolver *r);
+
+json_t *signature_json(const struct signature *s);
 
 /* ---- asking DNS, for commands (asking.c) ---- */
 

@@ -92,7 +92,7 @@ static void collect_dkim(void *arg, struct pass *p)
 	dkim_collect(p, DKIM_SIGNATURES_MOST, i->resolver, &i->dkim);
 }
 
-static json_t *signature_json(const struct signature *s)
+json_t *signature_json(const struct signature *s)
 {
 	json_t *o = json_pack("{s:s, s:b, s:i, s:I}", "result", seal_result_name(s->result), "testing", (int)s->testing,
 			      "key_bits", (int)s->key_bits, "unsigned_octets", (json_int_t)s->unsigned_octets);
@@ -244,6 +244,11 @@ static json_t *inspect_arc_seal(struct inspection *i)
 
 /* ---- the kinds ---- */
 
+static json_t *dmarc_alone(struct inspection *i)
+{
+	return inspect_dmarc(i->in, i->resolver);
+}
+
 static const struct {
 	const char *kind;
 	bool asks;	/* it needs DNS */
@@ -252,6 +257,7 @@ static const struct {
 	{ "spf", true, inspect_spf },
 	{ "dkim", true, inspect_dkim },
 	{ "dkim-sign", false, inspect_dkim_sign },
+	{ "dmarc", true, dmarc_alone },
 	{ "arc", true, inspect_arc },
 	{ "arc-seal", true, inspect_arc_seal },
 };

@@ -1,0 +1,216 @@
+/* verify.c - waxwing verify FILE: who sent this letter, as the door would have
+ * judged it; and inspect dmarc, which is one part of that. */
+#include "admin/inspect.h"
+#include "admin/instance.h"
+#include "admin/listing.h"
+#include "admin/tell.h"
+
+#include "trust/verdict.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FIELD_MAX = 64 * 1024, SIGNATURES = DKIM_SIGNATURES_MOST };
+
+static json_t *text_or_null(struct view v)
+{
+	return v.n ? json_text(v) : json_null();
+}
+
+static json_t *problem_or_null(const char *problem)
+{
+	return problem ? json_string(problem) : json_null();
+}
+
+/* ---- as JSON ---- */
+
+static json_t *spf_json(const struct spf_answer *s)
+{
+	json_t *o = json_pack("{s:s, s:s}", "result", spf_result_name(s->result), "identity", s->helo ? "helo" : "mailfrom");
+
+	json_object_set_new(o, "domain", text_or_null(s->domain));
+	json_object_set_new(o, "mechanism", text_or_null(s->mechanism));
+	json_object_set_new(o, "problem", problem_or_null(s->problem));
+	return o;
+}
+
+static json_t *dkim_json(const struct dkim *d)
+{
+	json_t *all = json_array();
+
+	for (uint32_t i = 0; i < d->n; i++)
+		json_array_append_new(all, signature_json(&d->signatures[i]));
+	return json_pack("{s:s, s:o, s:i}", "result", seal_result_name(dkim_result(d)), "signatures", all,
+			 "beyond", (int)d->beyond);
+}
+
+static json_t *dmarc_json(const struct dmarc_answer *d)
+{
+	json_t *o = json_pack("{s:s, s:s, s:s, s:b, s:b, s:b}", "result", dmarc_result_name(d->result),
+			      "policy", dmarc_policy_name(d->policy), "disposition", dmarc_policy_name(d->disposition),
+			      "spf_aligned", (int)d->spf_aligned, "dkim_aligned", (int)d->dkim_aligned,
+			      "no_such_domain", (int)d->no_such_domain);
+
+	json_object_set_new(o, "domain", text_or_null(d->domain));
+	json_object_set_new(o, "organization", text_or_null(d->organization));
+	json_object_set_new(o, "record_at", text_or_null(d->record_at));
+	json_object_set_new(o, "problem", problem_or_null(d->problem));
+	return o;
+}
+
+static json_t *author_json(const struct author *a)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < a->n; i++) {
+		json_t *one = json_object();
+
+		json_object_set_new(one, "name", text_or_null(a->all[i].name));
+		json_object_set_new(one, "address", text_or_null(a->all[i].address));
+		json_object_set_new(one, "domain", text_or_null(a->all[i].domain));
+		json_array_append_new(all, one);
+	}
+	return json_pack("{s:o, s:o, s:b}", "addresses", all, "problem", problem_or_null(author_problem(a->kind)),
+			 "name_lies", (int)a->name_lies);
+}
+
+static json_t *verdict_json(const struct trust_verdict *v, struct view sentence, struct view field)
+{
+	json_t *o = json_object(), *arc = json_pack("{s:s, s:i, s:o}", "result", arc_result_name(v->arc.result),
+						    "sets", (int)v->arc.n, "problem", problem_or_null(v->arc.problem));
+
+	json_object_set_new(o, "sentence", json_text(sentence));
+	json_object_set_new(o, "author", author_json(&v->author));
+	json_object_set_new(o, "spf", v->has_spf ? spf_json(&v->spf) : json_null());
+	json_object_set_new(o, "dkim", dkim_json(&v->dkim));
+	json_object_set_new(o, "dmarc", dmarc_json(&v->dmarc));
+	json_object_set_new(o, "arc", arc);
+	json_object_set_new(o, "authentication_results", json_text(field));
+	return o;
+}
+
+/* ---- the letter ---- */
+
+static bool feed(struct checks *c, int fd, const char *what)
+{
+	char piece[65536];
+	ssize_t n;
+
+	while ((n = read(fd, piece, sizeof piece)) > 0)
+		checks_put(c, view_make(piece, (size_t)n));
+	if (n < 0)
+		tell("%s: cannot be read", what);
+	return n == 0;
+}
+
+static bool take_letter(const struct invocation *in, struct checks_letter *l)
+{
+	const char *const *o = in->given;
+
+	*l = (struct checks_letter){ .now = clock_wall(), .helo = view_cstr(o[OPTION_helo]), .sender = view_cstr(o[OPTION_from]) };
+	l->has_ip = o[OPTION_ip] != NULL;
+	if (!l->has_ip || spf_ip_parse(view_cstr(o[OPTION_ip]), &l->ip) == ST_OK)
+		return true;
+	tell("--ip wants an address such as 192.0.2.1");
+	return false;
+}
+
+static bool check(struct checks *c, const struct checks_letter *l, int fd, const char *what, struct trust_verdict *ret)
+{
+	enum status st;
+
+	if (!feed(c, fd, what))
+		return false;
+	st = checks_end(c, l, ret);
+	if (st != ST_OK)
+		tell("%s: %s", what, status_name(st));
+	return st == ST_OK;
+}
+
+static json_t *judged(const struct trust_verdict *v, const struct checks_letter *l, const struct checks_host *h,
+		      bool json)
+{
+	struct buf sentence = BUF(FIELD_MAX), field = BUF(FIELD_MAX);
+	json_t *o;
+
+	verdict_put_sentence(v, &sentence);
+	verdict_put_field(v, l, h->name, &field);
+	o = verdict_json(v, buf_view(&sentence), buf_view(&field));
+	if (!json)
+		printf("%.*s\n\n%.*s", VIEW_ARG(buf_view(&sentence)), VIEW_ARG(buf_view(&field)));
+	buf_free(&sentence);
+	buf_free(&field);
+	return o;
+}
+
+/* The name of the instance's host, where there is one. */
+static void take_name(const struct invocation *in, struct buf *out)
+{
+	struct buf why = BUF(4096);
+	struct conf c = { 0 };
+
+	if (conf_load(in->dir, &c, &why) == ST_OK)
+		buf_puts(out, c.host_name);
+	conf_free(&c);
+	buf_free(&why);
+	if (out->n == 0)
+		buf_puts(out, "localhost");
+}
+
+static json_t *judge(const struct invocation *in, struct resolver *r, int fd, const char *what, bool json)
+{
+	struct buf name = BUF(256);
+	struct checks_host h = { .resolver = r, .signatures = SIGNATURES, .suffixes = suffixes_open() };
+	struct checks_letter l;
+	struct trust_verdict v;
+	struct checks c;
+	json_t *o = NULL;
+
+	take_name(in, &name);
+	h.name = buf_view(&name);
+	checks_begin(&c, &h);
+	if (take_letter(in, &l) && check(&c, &l, fd, what, &v))
+		o = judged(&v, &l, &h, json);
+	checks_free(&c);
+	suffixes_close(h.suffixes);
+	buf_free(&name);
+	return o;
+}
+
+json_t *inspect_dmarc(struct invocation *in, struct resolver *r)
+{
+	json_t *o = judge(in, r, STDIN_FILENO, "standard input", true);
+	json_t *part = o ? json_incref(json_object_get(o, "dmarc")) : NULL;
+
+	if (part)
+		json_object_set(part, "author", json_object_get(o, "author"));
+	json_decref(o);
+	return part;
+}
+
+int cmd_verify(struct invocation *in)
+{
+	bool from_stdin = strcmp(in->args[0], "-") == 0, json = in->given[OPTION_json] != NULL;
+	struct asker asker = { 0 };
+	struct resolver *r;
+	json_t *o = NULL;
+	int fd;
+
+	if (!take_time(in))
+		return WRONG_USE;
+	fd = from_stdin ? STDIN_FILENO : open(in->args[0], O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return complain(in->args[0], ST_MISSING, NULL);
+	r = asker_open(&asker, in);
+	if (r)
+		o = judge(in, r, fd, in->args[0], json);
+	asker_close(&asker);
+	if (!from_stdin)
+		close(fd);
+	if (o && json)
+		return print_json(o);
+	json_decref(o);
+	return o && fflush(stdout) == 0 ? DONE : FAILED;
+}
