@@ -313,6 +313,7 @@ static enum status finish(struct store *s)
 	if (st == ST_OK) {
 		journal_set_live(s->journal, w->number, w->live_bytes);
 		relocate(s, follow, w->c);
+		s->fulltext_at = (struct journal_at){ 0 };
 	}
 	housekeeping_end(s);
 	/* An index that is not written now names the old generation, and is made
@@ -357,16 +358,28 @@ static enum status look(struct store *s, bool *ret_more)
 	return st;
 }
 
+/* What the index lacks: filters some at a time, then all else. */
+static void catch_up(struct store *s)
+{
+	bool more = false;
+	enum status st = fulltext_step(s, &more);
+
+	if (st == ST_OK && more)
+		return;
+	s->retry = s->applied + COMMIT_RECORDS;
+	if (store_commit(s) == ST_OK && st == ST_OK)
+		s->retry = 0;
+}
+
 bool store_housekeeping(struct store *s)
 {
 	bool more = false;
 
 	if (s->compacting)
 		return step(s) == ST_OK;
-	if (!journal_dirty(s->journal) && s->committed != s->applied && s->applied >= s->retry) {
-		s->retry = s->applied + COMMIT_RECORDS;
-		if (store_commit(s) == ST_OK)
-			s->retry = 0;
+	if (!journal_dirty(s->journal) && s->applied >= s->retry &&
+	    (s->committed != s->applied || s->fulltext != s->applied)) {
+		catch_up(s);
 		return true;
 	}
 	if (clock_steady() < s->next_look)

@@ -10,6 +10,8 @@
  *                 is here, so that a change of flags over a whole mailbox is a
  *                 few rows
  *     letter      what was rendered of each body, once: never changes
+ *     filter      what words it may hold (msg/grams.h), for searches; made
+ *                 later than all else, see fulltext.c
  *     removed     messages that may be brought back, by the record that
  *                 removed them
  *
@@ -38,6 +40,7 @@ static const char schema[] =
 	" PRIMARY KEY (mailbox, page));"
 	"CREATE TABLE IF NOT EXISTS letter (body INTEGER PRIMARY KEY, envelope BLOB, structure_short BLOB,"
 	" structure BLOB, subject BLOB, message_id BLOB, refs BLOB, sent BIGINT);"
+	"CREATE TABLE IF NOT EXISTS filter (body INTEGER PRIMARY KEY, data BLOB NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS removed (seq INTEGER PRIMARY KEY, mailbox BIGINT NOT NULL,"
 	" time BIGINT NOT NULL, data BLOB NOT NULL);"
 	"COMMIT";
@@ -85,6 +88,9 @@ static const char *const texts[Q_COUNT] = {
 	[Q_SET_REMOVED] = "INSERT INTO removed (seq, mailbox, time, data) VALUES ($1, $2, $3, $4)"
 			  " ON CONFLICT (seq) DO UPDATE SET data = excluded.data",
 	[Q_DROP_REMOVED] = "DELETE FROM removed WHERE seq = $1",
+	[Q_SET_FILTER] = "INSERT INTO filter (body, data) VALUES ($1, $2) ON CONFLICT (body) DO NOTHING",
+	[Q_FILTERS] = "SELECT body, data FROM filter WHERE body >= $1 AND body <= $2 ORDER BY body",
+	[Q_SWEEP_FILTERS] = "DELETE FROM filter WHERE body NOT IN (SELECT body FROM letter)",
 	[Q_PURGE_REMOVED] = "DELETE FROM removed WHERE time <= $1",
 };
 
@@ -336,7 +342,7 @@ static enum status load_list(struct store *s, struct view name, list_taker *take
 
 enum status index_load(struct store *s)
 {
-	uint64_t last = 0, validity = 0, floor = 0, purged = 0, sweep = 0;
+	uint64_t last = 0, validity = 0, floor = 0, purged = 0, sweep = 0, fulltext = 0;
 	enum status st;
 
 	if (s->index_absent)
@@ -350,11 +356,14 @@ enum status index_load(struct store *s)
 		st = state_get(s, VIEW("purged"), &purged);
 	if (st == ST_OK)
 		st = state_get(s, VIEW("sweep"), &sweep);
+	if (st == ST_OK)
+		st = state_get(s, VIEW("fulltext"), &fulltext);
 	s->last_mailbox = last;
 	s->last_uidvalidity = (uint32_t)validity;
 	s->floor = floor;
 	s->purged = (wall_ms)purged;
 	s->sweep_due = sweep != 0;
+	s->fulltext = s->fulltext_committed = fulltext < s->committed ? fulltext : s->committed;
 	if (st == ST_OK)
 		st = load_boxes(s);
 	if (st == ST_OK)

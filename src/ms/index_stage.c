@@ -220,7 +220,7 @@ static enum status stage_state(struct store *s)
 		{ VIEW("version"), SCHEMA_VERSION }, { VIEW("applied"), s->applied },
 		{ VIEW("last_mailbox"), s->last_mailbox }, { VIEW("last_uidvalidity"), s->last_uidvalidity },
 		{ VIEW("floor"), s->floor }, { VIEW("purged"), (uint64_t)s->purged },
-		{ VIEW("sweep"), s->sweep_due },
+		{ VIEW("sweep"), s->sweep_due }, { VIEW("fulltext"), s->fulltext },
 	};
 	enum status st = ST_OK;
 
@@ -273,17 +273,20 @@ enum status index_keep_letters(struct store *s, const uint64_t *bodies, size_t n
 	sql_reset(q);
 	if (st == ST_OK)
 		st = drop_letters(s, dead, n_dead);
+	if (st == ST_OK)
+		st = sql_run(s->q[Q_SWEEP_FILTERS]);
 	free(dead);
 	return st;
 }
 
-/* The transaction is lost; all that it held is still marked in memory. */
-static void roll_back(struct store *s)
+void index_roll_back(struct store *s)
 {
 	if (s->in_txn)
 		(void)!sql_exec(s->db, "ROLLBACK");
 	s->in_txn = false;
 	s->staged = s->committed;
+	s->fulltext = s->fulltext_committed;
+	s->fulltext_at = (struct journal_at){ 0 };
 }
 
 static enum status stage_letters(struct store *s)
@@ -293,7 +296,7 @@ static enum status stage_letters(struct store *s)
 	return journal_scan(s->journal, s->staged + 1, stage_letter, s);
 }
 
-static enum status begin(struct store *s)
+enum status index_begin(struct store *s)
 {
 	enum status st = index_need(s);
 
@@ -307,7 +310,7 @@ static enum status begin(struct store *s)
 enum status index_stage(struct store *s)
 {
 	struct buf scratch = BUF(CHANGE_MAX);
-	enum status st = begin(s);
+	enum status st = index_begin(s);
 
 	if (st == ST_OK)
 		st = stage_letters(s);
@@ -321,7 +324,7 @@ enum status index_stage(struct store *s)
 		st = stage_lists(s, &scratch);
 	buf_free(&scratch);
 	if (st != ST_OK)
-		roll_back(s);
+		index_roll_back(s);
 	return st;
 }
 
@@ -339,6 +342,7 @@ static void all_clean(struct store *s)
 	s->n_deleted_boxes = 0;
 	s->delivered_dirty = s->subscribed_dirty = s->purged_dirty = false;
 	s->committed = s->staged = s->applied;
+	s->fulltext_committed = s->fulltext;
 }
 
 enum status index_commit(struct store *s)
@@ -353,7 +357,7 @@ enum status index_commit(struct store *s)
 	if (st == ST_OK)
 		st = sql_exec(s->db, "COMMIT");
 	if (st != ST_OK) {
-		roll_back(s);
+		index_roll_back(s);
 		return st;
 	}
 	s->in_txn = s->index_fresh = false;
@@ -409,7 +413,7 @@ static enum status rendered_run(struct store *s, const struct message *m, uint32
 enum status index_rendered(struct store *s, const struct message *messages, uint32_t n, rendered_visit *visit,
 			   void *arg)
 {
-	enum status st = begin(s);
+	enum status st = index_begin(s);
 
 	if (st == ST_OK)
 		st = stage_letters(s);
@@ -423,6 +427,57 @@ enum status index_rendered(struct store *s, const struct message *messages, uint
 		st = k - i > 2 ? rendered_run(s, messages + i, k - i, visit, arg)
 			       : rendered_one(s, messages + i, visit, arg);
 		i = k - i > 2 ? k : i + 1;
+	}
+	return st;
+}
+
+/* ---- filters ---- */
+
+enum status index_put_filter(struct store *s, uint64_t body, struct view filter)
+{
+	struct sql_stmt *q = s->q[Q_SET_FILTER];
+
+	sql_bind_int(q, 1, (int64_t)body);
+	sql_bind_blob(q, 2, filter);
+	return sql_run(q);
+}
+
+/* Bodies that grow from message to message are one walk through the table. */
+static enum status filters_run(struct store *s, const struct message *m, uint32_t from, uint32_t to,
+			       filter_visit *visit, void *arg)
+{
+	struct sql_stmt *q = s->q[Q_FILTERS];
+	uint32_t i = from;
+	bool row;
+	enum status st;
+
+	sql_bind_int(q, 1, (int64_t)m[from].body);
+	sql_bind_int(q, 2, (int64_t)m[to - 1].body);
+	while ((st = sql_step(q, &row)) == ST_OK && row) {
+		uint64_t body = (uint64_t)sql_col_int(q, 0);
+
+		while (i < to && m[i].body < body)
+			i++;
+		if (i == to)
+			break;
+		if (m[i].body == body)
+			visit(arg, i, sql_col_view(q, 1));
+	}
+	sql_reset(q);
+	return st;
+}
+
+enum status index_filters(struct store *s, const struct message *messages, uint32_t n, filter_visit *visit,
+			  void *arg)
+{
+	enum status st = s->db ? ST_OK : ST_MISSING;
+
+	for (uint32_t i = 0, k; i < n && st == ST_OK; i = k) {
+		/* Not more than a few foreign rows for each of ours. */
+		for (k = i + 1; k < n && messages[k].body > messages[k - 1].body &&
+				messages[k].body - messages[k - 1].body <= 8;)
+			k++;
+		st = filters_run(s, messages, i, k, visit, arg);
 	}
 	return st;
 }

@@ -4,6 +4,7 @@
  *     mailbox.c  names                       box.c          mailboxes in memory
  *     message.c  flags, copies, bodies       index.c        the index, read
  *     compact.c  purge, compaction           index_stage.c  and written
+ *     fulltext.c what a search need not read
  */
 #ifndef WAXWING_MS_INTERNAL_H
 #define WAXWING_MS_INTERNAL_H
@@ -16,6 +17,7 @@ enum {
 	PAGE_UIDS = 64,		/* uids of one row of the table page */
 	MAILBOXES_MAX = 10000,
 	GONE_MAX = 4096,	/* ranges of expunged uids remembered for one mailbox */
+	FULLTEXT_BEHIND = 512,	/* a turn makes some filters when so many are missing */
 	COMMIT_RECORDS = 512,	/* a turn commits when that many are behind */
 	BEHIND_MAX = 8192,	/* and flushes for it when that many are */
 	INBOX_ID = 1,
@@ -60,7 +62,6 @@ struct delivered {
 	uint32_t recipient, uid;
 };
 
-struct fulltext;
 struct compacting;
 
 struct store {
@@ -106,7 +107,9 @@ struct store {
 	uint64_t staged;	/* last record whose rows are in the open transaction */
 	uint64_t committed;	/* last record in the index */
 	struct store_watcher *watchers;
-	struct fulltext *fulltext;
+	uint64_t fulltext;	/* letters of records up to there have their filter */
+	uint64_t fulltext_committed;
+	struct journal_at fulltext_at;	/* where the journal is read on for it */
 	bool choose_due;	/* some segment may be mostly dead */
 	struct compacting *compacting;	/* NULL: no segment is being written again */
 	steady_ms next_look;	/* when to look again for what is due */
@@ -168,9 +171,24 @@ enum status index_stage(struct store *s) MUST_USE;
 enum status index_keep_letters(struct store *s, const uint64_t *bodies, size_t n) MUST_USE;
 /* Stages and commits; the journal must be flushed. */
 enum status index_commit(struct store *s) MUST_USE;
+/* Opens the transaction that the next commit ends. */
+enum status index_begin(struct store *s) MUST_USE;
+/* That transaction is lost; all that it held is still marked in memory. */
+void index_roll_back(struct store *s);
+enum status index_put_filter(struct store *s, uint64_t body, struct view filter) MUST_USE;
+/* For each of the n messages of which there is a filter. */
+typedef void filter_visit(void *arg, uint32_t i, struct view filter);
+enum status index_filters(struct store *s, const struct message *messages, uint32_t n, filter_visit *visit,
+			  void *arg) MUST_USE;
 /* For each of the n messages what was rendered of it, in their order. */
 enum status index_rendered(struct store *s, const struct message *messages, uint32_t n,
 			   rendered_visit *visit, void *arg) MUST_USE;
+
+/* ---- fulltext.c ---- */
+
+/* The filters of some more letters, into the open transaction (which is lost
+ * when this fails).  ret_more: others are left. */
+enum status fulltext_step(struct store *s, bool *ret_more) MUST_USE;
 
 /* ---- store.c ---- */
 

@@ -385,6 +385,46 @@ enum status journal_scan_segment(struct journal *j, uint32_t number, journal_vis
 	return s ? scan_from(s, SEGMENT_HEAD, &scan) : ST_MISSING;
 }
 
+/* The segment to go on in; NULL: none is left. */
+static struct segment *step_segment(struct journal *j, struct journal_at *at, uint64_t from_seq)
+{
+	for (size_t i = 0; i < j->n_segments; i++) {
+		struct segment *s = &j->segments[i];
+
+		if (s->f.number < at->segment || s->last_seq < from_seq ||
+		    (s->f.number == at->segment && at->offset + JOURNAL_HEAD > s->size))
+			continue;
+		if (s->f.number != at->segment)
+			*at = (struct journal_at){ s->f.number, SEGMENT_HEAD };
+		return s;
+	}
+	return NULL;
+}
+
+enum status journal_step(struct journal *j, struct journal_at *at, uint64_t from_seq, uint64_t bytes,
+			 journal_visit *visit, void *arg, bool *ret_end)
+{
+	struct segment *s = NULL;
+	uint64_t used = 0;
+	enum status st = ST_OK;
+
+	while (st == ST_OK && used < bytes && (s = step_segment(j, at, from_seq)) != NULL) {
+		struct journal_record rec;
+		uint64_t span = RECORD_ALIGN;
+
+		if (segment_record(s, at->offset, &rec)) {
+			span = record_span(rec.at.meta_n, rec.at.body_n);
+			if (rec.seq >= from_seq)
+				st = visit(arg, &rec);
+		}
+		if (st == ST_OK)
+			at->offset += span;
+		used += span;
+	}
+	*ret_end = st == ST_OK && s == NULL;
+	return st;
+}
+
 static enum status find_record(struct journal *j, const struct place *at, struct journal_record *ret)
 {
 	struct segment *s = segment_of(j, at->segment);

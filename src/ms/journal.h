@@ -96,6 +96,17 @@ uint64_t journal_size(const struct journal *j, uint32_t segment);
 uint32_t journal_current(const struct journal *j);
 
 enum status journal_scan(struct journal *j, uint64_t from_seq, journal_visit *visit, void *arg) MUST_USE;
+
+/* Goes on where an earlier call ended, for about so many bytes; records below
+ * from_seq are passed over.  Begin with { 0 }, also after compaction.  ret_end:
+ * no record is left for now. */
+struct journal_at {
+	uint32_t segment;
+	uint64_t offset;
+};
+enum status journal_step(struct journal *j, struct journal_at *at, uint64_t from_seq, uint64_t bytes,
+			 journal_visit *visit, void *arg, bool *ret_end) MUST_USE;
+
 enum status journal_scan_segment(struct journal *j, uint32_t number, journal_visit *visit, void *arg) MUST_USE;
 
 /* Writes one record; body in parts.  ST_LIMIT: too big for a record. */

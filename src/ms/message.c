@@ -324,13 +324,6 @@ enum status mailbox_vanished(struct mailbox *m, uint64_t since, struct arena *a,
 	return ST_OK;
 }
 
-enum status mailbox_candidates(struct mailbox *m, struct view text, enum search_where where, struct arena *a,
-			       uint32_t **ret_uids, uint32_t *ret_n)
-{
-	(void)m, (void)text, (void)where, (void)a, (void)ret_uids, (void)ret_n;
-	return ST_MISSING;
-}
-
 /* ---- brought back ---- */
 
 static enum status list_returns(struct store *s, wall_ms since, struct buf *out, uint32_t *ret_n)

@@ -28,6 +28,8 @@ static void forget_lists(struct store *s)
 	}
 	s->removed_end = &s->removed;
 	s->removed_loaded = false;
+	s->fulltext = s->fulltext_committed = 0;
+	s->fulltext_at = (struct journal_at){ 0 };
 	s->purged = 0;
 	free(s->deleted_boxes);
 	s->deleted_boxes = NULL;
@@ -332,6 +334,15 @@ enum status store_turn(struct store *s)
 		if (st != ST_OK)
 			return st;
 	}
+	if (s->applied - s->fulltext >= FULLTEXT_BEHIND && !journal_dirty(s->journal)) {
+		bool more;
+		enum status st = fulltext_step(s, &more);
+
+		if (st != ST_OK) {
+			s->retry = s->applied + COMMIT_RECORDS;
+			return st == ST_CORRUPT ? rebuild(s) : st;
+		}
+	}
 	if (behind < COMMIT_RECORDS || journal_dirty(s->journal))
 		return ST_OK;
 	/* A full disk is not asked again at each turn. */
@@ -373,8 +384,10 @@ enum status store_flush(struct store *s)
 
 	/* Only messages that came since the last flush have moved: they are in
 	 * memory. */
-	if (journal_moved(s->journal, &moved))
+	if (journal_moved(s->journal, &moved)) {
 		relocate(s, follow, &moved);
+		s->fulltext_at = (struct journal_at){ 0 };
+	}
 	return st;
 }
 
@@ -423,6 +436,7 @@ static enum status read_journal_anew(struct store *s)
 
 enum status store_rebuild(struct store *s, struct store_findings *ret_findings)
 {
+	bool more = true;
 	enum status st = store_flush(s);
 
 	housekeeping_end(s);
@@ -430,6 +444,10 @@ enum status store_rebuild(struct store *s, struct store_findings *ret_findings)
 		st = read_journal_anew(s);
 	if (st == ST_OK)
 		st = rebuild(s);
+	while (st == ST_OK && more)
+		st = fulltext_step(s, &more);
+	if (st == ST_OK)
+		st = index_commit(s);
 	if (st == ST_OK && ret_findings)
 		*ret_findings = s->findings;
 	return st;

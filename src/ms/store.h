@@ -202,11 +202,12 @@ enum status mailbox_vanished(struct mailbox *m, uint64_t since, struct arena *a,
 			     uint32_t *ret_n) MUST_USE;
 
 /* Candidates for a text search: UIDs that may hold the text (a superset, in
- * the arena, sorted), from the full-text index.  ST_MISSING: no index for
- * such a text, or not complete; scan instead. */
-enum search_where { SEARCH_ANYWHERE, SEARCH_BODY, SEARCH_HEADER };
-enum status mailbox_candidates(struct mailbox *m, struct view text, enum search_where where,
-			       struct arena *a, uint32_t **ret_uids, uint32_t *ret_n) MUST_USE;
+ * the arena, sorted), from the full-text index; the letters must still be
+ * searched.  The text is folded (struct needle of msg/search.h) and may stand
+ * anywhere in header or body.  ST_MISSING: no index, or not for such a text;
+ * search all. */
+enum status mailbox_candidates(struct mailbox *m, struct view folded, struct arena *a, uint32_t **ret_uids,
+			       uint32_t *ret_n) MUST_USE;
 
 /* Some work that may wait (full-text index, compaction, expiry); true when
  * more is left.  The room calls it when idle, a few milliseconds a call. */

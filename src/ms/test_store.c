@@ -90,10 +90,12 @@ static char *dump(void)
 	snprintf(path, sizeof path, "%s/index.db", folder);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
-		char text[64];
+		char text[80];
 		sqlite3_stmt *q;
 
-		snprintf(text, sizeof text, "SELECT * FROM %s ORDER BY 1, 2", tables[t]);
+		/* How far the filters are is no matter (test_fulltext.c). */
+		snprintf(text, sizeof text, "SELECT * FROM %s%s ORDER BY 1, 2", tables[t],
+			 t == 0 ? " WHERE name <> 'fulltext'" : "");
 		assert_int_equal(sqlite3_prepare_v2(db, text, -1, &q, NULL), SQLITE_OK);
 		while (sqlite3_step(q) == SQLITE_ROW) {
 			buf_puts(&b, tables[t]);

@@ -13,6 +13,7 @@ enum { PIECE = 32 * 1024, TEXT_MAX = 1024 * 1024, HEADER_TEXT_MAX = 256 * 1024 }
 /* One search over one letter: what is reused from part to part. */
 struct search {
 	const struct needle *needle;
+	struct grams *grams;	/* not NULL: nothing is looked for, all text goes there */
 	struct buf octets;	/* a piece with its encoding undone */
 	struct buf text;	/* ... its charset too: UTF-8, searched up to its end */
 	struct buf folded;	/* ... folded; the end of the piece before is kept */
@@ -121,6 +122,11 @@ static void look_folded(struct search *s, struct view piece)
 	size_t keep = s->needle->scan.needle.n;
 
 	note(s, fold(piece, &s->folded));
+	if (s->grams) {
+		grams_put(s->grams, buf_view(&s->folded));
+		buf_clear(&s->folded);
+		return;
+	}
 	s->found |= scan_in(&s->needle->scan, buf_view(&s->folded));
 	keep = keep > 0 ? keep - 1 : 0;
 	if (s->folded.n > keep)
@@ -148,7 +154,20 @@ static void look(struct search *s, bool last)
 	if (last) {
 		buf_clear(&s->text);
 		buf_clear(&s->folded);
+		if (s->grams)
+			grams_break(s->grams);
 	}
+}
+
+/* What is searched where it lies when the needle allows it. */
+static void look_raw(struct search *s, struct view v)
+{
+	if (s->grams == NULL) {
+		s->found |= scan_in(&s->needle->scan, v);
+		return;
+	}
+	grams_put(s->grams, v);
+	grams_break(s->grams);
 }
 
 /* ---- a part's content ---- */
@@ -194,10 +213,12 @@ static void look_into_body(struct search *s, const struct mime *m, const struct 
 {
 	enum mime_encoding encoding = (enum mime_encoding)p->encoding;
 	struct view body = mime_body(m, p), charset = mime_charset(p);
+	bool raw = encoding_is_identity(encoding) && keeps_ascii(charset);
 
-	if (encoding_is_identity(encoding) && s->needle->ascii && keeps_ascii(charset))
-		s->found |= scan_in(&s->needle->scan, body);
-	else
+	if (raw && (s->needle->ascii || s->grams))
+		look_raw(s, body);
+	/* What is ASCII and stays so has no other text than its own. */
+	if (!raw || (s->grams ? !is_ascii(body) : !s->needle->ascii))
 		look_decoded(s, body, encoding, charset);
 }
 
@@ -211,9 +232,9 @@ static void look_into_value(struct search *s, struct view value)
 
 /* What a field says is what it is written with: no encoded words, no 8-bit
  * text, no fold that the needle could lie across. */
-static bool needs_decoding(struct view header, const struct needle *n)
+static bool is_plain(struct view header)
 {
-	return !n->ascii || n->blank || !is_ascii(header) || memmem(header.p, header.n, "=?", 2) != NULL;
+	return is_ascii(header) && memmem(header.p, header.n, "=?", 2) == NULL;
 }
 
 static void look_into_header(struct search *s, struct view header)
@@ -223,9 +244,10 @@ static void look_into_header(struct search *s, struct view header)
 
 	if (header.n == 0)
 		return;
-	if (!needs_decoding(header, s->needle)) {
-		s->found |= scan_in(&s->needle->scan, header);
-		return;
+	if ((s->grams || (s->needle->ascii && !s->needle->blank)) && is_plain(header)) {
+		look_raw(s, header);
+		if (s->grams == NULL)
+			return;
 	}
 	while (!s->found && s->st == ST_OK && field_next(header, &at, &f))
 		look_into_value(s, view_make(header.p + f.start, f.end - f.start));
@@ -276,13 +298,15 @@ enum status search_field(struct view letter, struct view name, const struct need
 	return finish(&s, ret_found);
 }
 
-static enum status search_letter(struct view letter, const struct needle *n, bool header, bool *ret_found)
+static enum status search_letter(struct view letter, const struct needle *n, bool header, struct grams *g,
+				 bool *ret_found)
 {
 	struct arena arena = ARENA(MIME_ARENA_MAX);
 	struct search s = begin(n);
 	struct mime m;
 
-	s.found = n->scan.needle.n == 0;
+	s.grams = g;
+	s.found = g == NULL && n->scan.needle.n == 0;
 	s.st = s.found ? ST_OK : mime_parse(letter, &arena, &m);
 	for (uint32_t i = 0; s.st == ST_OK && !s.found && i < m.n; i++) {
 		const struct mime_part *p = &m.parts[i];
@@ -298,10 +322,33 @@ static enum status search_letter(struct view letter, const struct needle *n, boo
 
 enum status search_body(struct view letter, const struct needle *n, bool *ret_found)
 {
-	return search_letter(letter, n, false, ret_found);
+	return search_letter(letter, n, false, NULL, ret_found);
 }
 
 enum status search_text(struct view letter, const struct needle *n, bool *ret_found)
 {
-	return search_letter(letter, n, true, ret_found);
+	return search_letter(letter, n, true, NULL, ret_found);
+}
+
+/* Fields of the header are searched alone too, without their names. */
+static enum status grams_of_fields(struct view letter, const struct needle *any, struct grams *g)
+{
+	struct search s = begin(any);
+	struct field f;
+	size_t at = 0;
+	bool none;
+
+	s.grams = g;
+	while (s.st == ST_OK && field_next(letter, &at, &f))
+		look_into_value(&s, f.value);
+	return finish(&s, &none);
+}
+
+enum status search_grams(struct view letter, struct grams *g)
+{
+	const struct needle any = { .ascii = false };
+	bool none;
+	enum status st = grams_of_fields(letter, &any, g);
+
+	return st == ST_OK ? search_letter(letter, &any, true, g, &none) : st;
 }

@@ -17,6 +17,7 @@
 #define WAXWING_MSG_SEARCH_H
 
 #include "base/arena.h"
+#include "msg/grams.h"
 #include "msg/scan.h"
 
 enum { NEEDLE_MAX = 4096 };
@@ -35,6 +36,11 @@ enum status search_field(struct view letter, struct view name, const struct need
 enum status search_body(struct view letter, const struct needle *n, bool *ret_found) MUST_USE;
 /* Header or body. */
 enum status search_text(struct view letter, const struct needle *n, bool *ret_found) MUST_USE;
+
+/* All that the three above can find a text in, for the filter of a full-text
+ * index: a letter that holds a needle holds its runs (msg/grams.h), in
+ * whatever way its needle lets it be searched.  Added to g.  ST_NOMEM. */
+enum status search_grams(struct view letter, struct grams *g) MUST_USE;
 
 /* In a text that is UTF-8 already. */
 enum status search_plain(struct view utf8, const struct needle *n, bool *ret_found) MUST_USE;

@@ -34,8 +34,6 @@ struct evaluation {
 static enum status prepare_text(struct evaluation *e, struct imap_search_key *k)
 {
 	struct text_key *t = ARENA_NEW(&e->s->work, struct text_key);
-	enum search_where where = k->key == IMAP_KEY_HEADER ? SEARCH_HEADER :
-				  k->key == IMAP_KEY_BODY ? SEARCH_BODY : SEARCH_ANYWHERE;
 	enum status st;
 
 	if (t == NULL)
@@ -44,7 +42,7 @@ static enum status prepare_text(struct evaluation *e, struct imap_search_key *k)
 	st = needle_make(k->text, &e->s->work, &t->needle);
 	if (st != ST_OK || k->text.n == 0)
 		return st;
-	st = mailbox_candidates(e->m, k->text, where, &e->s->work, &t->candidates, &t->n);
+	st = mailbox_candidates(e->m, t->needle.scan.needle, &e->s->work, &t->candidates, &t->n);
 	t->indexed = st == ST_OK;
 	return st == ST_MISSING ? ST_OK : st;
 }
