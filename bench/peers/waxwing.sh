@@ -8,6 +8,8 @@
 #                            with every peer
 #   smtp.mend_line_ends=yes  some letters of the shared load generator end in
 #                            CR CR LF, which is refused by default
+#   relay.networks, .routes  mail for relay.example from loopback goes to the
+#                            harness's sink, as with every peer
 # Accounts have {PLAIN} verifiers, as the other peers' do, so that no figure is
 # that of a password hash; they are put into directory.db directly, because
 # `waxwing account add` rightly takes an argon2id for each.
@@ -52,6 +54,10 @@ do_setup() {
 	};
 	login = { clear_text = "yes"; };
 	smtp = { mend_line_ends = "yes"; };
+	relay = {
+		networks = "127.0.0.1";
+		routes = "relay.example = smtp://[127.0.0.1]:${RELAY_PORT:-2539}";
+	};
 	END
 	[ -z "${WAXWING_EXTRA:-}" ] || echo "$WAXWING_EXTRA" >>"$D/w/waxwing.conf"
 }

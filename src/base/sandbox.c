@@ -121,7 +121,7 @@ static int allow(scmp_filter_ctx f, const int *calls, size_t n)
 static int allow_some(scmp_filter_ctx f, unsigned wanted)
 {
 	int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-				  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+				  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 
 	for (size_t i = 0; i < sizeof some / sizeof *some && rc == 0; i++)
 		if (some[i].group == 0 || wanted & some[i].group)

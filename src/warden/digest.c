@@ -23,7 +23,7 @@ static bool is_digest(struct view given, const unsigned char mine[MD5])
 
 static enum mechanism_result verdict(const struct exchange *x, bool same)
 {
-	return same & x->who.known ? MECHANISM_RIGHT : MECHANISM_WRONG;
+	return (same & x->who.known) ? MECHANISM_RIGHT : MECHANISM_WRONG;
 }
 
 /* ---- CRAM-MD5 ---- */
