@@ -95,26 +95,33 @@ def test_names_stay_inside(stopped, tmp_path):
     assert (tmp_path / "eml/%2E./%2E./up/00000001.eml").exists()
 
 
-def test_refused_while_the_server_has_it(instance, tmp_path):
-    i = instance()
-    (tmp_path / "x.eml").write_bytes(b"Subject: lone\r\n\r\nhi\r\n")
+def test_while_the_server_runs_and_somebody_is_in(instance, tmp_path):
+    """He hears goodbye, letters wait, and afterwards all is there once."""
+    import imaplib
     import smtplib
-    s = smtplib.SMTP("127.0.0.1", i.ports["smtp"])
-    s.sendmail("a@b.c", ["Jones@foo.com"], "Subject: x\r\n\r\ny\r\n")
-    s.quit()
-    i.wait_log("delivered.*Jones")
-    p = run(i, "import", "Jones@foo.com", str(tmp_path / "x.eml"), check=False)
-    assert p.returncode == 1 and "running server" in p.stderr
-    p = run(i, "rebuild", "Brown@foo.com")
-    assert "Brown@foo.com: 0 messages" in p.stdout
-    i.stop()
-    run(i, "import", "Jones@foo.com", str(tmp_path / "x.eml"))
-    assert "2 messages" in run(i, "rebuild", "--all").stdout
-    i.start()
-    s = smtplib.SMTP("127.0.0.1", i.ports["smtp"])
-    s.sendmail("a@b.c", ["Jones@foo.com"], "Subject: z\r\n\r\ny\r\n")
-    s.quit()
-    i.wait_log("delivered.*Jones.*uid=3")
+    i = instance({"login.clear_text": "yes"})
+    maildir(str(tmp_path / "in"))
+    c = imaplib.IMAP4("127.0.0.1", i.ports["imap"])
+    c.login("Jones@foo.com", "secret")
+    c.select("INBOX")
+    with smtplib.SMTP("127.0.0.1", i.ports["smtp"]) as s:
+        s.sendmail("a@bar.com", ["Jones@foo.com"], "Subject: before\r\n\r\nx\r\n")
+    i.wait_log("delivered id=")
+    run(i, "import", "Jones@foo.com", str(tmp_path / "in"))
+    with pytest.raises((imaplib.IMAP4.error, OSError)):
+        c.noop()
+        c.noop()
+    with smtplib.SMTP("127.0.0.1", i.ports["smtp"]) as s:
+        s.sendmail("a@bar.com", ["Jones@foo.com"], "Subject: behind\r\n\r\nx\r\n")
+    i.wait_until(lambda: i.log().count("delivered id=") == 2)
+    run(i, "export", "Jones@foo.com", str(tmp_path / "out"), "--format", "mbox")
+    box = sorted(m["Subject"] for m in mailbox.mbox(str(tmp_path / "out/INBOX.mbox")))
+    assert box == ["before", "behind", "one", "three", "two"]
+    # Nobody is kept out any longer.
+    c = imaplib.IMAP4("127.0.0.1", i.ports["imap"])
+    c.login("Jones@foo.com", "secret")
+    assert c.select("INBOX")[1] == [b"5"]
+    assert "died role=room" not in i.log()
 
 
 def test_wrong_use(stopped, tmp_path):

@@ -56,7 +56,7 @@ do_setup() {
 	smtp = { mend_line_ends = "yes"; };
 	relay = {
 		networks = "127.0.0.1";
-		routes = "relay.example = smtp://[127.0.0.1]:${RELAY_PORT:-2539}";
+		routes = "relay.example = smtp://[127.0.0.1]:${RELAY_PORT:-2600}";
 	};
 	END
 	[ -z "${WAXWING_EXTRA:-}" ] || echo "$WAXWING_EXTRA" >>"$D/w/waxwing.conf"

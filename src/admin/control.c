@@ -79,3 +79,29 @@ enum status control_ask(const char *dir, const char *verb, const char *argument,
 	close(fd);
 	return st;
 }
+
+enum status control_hold(const char *dir, const char *verb, const char *argument, enum verdict *ret_verdict, int *ret_fd)
+{
+	struct control_answer answer = { .text = BUF(RECORD_MAX) };
+	struct buf b = BUF(RECORD_MAX);
+	int fd;
+	enum status st = control_connect(dir, &fd);
+
+	if (st != ST_OK)
+		return st;
+	rec_put_command(&b, 0, 0, &(struct rec_command){ view_cstr(verb), view_cstr(argument) });
+	st = record_write_blocking(fd, &b, -1);
+	if (st == ST_OK)
+		st = read_answer(fd, NULL, NULL, &answer);
+	buf_free(&answer.text);
+	buf_free(&b);
+	if (st != ST_OK || answer.verdict != VERDICT_OK) {
+		close(fd);
+		fd = -1;
+	}
+	if (st != ST_OK)
+		return st == ST_CLOSED ? ST_IO : st;
+	*ret_verdict = answer.verdict;
+	*ret_fd = fd;
+	return ST_OK;
+}

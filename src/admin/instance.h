@@ -18,6 +18,12 @@ struct control_answer {
 	struct buf text;	/* the caller frees it */
 };
 typedef void control_row(void *arg, struct view json);
+/* The same for a verb without rows whose effect lasts as long as the connection:
+ * until *ret_fd is closed.  *ret_fd is the caller's where the verdict is VERDICT_OK,
+ * else -1. */
+enum status control_hold(const char *dir, const char *verb, const char *argument, enum verdict *ret_verdict,
+			 int *ret_fd) MUST_USE;
+
 enum status control_ask(const char *dir, const char *verb, const char *argument, control_row *row,
 			void *arg, struct control_answer *ret) MUST_USE;
 

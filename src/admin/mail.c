@@ -14,10 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 4096, PROGRESS_EVERY = 100 };
+enum { PATH_SIZE = 4096, PROGRESS_EVERY = 100, REST_TRIES = 200, REST_US = 50000 };
 
 static const struct reason why_closed[] = {
-	{ ST_EXISTS, "the running server has this mailbox open; stop it, or wait until nobody is logged in" },
+	{ ST_EXISTS, "somebody else has this mailbox open and does not leave it" },
 	{ ST_MISSING, "there is no such account; `waxwing account list` shows them" },
 	{ ST_NOSPACE, "the disk, or the account's quota, is full" },
 	{ ST_OK, NULL },
@@ -32,6 +32,7 @@ struct mail {
 	char folder[PATH_SIZE];
 	uint32_t uid;		/* who owns the files; 0: we do */
 	struct store *store;
+	int rest;		/* keeps the running server from the account; or -1 */
 };
 
 /* What we made as root belongs to the account's room. */
@@ -61,6 +62,36 @@ static enum status make_folder(struct mail *m)
 	return errno == EEXIST ? ST_OK : status_of_errno(errno);
 }
 
+/* A running server's room of the account ends, and none starts until we are
+ * done: letters wait in the queue meanwhile, and people are asked to come back.
+ * ST_CLOSED: no server runs. */
+static enum status keep_server_out(struct mail *m, uint64_t account)
+{
+	enum verdict v = VERDICT_NO;
+	char id[24];
+	enum status st;
+
+	snprintf(id, sizeof id, "%llu", (unsigned long long)account);
+	st = control_hold(m->conf.dir, "room-rest", id, &v, &m->rest);
+	return st == ST_OK && v != VERDICT_OK ? ST_EXISTS : st;
+}
+
+static enum status open_store(struct mail *m, uint64_t account, const struct store_settings *set,
+			      struct store_findings *ret)
+{
+	enum status st = keep_server_out(m, account);
+
+	if (st != ST_OK && st != ST_CLOSED)
+		return st;
+	for (int i = 0; i < REST_TRIES; i++) {
+		st = store_open(m->folder, set, &m->store, ret);
+		if (st != ST_EXISTS || m->rest < 0)
+			break;
+		usleep(REST_US);
+	}
+	return st;
+}
+
 static enum status open_mail(struct mail *m, uint64_t account, int64_t quota)
 {
 	struct store_settings set = {
@@ -70,13 +101,14 @@ static enum status open_mail(struct mail *m, uint64_t account, int64_t quota)
 	struct store_findings f;
 	enum status st;
 
+	m->rest = -1;
 	m->uid = role_uid(&m->conf, ROLE_ROOM, account);
 	if (snprintf(m->folder, sizeof m->folder, "%s/mail/%llu", m->conf.dir, (unsigned long long)account) >=
 	    (int)sizeof m->folder)
 		return ST_LIMIT;
 	st = make_folder(m);
 	if (st == ST_OK)
-		st = store_open(m->folder, &set, &m->store, &f);
+		st = open_store(m, account, &set, &f);
 	if (st == ST_OK && f.damaged)
 		tell("%s: %llu places are damaged; what they held is lost", m->folder,
 		     (unsigned long long)f.damaged);
@@ -88,6 +120,9 @@ static void close_mail(struct mail *m)
 	store_close(m->store);
 	m->store = NULL;
 	give_files(m);
+	if (m->rest >= 0)
+		close(m->rest);
+	m->rest = -1;
 }
 
 /* The account's mail; complains itself. */

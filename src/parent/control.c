@@ -24,10 +24,12 @@ struct asker {
 	struct channel ch;
 	struct parent *p;
 	struct buf out;
+	uint64_t resting;	/* the account whose room it keeps from starting, or 0 */
 };
 
 static enum verdict answer_status(struct asker *a, const struct rec_command *cmd);
 static enum verdict answer_room_stop(struct asker *a, const struct rec_command *cmd);
+static enum verdict answer_room_rest(struct asker *a, const struct rec_command *cmd);
 
 /* What may be asked, and who answers: another process, or a function here. */
 static const struct route {
@@ -51,6 +53,7 @@ static const struct route {
 	{ "names-status", ROLE_NAMES, NULL },
 	{ "status", ROLE_PARENT, answer_status },
 	{ "room-stop", ROLE_PARENT, answer_room_stop },
+	{ "room-rest", ROLE_PARENT, answer_room_rest },
 };
 
 static void answer_row(struct asker *a, const char *name, const struct child *c)
@@ -103,6 +106,25 @@ static enum verdict answer_room_stop(struct asker *a, const struct rec_command *
 	return VERDICT_OK;
 }
 
+/* Whoever is in the account's room leaves, and none is started until the asker
+ * closes the connection: the operator's command works on its mail. */
+static enum verdict answer_room_rest(struct asker *a, const struct rec_command *cmd)
+{
+	uint64_t account;
+	struct child *c;
+
+	if (!view_u64(cmd->argument, &account) || account == 0 || a->resting)
+		return VERDICT_NO;
+	if (map_get(&a->p->resting, account) || map_set(&a->p->resting, account, a) != ST_OK)
+		return VERDICT_LATER;
+	a->resting = account;
+	c = map_get(&a->p->rooms, account);
+	if (c)
+		child_stop(c, 0);
+	log_event(LOG_INFO_, "room-rests", "account=%llu", (unsigned long long)account);
+	return VERDICT_OK;
+}
+
 static const struct route *route(struct view verb)
 {
 	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
@@ -130,6 +152,8 @@ static void asker_gone(struct channel *ch)
 {
 	struct asker *a = ch->owner;
 
+	if (a->resting)
+		map_remove(&a->p->resting, a->resting);
 	buf_free(&a->out);
 	free(a);
 }

@@ -69,6 +69,7 @@ struct parent {
 	struct map rooms;	/* account -> struct child */
 	size_t n_rooms;
 	struct map holders;	/* account -> struct holder */
+	struct map resting;	/* account -> who keeps its room from starting: control.c */
 	struct spare spares[SPARES_MAX];
 	size_t n_spares;
 	bool spares_full;	/* since the start they were once */

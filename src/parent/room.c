@@ -160,11 +160,16 @@ static enum status start_room(struct parent *p, struct child *room)
 void parent_open_room(struct parent *p, uint64_t account, enum role role, uint32_t index)
 {
 	struct child *asker = parent_child(p, role, index);
-	struct child *room = room_child(p, account);
+	struct child *room = map_get(&p->resting, account) ? NULL : room_child(p, account);
 	enum status st = room ? ST_OK : ST_NOMEM;
 
 	if (asker == NULL || p->stopping)
 		return;
+	/* The operator has its mail in hand; whoever asks asks again. */
+	if (map_get(&p->resting, account)) {
+		say_failed(p, account, role, index);
+		return;
+	}
 	if (st == ST_OK && room->pid && (room->leaving || !channel_is_open(&room->ch))) {
 		st = wait_for(room, role, index);
 		if (st == ST_OK)
