@@ -3,6 +3,8 @@ report.  The walls stay up but for the system calls that sanitizers need."""
 import os
 import re
 import smtplib
+import subprocess
+import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PROGRAM = os.path.join(ROOT, "build-asan/src/waxwing")
@@ -19,3 +21,10 @@ def test_no_report_from_a_sanitized_server(instance):
     w.wait_until(lambda: w.log().count(" delivered id=") == 40)
     w.stop()
     assert not re.search("Sanitizer|runtime error|signal=", w.log()), w.log()
+
+
+def test_no_report_from_a_sanitized_relay():
+    """All that other hosts may do to it (test_relay.py), once more."""
+    p = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", os.path.join(ROOT, "tests/test_relay.py")],
+                       env=dict(os.environ, WAXWING=PROGRAM), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert p.returncode == 0, p.stdout[-8000:]
