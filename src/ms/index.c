@@ -88,7 +88,8 @@ static const char *const texts[Q_COUNT] = {
 	[Q_SET_REMOVED] = "INSERT INTO removed (seq, mailbox, time, data) VALUES ($1, $2, $3, $4)"
 			  " ON CONFLICT (seq) DO UPDATE SET data = excluded.data",
 	[Q_DROP_REMOVED] = "DELETE FROM removed WHERE seq = $1",
-	[Q_SET_FILTER] = "INSERT INTO filter (body, data) VALUES ($1, $2) ON CONFLICT (body) DO NOTHING",
+	[Q_SET_FILTER] = "INSERT INTO filter (body, data) VALUES ($1, $2)"
+			 " ON CONFLICT (body) DO UPDATE SET data = excluded.data",
 	[Q_FILTERS] = "SELECT body, data FROM filter WHERE body >= $1 AND body <= $2 ORDER BY body",
 	[Q_SWEEP_FILTERS] = "DELETE FROM filter WHERE body NOT IN (SELECT body FROM letter)",
 	[Q_PURGE_REMOVED] = "DELETE FROM removed WHERE time <= $1",

@@ -299,7 +299,8 @@ void charset_open(struct charset *c, struct view name)
 	if (c->kind == CHARSET_ICONV) {
 		iconv_t cd = iconv_open("UTF-8", charsets[i].iconv);
 
-		if (cd == (iconv_t)-1)
+		c->unopened = cd == (iconv_t)-1;
+		if (c->unopened)
 			c->kind = CHARSET_GUESS;
 		else
 			c->iconv = cd;

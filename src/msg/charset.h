@@ -30,6 +30,7 @@ enum charset_kind { CHARSET_GUESS, CHARSET_UTF8, CHARSET_1252, CHARSET_8859_15, 
 
 struct charset {
 	enum charset_kind kind;
+	bool unopened;	/* iconv should read it and does not now: guessed */
 	void *iconv;
 	char held[16];	/* the beginning of a character that is not complete */
 	size_t n_held;

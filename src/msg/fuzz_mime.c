@@ -106,10 +106,13 @@ static void check_search(struct view letter, struct arena *a)
 	static const char *const texts[] = { "needle", "\xc3\xa4", "a b" };
 	static struct grams grams;
 	struct buf filter = BUF(GRAM_HASH);
+	enum status st;
 
 	grams_clear(&grams);
-	MUST(search_grams(letter, &grams) == ST_OK);
-	grams_filter(&grams, &filter);
+	st = search_grams(letter, &grams);
+	MUST(st == ST_OK || st == ST_MISSING);
+	if (st == ST_OK)
+		grams_filter(&grams, &filter);
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		check_needle(letter, view_cstr(texts[i]), buf_view(&filter), a);
 	/* Some of its own bytes, which may be text as they are. */

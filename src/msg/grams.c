@@ -4,7 +4,9 @@
 
 #include <xxhash.h>
 
-enum { SUM = 8, LEAST_BITS = 64 };
+/* SEED differs where filters are made in another way: then old ones prove
+ * nothing. */
+enum { SUM = 8, LEAST_BITS = 64, SEED = 2 };
 
 static uint32_t hash_of(uint32_t run)
 {
@@ -46,6 +48,22 @@ static size_t place(uint32_t hash, size_t bits)
 	return (size_t)((uint64_t)hash * bits / GRAM_HASH);
 }
 
+/* And where else: no two hashes have the same other one. */
+static size_t other_place(uint32_t hash, size_t bits)
+{
+	return place((hash * 0x2f0b5u + 0x9e37u) % GRAM_HASH, bits);
+}
+
+static void set_bit(char *p, size_t at)
+{
+	p[at / 8] = (char)((uint8_t)p[at / 8] | 1u << at % 8);
+}
+
+static bool has_bit(const char *p, size_t at)
+{
+	return (uint8_t)p[at / 8] >> at % 8 & 1;
+}
+
 void grams_filter(const struct grams *g, struct buf *out)
 {
 	size_t n = 0, bits, start = out->n;
@@ -61,11 +79,12 @@ void grams_filter(const struct grams *g, struct buf *out)
 	out->n += bits / 8;
 	for (uint32_t i = 0; i < GRAM_HASH / 64; i++)
 		for (uint64_t word = g->seen[i]; word; word &= word - 1) {
-			size_t at = place(i * 64 + (uint32_t)__builtin_ctzll(word), bits);
+			uint32_t hash = i * 64 + (uint32_t)__builtin_ctzll(word);
 
-			p[at / 8] = (char)((uint8_t)p[at / 8] | 1u << at % 8);
+			set_bit(p, place(hash, bits));
+			set_bit(p, other_place(hash, bits));
 		}
-	put_u64(out, XXH3_64bits(out->p + start, bits / 8));
+	put_u64(out, XXH3_64bits_withSeed(out->p + start, bits / 8, SEED));
 }
 
 void gram_keys_of(struct view folded, struct gram_keys *ret)
@@ -82,11 +101,10 @@ bool grams_may_hold(struct view filter, const struct gram_keys *k)
 	struct cursor sum = cursor_over(view_skip(filter, bytes));
 
 	for (uint32_t i = 0; i < k->n && bytes; i++) {
-		size_t at = place(k->keys[i], bytes * 8);
-
 		/* Only what proves something needs to be proved itself. */
-		if (!((uint8_t)filter.p[at / 8] >> at % 8 & 1))
-			return take_u64(&sum) != XXH3_64bits(filter.p, bytes);
+		if (!has_bit(filter.p, place(k->keys[i], bytes * 8)) ||
+		    !has_bit(filter.p, other_place(k->keys[i], bytes * 8)))
+			return take_u64(&sum) != XXH3_64bits_withSeed(filter.p, bytes, SEED);
 	}
 	return true;
 }

@@ -1,9 +1,12 @@
 /* grams.h - a filter of the runs of three bytes in a text: says of most
  * letters that a text is not in them, without reading them (RFC 9051 6.4.4).
  *
- * A letter's runs, case folded as search.h folds them, are hashed to 18 bits;
- * the filter is that set scaled down to GRAM_BITS bits for each run that is
- * there, in order of the hash, so its length is all that must be known of it.
+ * A letter's runs, case folded as search.h folds them, are hashed to 18 bits.
+ * The filter has GRAM_BITS bits for each run that is there, and each run sets
+ * two: where its hash, scaled down to the filter's length, points to, and
+ * where another mixture of it does.  One run in twenty that is not there seems
+ * to be (one bit of four for each would be one in five, at half the size: too
+ * many where a needle differs from all text by one run only).
  * A filter that lacks one run of a needle proves that the needle is not in the
  * text; one that has them all proves nothing, and the letter is searched.
  *
@@ -16,7 +19,7 @@
 
 #include "base/buf.h"
 
-enum { GRAM_HASH = 1 << 18, GRAM_BITS = 4, GRAM_KEYS = 64, GRAM_LEAST = 3 };
+enum { GRAM_HASH = 1 << 18, GRAM_BITS = 8, GRAM_KEYS = 64, GRAM_LEAST = 3 };
 
 /* The runs of one letter.  32 KiB: not for the stack of a coroutine. */
 struct grams {

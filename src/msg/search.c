@@ -180,6 +180,8 @@ static void look_decoded(struct search *s, struct view body, enum mime_encoding 
 
 	decoder_begin(&d, encoding);
 	charset_open(&c, charset);
+	if (s->grams && c.unopened)
+		note(s, ST_MISSING);
 	while (body.n && !s->found && s->st == ST_OK) {
 		buf_clear(&s->octets);
 		decoder_put(&d, view_head(body, PIECE), &s->octets);
@@ -204,7 +206,7 @@ static bool keeps_ascii(struct view charset)
 	if (charset.n == 0)
 		return true;
 	charset_open(&c, charset);
-	kept = c.kind != CHARSET_ICONV;
+	kept = c.kind != CHARSET_ICONV && !c.unopened;
 	charset_close(&c);
 	return kept;
 }
@@ -230,8 +232,24 @@ static void look_into_value(struct search *s, struct view value)
 	look(s, true);
 }
 
-/* What a field says is what it is written with: no encoded words, no 8-bit
- * text, no fold that the needle could lie across. */
+/* The charsets of its encoded words can be read. */
+static bool is_readable(struct view header)
+{
+	bool readable = true;
+
+	for (const char *at; readable && (at = memmem(header.p, header.n, "=?", 2)) != NULL;) {
+		struct charset c;
+
+		header = view_skip(header, (size_t)(at - header.p) + 2);
+		charset_open(&c, view_head(header, view_find(header, '?')));
+		readable = !c.unopened;
+		charset_close(&c);
+	}
+	return readable;
+}
+
+/* What its fields say is what they are written with, folds aside: no encoded
+ * words, no 8-bit text. */
 static bool is_plain(struct view header)
 {
 	return is_ascii(header) && memmem(header.p, header.n, "=?", 2) == NULL;
@@ -244,6 +262,9 @@ static void look_into_header(struct search *s, struct view header)
 
 	if (header.n == 0)
 		return;
+	if (s->grams && !is_readable(header))
+		note(s, ST_MISSING);
+	/* A needle with a blank could lie across a fold. */
 	if ((s->grams || (s->needle->ascii && !s->needle->blank)) && is_plain(header)) {
 		look_raw(s, header);
 		if (s->grams == NULL)

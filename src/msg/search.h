@@ -39,7 +39,8 @@ enum status search_text(struct view letter, const struct needle *n, bool *ret_fo
 
 /* All that the three above can find a text in, for the filter of a full-text
  * index: a letter that holds a needle holds its runs (msg/grams.h), in
- * whatever way its needle lets it be searched.  Added to g.  ST_NOMEM. */
+ * whatever way its needle lets it be searched.  Added to g.  ST_NOMEM;
+ * ST_MISSING: some charset cannot be read now, and may be later. */
 enum status search_grams(struct view letter, struct grams *g) MUST_USE;
 
 /* In a text that is UTF-8 already. */
