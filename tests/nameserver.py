@@ -255,6 +255,7 @@ class Dns:
     def pause(self):
         """The server is silent, and not gone."""
         self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def go_on(self):
         self.process.send_signal(signal.SIGCONT)

@@ -9,6 +9,7 @@
 #include "door/web/web.h"
 #include "mta/in/session.h"
 #include "role/role.h"
+#include "wire/dns_recent.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,7 +32,10 @@ struct listener {
 
 struct door {
 	struct role_process proc;
-	struct channel warden, queue;
+	struct channel warden, queue, names;
+	struct dns_over_channel dns;
+	struct dns_recent recent;
+	struct checks_host checks;
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
 	struct smtp_host smtp;
@@ -246,7 +250,10 @@ static void peer_says(struct channel *ch, struct record *rec)
 
 static void add_channel(struct door *d, const struct rec_channel_to *to, int fd)
 {
-	struct channel *ch = to->role == ROLE_WARDEN ? &d->warden : to->role == ROLE_QUEUE ? &d->queue : NULL;
+	struct channel *ch = to->role == ROLE_WARDEN ? &d->warden :
+			     to->role == ROLE_QUEUE  ? &d->queue :
+			     to->role == ROLE_NAMES  ? &d->names :
+						       NULL;
 
 	if (ch == NULL) {
 		close(fd);
@@ -299,11 +306,33 @@ static enum verdict command(struct role_process *p, struct channel *ch, const st
 	return VERDICT_OK;
 }
 
+static void take_checks_settings(struct door *d)
+{
+	d->checks.name = view_cstr(d->proc.conf.host_name);
+	d->checks.signatures = (unsigned)d->proc.conf.trust_signatures;
+	d->checks.patience = (steady_ms)d->proc.conf.trust_patience;
+}
+
+/* The list of public suffixes is a file: before the lock-in. */
+static enum status checks_begin_here(struct door *d)
+{
+	dns_over_channel(&d->dns, &d->names);
+	if (dns_recent_begin(&d->recent, &d->dns.resolver) != ST_OK)
+		return ST_NOMEM;
+	d->checks = (struct checks_host){
+		.resolver = &d->recent.resolver, .suffixes = suffixes_open(), .keys = key_cache_new(),
+	};
+	take_checks_settings(d);
+	return ST_OK;
+}
+
 static void reloaded(struct role_process *p)
 {
 	struct door *d = (struct door *)((char *)p - offsetof(struct door, proc));
 
 	d->budget.most = (uint64_t)p->conf.memory_letters;
+	take_checks_settings(d);
+	dns_recent_forget(&d->recent);
 }
 
 static void stop_late(struct timer *t)
@@ -338,7 +367,7 @@ int door_main(void)
 
 	if (d == NULL)
 		return 1;
-	d->proc.parent.watch.fd = d->warden.watch.fd = d->queue.watch.fd = -1;
+	d->proc.parent.watch.fd = d->warden.watch.fd = d->queue.watch.fd = d->names.watch.fd = -1;
 	role_begin(&d->proc, ROLE_DOOR);
 	d->proc.receive = parent_says;
 	d->proc.stop = stop;
@@ -346,9 +375,11 @@ int door_main(void)
 	d->proc.reloaded = reloaded;
 	d->next_sid = first_sid(d->proc.index);
 	d->budget.most = (uint64_t)d->proc.conf.memory_letters;
+	if (checks_begin_here(d) != ST_OK)
+		return 1;
 	d->smtp = (struct smtp_host){
 		.loop = d->proc.loop, .conf = &d->proc.conf, .warden = &d->warden, .queue = &d->queue,
-		.budget = &d->budget, .stopping = &d->proc.stopping, .ended = smtp_ended, .door = d,
+		.budget = &d->budget, .checks = &d->checks, .stopping = &d->proc.stopping, .ended = smtp_ended, .door = d,
 		.sessions = &d->smtp_sessions,
 	};
 	d->listen_again.fire = listen_again;

@@ -274,21 +274,21 @@ static void check_dkim(struct check *c, struct dmarc_answer *d, bool *ret_open)
 
 static void check_one(struct check *c, struct view domain, struct dmarc_answer *d)
 {
-	bool open = false;
+	bool open = false, found;
 	struct walk w;
 
 	*d = (struct dmarc_answer){ .domain = domain };
 	c->failed = false;
 	walk(c, domain, &w);
 	d->organization = w.organization;
-	if (!find_policy(c, &w, d)) {
-		d->result = c->failed ? DMARC_TEMPERROR : DMARC_NONE;
-		d->problem = c->failed ? "no answer for the policy" : NULL;
-		return;
-	}
+	found = find_policy(c, &w, d);
+	/* Also without a policy it is worth to know whether it is the author's. */
 	check_spf(c, d, &open);
 	check_dkim(c, d, &open);
-	if (d->spf_aligned || d->dkim_aligned) {
+	if (!found) {
+		d->result = c->failed ? DMARC_TEMPERROR : DMARC_NONE;
+		d->problem = c->failed ? "no answer for the policy" : NULL;
+	} else if (d->spf_aligned || d->dkim_aligned) {
 		d->result = DMARC_PASS;
 	} else if (open || c->failed) {
 		d->result = DMARC_TEMPERROR;

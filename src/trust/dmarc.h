@@ -59,7 +59,7 @@ struct dmarc_answer {
 	struct view organization;	/* its organizational domain */
 	struct view record_at;		/* where the policy was found, or empty */
 	struct dmarc_record record;
-	bool spf_aligned, dkim_aligned;	/* passes and is the author's */
+	bool spf_aligned, dkim_aligned;	/* passes and is the author's; also where there is no policy */
 	bool no_such_domain;		/* the author's domain does not exist: np= */
 	const char *problem;		/* static, or NULL */
 };

@@ -28,6 +28,8 @@ static void collect(void *arg, struct pass *p)
 {
 	struct checks *c = arg;
 
+	if (c->host == NULL)
+		return;
 	c->st = author_find(buf_view(&p->header), &p->a, &c->author);
 	if (c->st != ST_OK)
 		return;
@@ -58,8 +60,10 @@ void checks_free(struct checks *c)
 
 static enum status check_spf(struct checks *c, const struct checks_letter *l, struct trust_verdict *v)
 {
+	/* Settings may be read anew while we wait. */
 	struct spf_query q = {
-		.ip = l->ip, .helo = l->helo, .sender = l->sender, .receiver = c->host->name, .now = l->now,
+		.ip = l->ip, .helo = l->helo, .sender = l->sender, .now = l->now,
+		.receiver = arena_copy(&c->pass.a, c->host->name),
 		.deadline = c->host->patience ? clock_steady() + c->host->patience : 0,
 	};
 

@@ -55,6 +55,8 @@ struct checks {
 /* MAIL FROM is known: what SPF and probably DMARC will ask. */
 void checks_hint(const struct checks_host *h, struct view sender, struct view helo);
 
+/* h may be NULL: then the header section is kept (c->pass.header), and nothing
+ * is checked. */
 void checks_begin(struct checks *c, const struct checks_host *h);
 void checks_put(struct checks *c, struct view bytes);
 /* Asks what is still to be asked.  The verdict lives as long as the checks.

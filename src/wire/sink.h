@@ -31,6 +31,10 @@ static inline enum status sink_status(const struct sink *s)
 {
 	return s->st;
 }
+/* Before sealing: the first `skip` bytes become `head`, which may be longer or
+ * shorter.  What lies in a memory file is copied, since nothing can be put
+ * before it.  Past `most` is allowed here: the head is ours. */
+enum status sink_replace(struct sink *s, uint64_t skip, struct view head) MUST_USE;
 /* Nothing more comes: a memory file is sealed. */
 enum status sink_seal(struct sink *s) MUST_USE;
 /* Gives all back; may be called at any time, also twice. */

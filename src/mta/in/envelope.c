@@ -111,8 +111,8 @@ static enum reply take_mail_parameters(struct smtp_session *s, const struct smtp
 
 /* ---- asking warden ---- */
 
-static enum verdict ask_warden(struct smtp_session *s, struct view address, struct buf *answer,
-			       struct view *ret_targets)
+enum verdict smtp_ask_warden(struct smtp_session *s, struct view address, struct buf *answer,
+			     struct view *ret_targets)
 {
 	struct buf b = BUF(RECORD_MAX);
 	struct rec_rcpt_answer a;
@@ -171,6 +171,7 @@ enum reply cmd_mail(struct smtp_session *s, struct view rest)
 	}
 	s->has_sender = true;
 	s->env_size = envelope_size(&s->env);
+	smtp_checks_hint(s);
 	return SAY_SENDER_OK;
 }
 
@@ -261,7 +262,7 @@ static enum reply find_recipient(struct smtp_session *s, const struct recipient 
 	struct view targets = VIEW_NONE;
 	enum reply r;
 
-	switch (ask_warden(s, given->original, &answer, &targets)) {
+	switch (smtp_ask_warden(s, given->original, &answer, &targets)) {
 	case VERDICT_OK:
 		r = add_targets(s, targets, given);
 		break;

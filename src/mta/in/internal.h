@@ -24,6 +24,9 @@ void smtp_reply(struct smtp_session *s, enum reply r);
  * several (RFC 5321 4.2.1).  Enhanced codes go only to who said EHLO. */
 void smtp_say(struct smtp_session *s, int code, const char *enhanced, struct view text);
 
+/* A row of the table with another text. */
+void smtp_reply_with(struct smtp_session *s, enum reply r, struct view text);
+
 /* The text of a row, for replies that say more. */
 const char *smtp_reply_text(enum reply r);
 
@@ -51,6 +54,26 @@ void smtp_dialog_letter(const struct smtp_session *s, uint64_t size);
 /* ---- envelope.c ---- */
 enum reply cmd_mail(struct smtp_session *s, struct view rest);
 enum reply cmd_rcpt(struct smtp_session *s, struct view rest);
+
+/* What warden knows of an address; *ret_targets lies in the answer. */
+enum verdict smtp_ask_warden(struct smtp_session *s, struct view address, struct buf *answer,
+			     struct view *ret_targets);
+
+/* ---- checks.c: who really sent it ---- */
+
+/* Is this session's letter checked, or is its sender known (by his login, or
+ * because it comes from this machine)? */
+bool smtp_is_checked(const struct smtp_session *s);
+/* MAIL was taken: let DNS begin. */
+void smtp_checks_hint(const struct smtp_session *s);
+/* The text begins; its bytes; it is over, for whatever reason. */
+enum status smtp_checks_begin(struct smtp_session *s) MUST_USE;
+void smtp_checks_put(struct smtp_session *s, struct view run);
+void smtp_checks_forget(struct smtp_session *s);
+/* The text is complete and not yet sealed: SAY_OK, and what was found stands
+ * at its top; or why it is refused, and with that `why` when the row's text
+ * does not say all. */
+enum reply smtp_checks_end(struct smtp_session *s, struct buf *why);
 
 /* ---- auth.c ---- */
 enum reply cmd_auth(struct smtp_session *s, struct view rest);

@@ -8,7 +8,7 @@
 
 /* KEEP_MS: far below the ten minutes for which a client waits (RFC 5321
  * 4.5.3.2.6), and below those for which a queue knows what is offered again. */
-enum { KEEP_MS = 120000, OFFER_AGAIN_MS = 50, TRACE_MAX = 2048, CHUNK_MOST = 16 };
+enum { KEEP_MS = 120000, OFFER_AGAIN_MS = 50, TRACE_MAX = 2048, WHY_MAX = 1024, CHUNK_MOST = 16 };
 
 /* ---- the head that we put before it ---- */
 
@@ -53,6 +53,7 @@ static void put_trace(struct smtp_session *s)
 		buf_putf(&b, "\r\n\tfor <%.*s>", VIEW_ARG(to));
 	}
 	buf_putf(&b, ";\r\n\t%s\r\n", clock_rfc5322(e->received, date));
+	s->trace = arena_copy(&s->tx, buf_view(&b));
 	sink_put(&s->sink, buf_view(&b));
 	buf_free(&b);
 }
@@ -70,6 +71,8 @@ static void text_begin(struct smtp_session *s)
 	s->env.received = clock_wall();
 	sink_begin(&s->sink, (uint64_t)conf->message_size + TRACE_MAX, s->host->budget);
 	put_trace(s);
+	if (smtp_checks_begin(s) != ST_OK)
+		s->sink.st = s->sink.st == ST_OK ? ST_NOMEM : s->sink.st;
 	s->conn.patience = (uint64_t)conf->smtp_data_timeout;
 	conn_limit(&s->conn, (uint64_t)conf->smtp_data_total);
 }
@@ -112,23 +115,27 @@ static void put_text(void *arg, struct view run)
 	if (!s->hops.body)
 		count_hops(&s->hops, run);
 	sink_put(&s->sink, run);
+	smtp_checks_put(s, run);
 }
 
 /* ---- to the queue ---- */
 
-static enum reply refusal(struct smtp_session *s)
+static enum reply of_sink(enum status st)
 {
+	return st == ST_OK ? SAY_OK : st == ST_LIMIT ? SAY_TOO_LARGE : SAY_NO_SPACE;
+}
+
+static enum reply refusal(struct smtp_session *s, struct buf *why)
+{
+	enum reply r = of_sink(sink_status(&s->sink));
+
 	if (s->text.bare && s->env.body != BODY_BINARY)
 		return SAY_BARE_TEXT;
-	switch (sink_seal(&s->sink)) {
-	case ST_OK:
-		break;
-	case ST_LIMIT:
-		return SAY_TOO_LARGE;
-	default:
-		return SAY_NO_SPACE;
-	}
-	return s->hops.n > (unsigned)s->host->conf->hops ? SAY_LOOP : SAY_OK;
+	if (r == SAY_OK && s->hops.n > (unsigned)s->host->conf->hops)
+		return SAY_LOOP;
+	if (r == SAY_OK)
+		r = smtp_checks_end(s, why);
+	return r == SAY_OK ? of_sink(sink_seal(&s->sink)) : r;
 }
 
 /* ST_CLOSED: there is no queue now, or it died over this. */
@@ -208,8 +215,9 @@ static void text_end(struct smtp_session *s)
 
 static void finish(struct smtp_session *s)
 {
+	struct buf why = BUF(WHY_MAX);
 	uint64_t queue_id = 0;
-	enum reply r = refusal(s);
+	enum reply r = refusal(s, &why);
 
 	smtp_dialog_letter(s, s->sink.size);
 	if (r == SAY_OK)
@@ -219,8 +227,11 @@ static void finish(struct smtp_session *s)
 	s->idle = 0;
 	if (r == SAY_OK)
 		say_kept(s);
+	else if (why.n && buf_status(&why) == ST_OK)
+		smtp_reply_with(s, r, buf_view(&why));
 	else
 		smtp_reply(s, r);
+	buf_free(&why);
 	text_end(s);
 	if (r == SAY_SHUTTING_DOWN) {
 		conn_close(&s->conn);

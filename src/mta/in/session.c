@@ -48,6 +48,11 @@ void smtp_reply(struct smtp_session *s, enum reply r)
 	smtp_say(s, replies[r].code, replies[r].enhanced, view_cstr(replies[r].text));
 }
 
+void smtp_reply_with(struct smtp_session *s, enum reply r, struct view text)
+{
+	smtp_say(s, replies[r].code, replies[r].enhanced, text);
+}
+
 const char *smtp_reply_text(enum reply r)
 {
 	return replies[r].text;
@@ -55,6 +60,7 @@ const char *smtp_reply_text(enum reply r)
 
 void smtp_forget(struct smtp_session *s)
 {
+	smtp_checks_forget(s);
 	sink_free(&s->sink);
 	arena_free(&s->tx);
 	s->env = (struct envelope){ 0 };

@@ -10,6 +10,7 @@
 
 #include "conf/conf.h"
 #include "ipc/envelope.h"
+#include "trust/verdict.h"
 #include "wire/conn.h"
 #include "wire/prove.h"
 #include "wire/sink.h"
@@ -25,6 +26,7 @@ struct smtp_host {
 	struct channel *warden, *queue;
 	struct sink_budget *budget;
 	struct tls *tls;
+	const struct checks_host *checks;
 	const bool *stopping;
 	struct smtp_session **sessions;	/* all that are open */
 	const bool *tokens;	/* warden can check those of an issuer */
@@ -67,6 +69,9 @@ struct smtp_session {
 	struct smtp_text text;
 	struct sink sink;
 	struct hop_count hops;
+	struct checks *checks;	/* of the letter on its way */
+	uint64_t checks_held;	/* of the budget */
+	struct view trace;	/* Received:, the first bytes of the sink */
 	struct arena tx;
 	bool has_sender;
 	bool text_begun;	/* the sink has its head */
