@@ -109,7 +109,9 @@ static bool take_letter(const struct invocation *in, struct checks_letter *l)
 {
 	const char *const *o = in->given;
 
-	*l = (struct checks_letter){ .now = clock_wall(), .helo = view_cstr(o[OPTION_helo]), .sender = view_cstr(o[OPTION_from]) };
+	*l = (struct checks_letter){
+		.now = clock_wall(), .helo = view_cstr(o[OPTION_helo]), .sender = view_cstr(o[OPTION_from]),
+	};
 	l->has_ip = o[OPTION_ip] != NULL;
 	if (!l->has_ip || spf_ip_parse(view_cstr(o[OPTION_ip]), &l->ip) == ST_OK)
 		return true;
@@ -117,7 +119,8 @@ static bool take_letter(const struct invocation *in, struct checks_letter *l)
 	return false;
 }
 
-static bool check(struct checks *c, const struct checks_letter *l, int fd, const char *what, struct trust_verdict *ret)
+static bool check(struct checks *c, const struct checks_letter *l, int fd, const char *what,
+		  struct trust_verdict *ret)
 {
 	enum status st;
 

@@ -237,8 +237,8 @@ static void open_keys(struct bench *b)
 	n = i2d_PUBKEY(k, &der);
 	seal_encode(view_make((char *)der, (size_t)n), &text);
 	OPENSSL_free(der);
-	buf_putf(&zone, "s._domainkey.bar.com TXT \"v=DKIM1; p=\" \"%.*s\" \"%s\"\n", VIEW_ARG(view_head(buf_view(&text), 200)),
-		 text.p + 200);
+	buf_putf(&zone, "s._domainkey.bar.com TXT \"v=DKIM1; p=\" \"%.*s\" \"%s\"\n",
+		 VIEW_ARG(view_head(buf_view(&text), 200)), text.p + 200);
 	buf_puts(&zone, "bar.com TXT \"v=spf1 mx a:out.bar.com include:_spf.bar.com -all\"\nbar.com MX 10 mail.bar.com\n"
 		 "mail.bar.com A 192.0.2.9\nout.bar.com A 192.0.2.8\n_spf.bar.com TXT \"v=spf1 ip4:192.0.2.0/24 ~all\"\n"
 		 "_dmarc.bar.com TXT \"v=DMARC1; p=reject\"\n");

@@ -152,7 +152,8 @@ static void put_dmarc(const struct trust_verdict *v, struct buf *out)
 		buf_putf(out, " policy.dmarc=%s", dmarc_policy_name(d->disposition));
 }
 
-void verdict_put_results(const struct trust_verdict *v, const struct checks_letter *l, struct view id, struct buf *out)
+void verdict_put_results(const struct trust_verdict *v, const struct checks_letter *l, struct view id,
+			 struct buf *out)
 {
 	authres_put_value(id, out);
 	if (v->has_spf)
@@ -209,7 +210,8 @@ static void put_fail(const struct dmarc_answer *d, struct buf *out)
 /* Without a policy of the author's there may still be somebody who signed. */
 static void put_none(const struct trust_verdict *v, struct buf *out)
 {
-	buf_putf(out, "The domain %.*s does not say how its letters can be told from others", VIEW_ARG(v->dmarc.domain));
+	buf_putf(out, "The domain %.*s does not say how its letters can be told from others",
+		 VIEW_ARG(v->dmarc.domain));
 	for (uint32_t i = 0; i < v->dkim.n; i++) {
 		if (!dkim_proves(&v->dkim.signatures[i]))
 			continue;
