@@ -89,7 +89,7 @@ static const struct {
 	      { "idle", idle }, { "pop3", pop3 },     { "hello", hello } };
 
 static struct {
-	long port, count, conc, per, size, boxes, first;
+	long port, count, conc, per, size, boxes, first, away;
 } opt = { .count = 1, .conc = 1, .per = 1, .size = 4096, .boxes = 100 };
 
 static const struct {
@@ -98,6 +98,7 @@ static const struct {
 } options[] = {
 	{ "port", &opt.port }, { "count", &opt.count }, { "conc", &opt.conc }, { "per", &opt.per },
 	{ "size", &opt.size }, { "boxes", &opt.boxes }, { "first", &opt.first },
+	{ "away", &opt.away },	/* 1: to people of relay.example */
 };
 
 struct conn {
@@ -180,7 +181,7 @@ static void fill_in(const struct conn *c, const char *from, char out[SEND_MAX])
 		}
 		switch (*++from) {
 		case 'a':
-			n += (size_t)sprintf(out + n, "user%ld@bench.example", c->user);
+			n += (size_t)sprintf(out + n, "user%ld@%s.example", c->user, opt.away ? "relay" : "bench");
 			break;
 		case 's':
 			n += (size_t)sprintf(out + n, "%zu", all.letter_n);
@@ -451,7 +452,7 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], modes[i].name) == 0)
 			all.steps = modes[i].steps;
 	if (all.steps == NULL || opt.port == 0) {
-		fputs("usage: load smtp|append|imap|idle|pop3|hello port=N [count= conc= per= size= boxes= first=]"
+		fputs("usage: load smtp|append|imap|idle|pop3|hello port=N [count= conc= per= size= boxes= first= away=]"
 		      " [COMMAND...]\n", stderr);
 		return 2;
 	}

@@ -4,7 +4,7 @@ prints the medians, the spread, and each peer's ratio to the first one.
 
     run.py [--rounds N] [--quick] [--out FILE] [WORKLOAD...] [-- PEER...]
 
-Workloads: inbound imap pop3 idle (all).  Peers: waxwing, and whichever of the
+Workloads: inbound relay imap pop3 idle (all).  Peers: waxwing, and whichever of the
 others in peers/ is installed.  Machines are noisy: compare only figures of one
 run, and prefer ratios.  README.md says what each figure means.
 """
@@ -19,16 +19,18 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DIR = os.environ.setdefault("BENCH_DIR", "/tmp/waxwing-bench")
-LOAD = os.path.join(DIR, "load")
+LOAD, SINK = os.path.join(DIR, "load"), os.path.join(DIR, "sink")
+RELAY_PORT = int(os.environ.setdefault("RELAY_PORT", "2600"))
 BIG = 200               # the user with the big mailbox
 META = "FETCH 1:* (FLAGS UID RFC822.SIZE ENVELOPE BODYSTRUCTURE)"
 
 
 def build():
-    source = os.path.join(HERE, "load.c")
     os.makedirs(DIR, exist_ok=True)
-    if not os.path.exists(LOAD) or os.path.getmtime(LOAD) < os.path.getmtime(source):
-        subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-o", LOAD, source], check=True)
+    for program in (LOAD, SINK):
+        source = os.path.join(HERE, os.path.basename(program) + ".c")
+        if not os.path.exists(program) or os.path.getmtime(program) < os.path.getmtime(source):
+            subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-o", program, source], check=True)
 
 
 def load(mode, *commands, **options):
@@ -125,6 +127,25 @@ def inbound(p, say, scale):
         p.stop()
 
 
+def relay(p, say, scale):
+    for name, size, conc, per, letters in CELLS[1:3] + CELLS[4:]:
+        letters = int(letters * scale)
+        p.call("reset")
+        p.start()
+        sink = subprocess.Popen([SINK, str(RELAY_PORT), str(letters)], stdout=subprocess.PIPE, text=True)
+        sink.stdout.readline()
+        c0, t0 = p.cpu_ms(), time.monotonic()
+        r = load("smtp", port=p.port("smtp"), count=letters, conc=conc, size=size, away=1)
+        try:
+            s = json.loads(sink.communicate(timeout=120)[0])
+        except subprocess.TimeoutExpired:
+            sink.kill()
+            raise RuntimeError(f"{p.name}: not all of {letters} letters came out")
+        say(name, accepted_per_s=r["rate"], relayed_per_s=letters / (s["last"] - t0), connections=s["sessions"],
+            server_cpu_ms_a_letter=(p.cpu_ms() - c0) / letters, server_mib=p.memory_kib() / 1024)
+        p.stop()
+
+
 def fill(p, user, letters):
     load("append", port=p.port("imap"), first=user, boxes=1, count=1, per=letters, size=6000)
 
@@ -205,6 +226,7 @@ def idle(p, say, scale):
 
 WORKLOADS = {  # what the peer must offer, prepare, measure
     "inbound": ("smtp", inbound_prepare, inbound),
+    "relay": ("relay", inbound_prepare, relay),
     "imap": ("imap", imap_prepare, imap),
     "pop3": ("pop3", pop3_prepare, pop3),
     "idle": ("imap", inbound_prepare, idle),

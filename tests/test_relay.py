@@ -421,7 +421,13 @@ def test_a_route():
 def test_a_record_that_cannot_be_read_is_answered():
     with Relay(dns={}) as relay:
         assert relay.send(LETTER, ["Jones@foo.com"], wanted=[7])[0] == []
-        assert relay.send(LETTER, ["Jones@foo.com"], route="nonsense")[0] == []
+        r = one(relay.send(LETTER, ["Jones@foo.com"], route="nonsense")[0])
+        assert (r["verdict"], r["status"]) == ("later", "4.3.0")
+        # Nothing that could end a command is ever said.
+        for to, more in (("Jones@foo.com>\r\nRCPT TO:<x@foo.com", {}), ("Jones@foo.com", {"sender": "a@b.c>\nDATA"}),
+                         ("Jones@foo.com", {"envid": "x\r\nDATA"})):
+            r = one(relay.send(LETTER, [to], site="foo.com", **more)[0])
+            assert (r["verdict"], r["status"]) == ("no", "5.1.3")
 
 
 # ---- TLS ----

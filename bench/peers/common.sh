@@ -20,6 +20,7 @@ NAME=$(basename "$0" .sh)
 BENCH_DIR=${BENCH_DIR:-/tmp/waxwing-bench}
 D=$BENCH_DIR/$NAME
 DOMAIN=bench.example
+RELAY_PORT=${RELAY_PORT:-2600}	# letters for @relay.example go there, to our own sink
 PASS=secret
 
 wait_port() { # port: up to ten seconds

@@ -11,7 +11,7 @@ P=$D/postfix V=$D/dovecot MAILUSER=wxbench
 
 do_info() {
 	command -v postfix dovecot >/dev/null || { echo "missing=postfix dovecot"; return 0; }
-	echo "smtp=$SMTP"; echo "imap=$IMAP"; echo "imaps=$IMAPS"; echo "pop3=$POP3"
+	echo "smtp=$SMTP"; echo "relay=$RELAY_PORT"; echo "imap=$IMAP"; echo "imaps=$IMAPS"; echo "pop3=$POP3"
 	echo "rcpt=user%d@$DOMAIN"; echo "login=user%d@$DOMAIN"
 	echo "version=postfix $(postconf -dh mail_version), dovecot $(dovecot --version)"
 }
@@ -30,6 +30,9 @@ postfix_conf() {
 	inet_protocols = ipv4
 	virtual_mailbox_domains = $DOMAIN
 	virtual_mailbox_maps = hash:$P/conf/users
+	mynetworks = 127.0.0.0/8
+	relay_domains = relay.example
+	transport_maps = inline:{relay.example=smtp:[127.0.0.1]:$RELAY_PORT}
 	virtual_transport = lmtp:unix:$V/run/lmtp
 	maillog_file = $P/log/postfix.log
 	maillog_file_prefixes = $P

@@ -19,7 +19,7 @@ PORT=${PORT:-2530} IMAP=${IMAP:-2146} IMAPS=${IMAPS:-2996} POP3=${POP3:-2113}
 WAXWING=${WAXWING:-$(dirname "$(readlink -f "$0")")/../../build/src/waxwing}
 
 do_info() {
-	echo "smtp=$PORT"; echo "imap=$IMAP"; echo "imaps=$IMAPS"; echo "pop3=$POP3"
+	echo "smtp=$PORT"; echo "relay=$RELAY_PORT"; echo "imap=$IMAP"; echo "imaps=$IMAPS"; echo "pop3=$POP3"
 	echo "rcpt=user%d@$DOMAIN"; echo "login=user%d@$DOMAIN"
 	echo "version=waxwing $(git -C "$(dirname "$(readlink -f "$0")")" rev-parse --short HEAD 2>/dev/null)"
 }
@@ -56,7 +56,7 @@ do_setup() {
 	smtp = { mend_line_ends = "yes"; };
 	relay = {
 		networks = "127.0.0.1";
-		routes = "relay.example = smtp://[127.0.0.1]:${RELAY_PORT:-2600}";
+		routes = "relay.example = smtp://[127.0.0.1]:$RELAY_PORT";
 	};
 	END
 	[ -z "${WAXWING_EXTRA:-}" ] || echo "$WAXWING_EXTRA" >>"$D/w/waxwing.conf"

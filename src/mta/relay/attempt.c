@@ -269,19 +269,43 @@ static void attempt_run(void *arg)
 static enum status take_wanted(struct attempt *a, struct view places)
 {
 	struct cursor c = cursor_over(places);
+	uint32_t n = (uint32_t)(places.n / sizeof *a->wanted);
 
-	a->n = (uint32_t)(places.n / sizeof *a->wanted);
-	if (a->n == 0 || places.n % sizeof *a->wanted || a->n > a->env.n_recipients)
+	if (n == 0 || places.n % sizeof *a->wanted || n > a->env.n_recipients)
 		return ST_SYNTAX;
-	a->wanted = arena_array(&a->arena, a->n, sizeof *a->wanted);
-	a->answers = arena_array(&a->arena, a->n, sizeof *a->answers);
-	for (uint32_t i = 0; i < a->n && a->wanted && a->answers; i++) {
+	a->wanted = arena_array(&a->arena, n, sizeof *a->wanted);
+	a->answers = arena_array(&a->arena, n, sizeof *a->answers);
+	for (uint32_t i = 0; i < n && a->wanted && a->answers; i++) {
 		a->wanted[i] = take_u32(&c);
 		a->answers[i].verdict = UNDECIDED;
 		if (a->wanted[i] >= a->env.n_recipients)
 			return ST_SYNTAX;
 	}
+	if (arena_status(&a->arena) == ST_OK)
+		a->n = n;
 	return arena_status(&a->arena);
+}
+
+/* Nothing that stands in a command may end it.  Others have checked all of
+ * this; here it would be said to strangers. */
+static bool is_line(struct view v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if ((unsigned char)v.p[i] < 32 || v.p[i] == 127)
+			return false;
+	return true;
+}
+
+static bool is_speakable(const struct attempt *a)
+{
+	bool good = is_line(a->env.sender) && is_line(a->env.envid);
+
+	for (uint32_t i = 0; i < a->n; i++) {
+		const struct recipient *r = &a->env.recipients[a->wanted[i]];
+
+		good = good && is_line(r->address) && is_line(r->sender) && is_line(r->orcpt) && is_line(r->via);
+	}
+	return good;
 }
 
 static enum status take_record(struct attempt *a, const struct rec_attempt *in, int fd)
@@ -295,6 +319,8 @@ static enum status take_record(struct attempt *a, const struct rec_attempt *in, 
 	st = envelope_take(arena_copy(&a->arena, in->envelope), &a->arena, &a->env);
 	if (st == ST_OK)
 		st = take_wanted(a, in->recipients);
+	if (st == ST_OK && !is_speakable(a))
+		st = ST_DENIED;
 	if (st == ST_OK)
 		st = route_parse(a->route_text, &a->route);
 	if (st == ST_OK && !a->route.mx)
@@ -338,7 +364,13 @@ void attempt_begin(struct relay *r, struct record *rec)
 	if (st == ST_OK)
 		return;
 	r->running--;
-	answer_broken(r, &in, st);
+	if (a && a->n) {
+		attempt_decide(a, st == ST_DENIED ? own_answer(VERDICT_NO, "5.1.3", VIEW("an address holds control characters"))
+						  : own_answer(VERDICT_LATER, "4.3.0", view_cstr(status_name(st))));
+		answer_queue(a);
+	} else {
+		answer_broken(r, &in, st);
+	}
 	if (a)
 		attempt_free(a);
 }
