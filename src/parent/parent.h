@@ -73,6 +73,7 @@ struct parent {
 	struct spare spares[SPARES_MAX];
 	size_t n_spares;
 	bool spares_full;	/* since the start they were once */
+	steady_ms spares_late;	/* when they are replaced, calm or not; 0: none is missing */
 	struct timer spare_due;
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;

@@ -7,8 +7,9 @@
  * that account's user id and locks itself in.  Until then it has read nothing
  * from anybody, and nobody but us can say anything to it.
  *
- * They are replaced when no room was asked for a while: work that is there
- * comes before work that may come. */
+ * They are replaced when no room was asked for in CALM_MS, but no later than
+ * LATE_MS after the first was: work that is there comes before work that may
+ * come. */
 #include "parent/parent.h"
 
 #include "base/log.h"
@@ -17,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CALM_MS = 250, NEXT_MS = 2, FIRST_MS = 1, FAILED_MS = 30000 };
+enum { CALM_MS = 1000, LATE_MS = 10000, NEXT_MS = 2, FIRST_MS = 1, FAILED_MS = 30000 };
 
 /* Room for the name of the account that it will be. */
 #define SPARE_NAME "waxwing: spare room             "
@@ -52,6 +53,7 @@ static void spare_due(struct timer *t)
 
 	if (p->stopping || p->n_spares >= (size_t)p->conf.spare_rooms) {
 		p->spares_full = true;
+		p->spares_late = 0;
 		return;
 	}
 	st = start_one(p);
@@ -72,10 +74,21 @@ static void drop(struct parent *p, size_t i)
 	memmove(&p->spares[i], &p->spares[i + 1], (p->n_spares - i) * sizeof *p->spares);
 }
 
+/* A room was asked for. */
+static void wait_for_calm(struct parent *p)
+{
+	steady_ms now = clock_steady();
+
+	if (p->spares_late == 0)
+		p->spares_late = now + LATE_MS;
+	if (now < p->spares_late)
+		due_in(p, p->spares_late - now < CALM_MS ? p->spares_late - now : CALM_MS);
+}
+
 bool parent_take_spare(struct parent *p, int *ret_pid, int *ret_fd)
 {
 	if (p->spares_full)
-		due_in(p, CALM_MS);
+		wait_for_calm(p);
 	for (size_t i = 0; i < p->n_spares; i++) {
 		if (p->spares[i].fd < 0)
 			continue;
