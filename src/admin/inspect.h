@@ -12,6 +12,9 @@
 /* The kinds that check who sent a letter.  The exit status; complains itself. */
 int inspect_trust(struct invocation *in);
 
+/* TLSA records and certificates (inspect_tlsa.c).  NULL: it has complained. */
+json_t *inspect_tlsa(struct invocation *in, struct view input);
+
 /* One of them, which is a part of `waxwing verify`.  NULL: it has complained. */
 json_t *inspect_dmarc(struct invocation *in, struct resolver *r);
 

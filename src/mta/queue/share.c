@@ -15,6 +15,8 @@ struct flow {
 	uint32_t n_bundles;
 	struct ring link;	/* in share.ready */
 	struct ring offers;	/* bundles */
+	struct ring parked;	/* sites that wait to be probed, */
+	struct ring in_line;	/* and among the flows that have such */
 };
 
 struct bundle {
@@ -29,9 +31,10 @@ struct bundle {
 void share_init(struct share *s, uint64_t seed)
 {
 	*s = (struct share){ .seed = seed };
-	for (int c = 0; c < CLASSES; c++)
+	for (int c = 0; c < CLASSES; c++) {
 		ring_init(&s->ready[c]);
-	ring_init(&s->parked);
+		ring_init(&s->parked[c]);
+	}
 	ring_init(&s->idle);
 }
 
@@ -146,16 +149,71 @@ void share_free(struct share *s)
 
 /* ---- offers ---- */
 
+/* The highest class that has something; one turn in LOW_TURN the lowest, so
+ * that it is not forgotten. */
+static struct ring *in_turn(const struct ring of_class[CLASSES], uint32_t turn)
+{
+	for (int i = 0; i < CLASSES; i++) {
+		int c = turn % LOW_TURN == LOW_TURN - 1 ? CLASSES - 1 - i : i;
+
+		if (!ring_empty(&of_class[c]))
+			return ring_first(&of_class[c]);
+	}
+	return NULL;
+}
+
+static void unpark(struct site *site)
+{
+	struct flow *f = site->parked_by;
+
+	if (f == NULL)
+		return;
+	site->parked_by = NULL;
+	ring_remove(&site->link);
+	if (ring_empty(&f->parked))
+		ring_remove(&f->in_line);
+}
+
+static void park(struct share *s, struct site *site, struct flow *f)
+{
+	unpark(site);
+	site->parked_by = f;
+	ring_append(&f->parked, &site->link);
+	if (ring_empty(&f->in_line))
+		ring_append(&s->parked[f->class], &f->in_line);
+}
+
+/* One of each sender in turn. */
+static struct site *next_parked(struct share *s)
+{
+	struct ring *r = in_turn(s->parked, s->probe_picks++);
+	struct flow *f = r ? RING_OF(r, struct flow, in_line) : NULL;
+	struct site *site = f ? RING_OF(ring_first(&f->parked), struct site, link) : NULL;
+
+	if (site == NULL)
+		return NULL;
+	ring_remove(&f->in_line);
+	ring_append(&s->parked[f->class], &f->in_line);
+	unpark(site);
+	return site;
+}
+
+static bool probes_full(const struct share *s)
+{
+	return s->probing >= s->limits.attempts - s->limits.attempts / 4;
+}
+
 /* A site that has not answered yet may use one place, of a part of all. */
-static bool may_probe(struct share *s, struct site *site)
+static bool may_probe(struct share *s, struct site *site, struct flow *f)
 {
 	if (site->proven || site->probing)
 		return true;
-	if (s->probing >= s->limits.attempts - s->limits.attempts / 4) {
-		ring_remove(&site->link);
-		ring_append(&s->parked, &site->link);
+	if (probes_full(s)) {
+		if (site->parked_by == NULL)
+			park(s, site, f);
 		return false;
 	}
+	unpark(site);
 	site->probing = true;
 	s->probing++;
 	return true;
@@ -163,10 +221,9 @@ static bool may_probe(struct share *s, struct site *site)
 
 static struct bundle *first_waiting(const struct site *site)
 {
-	for (int c = 0; c < CLASSES; c++)
-		if (!ring_empty(&site->waiting[c]))
-			return RING_OF(ring_first(&site->waiting[c]), struct bundle, at_site);
-	return NULL;
+	struct ring *r = in_turn(site->waiting, site->picks);
+
+	return r ? RING_OF(r, struct bundle, at_site) : NULL;
 }
 
 /* As many bundles as the site has free places. */
@@ -175,30 +232,30 @@ static void offer(struct share *s, struct site *site, steady_ms now)
 	struct bundle *b;
 
 	while ((b = first_waiting(site)) != NULL && !site_closed(site, now) &&
-	       (site->out + site->offered + 1) * PLACE <= site->window && may_probe(s, site)) {
+	       (site->out + site->offered + 1) * PLACE <= site->window && may_probe(s, site, b->flow)) {
 		ring_remove(&b->at_site);
 		ring_append(&site->on_offer, &b->at_site);
 		ring_append(&b->flow->offers, &b->of_flow);
 		b->offered = true;
 		site->offered++;
+		site->picks++;
 		if (ring_empty(&b->flow->link))
 			ring_append(&s->ready[b->flow->class], &b->flow->link);
 	}
 }
 
-/* A place among the probes is free: the next that waits for one. */
+/* A place among the probes is free: the next that waits for one, and can use
+ * it: what it had may be held by now, or it be closed. */
 static void probe_over(struct share *s, struct site *site, steady_ms now)
 {
-	struct ring *r = ring_first(&s->parked);
+	struct site *next;
 
 	if (!site->probing || (!site->proven && site->out + site->offered))
 		return;
 	site->probing = false;
 	s->probing--;
-	if (r == NULL)
-		return;
-	ring_remove(r);
-	offer(s, RING_OF(r, struct site, link), now);
+	while (!probes_full(s) && (next = next_parked(s)) != NULL)
+		offer(s, next, now);
 }
 
 /* Off the offer and out of its site's rings. */
@@ -246,6 +303,8 @@ static struct flow *flow_of(struct share *s, uint64_t sender, uint8_t class)
 	f->class = class;
 	ring_init(&f->link);
 	ring_init(&f->offers);
+	ring_init(&f->parked);
+	ring_init(&f->in_line);
 	return f;
 }
 
@@ -283,6 +342,8 @@ static struct bundle *bundle_of(struct share *s, struct site *site, uint64_t sen
 static void bundle_end(struct share *s, struct bundle *b)
 {
 	withdraw(b);
+	if (b->site->parked_by == b->flow)
+		unpark(b->site);
 	map_remove(&s->bundles, (uint64_t)b->site->id << 32 | b->flow->id);
 	b->flow->n_bundles--;
 	flow_let_go(s, b->flow);
@@ -314,6 +375,9 @@ enum status share_wait(struct share *s, struct task *t, steady_ms now)
 	ring_append(&b->tasks, &t->link);
 	t->bundle = b;
 	t->state = TASK_WAITING;
+	/* A sender with nothing else in that line need not stand in another's. */
+	if (t->site->parked_by && ring_empty(&b->flow->parked))
+		park(s, t->site, b->flow);
 	offer(s, t->site, now);
 	return ST_OK;
 }
@@ -357,19 +421,11 @@ void share_task_end(struct share *s, struct task *t, steady_ms now)
 		site_rests(s, site);
 }
 
-/* The highest class that has something; one turn in LOW_TURN the lowest, so
- * that it is not forgotten. */
 static struct flow *next_flow(struct share *s)
 {
-	bool low = ++s->picks % LOW_TURN == 0;
+	struct ring *r = in_turn(s->ready, s->picks++);
 
-	for (int i = 0; i < CLASSES; i++) {
-		int c = low ? CLASSES - 1 - i : i;
-
-		if (!ring_empty(&s->ready[c]))
-			return RING_OF(ring_first(&s->ready[c]), struct flow, link);
-	}
-	return NULL;
+	return r ? RING_OF(r, struct flow, link) : NULL;
 }
 
 struct task *share_next(struct share *s)

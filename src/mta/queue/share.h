@@ -19,7 +19,8 @@
  * fails.  A site that fails twice in a row (or at its first) is closed as a
  * whole until its pause is over, then one task of it is a probe.  Sites that
  * have not answered yet get at most three quarters of all places, so that
- * dead ones never take them all.
+ * dead ones never take them all; where more wait for one of these, senders
+ * have them in turn, too.
  *
  * Pure: the time is given, nothing is sent, no timer is set.  Owns sites,
  * flows and bundles; tasks belong to the caller.
@@ -39,6 +40,7 @@ enum share_class { CLASS_HIGH, CLASS_NORMAL, CLASS_LOW, CLASSES };
 enum { SITES_IDLE = 10000 };
 
 struct site;
+struct flow;
 struct bundle;
 
 enum task_state {
@@ -65,6 +67,7 @@ struct site {
 	uint32_t out, offered;	/* places in use, and promised */
 	uint32_t good;		/* letters taken since it last failed */
 	uint32_t n_tasks;
+	uint32_t picks;
 	unsigned failures;	/* how often it was closed in a row */
 	bool proven;		/* has answered since it was last closed */
 	bool probing;		/* uses one of the places for such as have not */
@@ -72,7 +75,8 @@ struct site {
 	struct ring waiting[CLASSES];	/* bundles, */
 	struct ring on_offer;		/* and those that were offered */
 	struct ring deferred;	/* tasks */
-	struct ring link;	/* among the parked, or the idle */
+	struct ring link;	/* among its flow's parked, or the idle */
+	struct flow *parked_by;	/* in whose line it waits for a probe, or NULL */
 	struct site *same;	/* another with the same hash */
 	/* For the caller alone. */
 	struct timer timer;
@@ -93,11 +97,11 @@ struct share {
 	struct share_limits limits;
 	struct map sites, flows, bundles;
 	struct ring ready[CLASSES];	/* flows with bundles on offer */
-	struct ring parked;		/* sites that wait to be probed */
+	struct ring parked[CLASSES];	/* flows whose sites wait to be probed */
 	struct ring idle;		/* sites without tasks, the longest first */
 	uint32_t n_idle, next_site, next_flow;
 	uint32_t out, probing;
-	uint32_t picks;
+	uint32_t picks, probe_picks;
 	uint64_t seed;			/* of hashes of names that strangers choose */
 	void (*site_gone)(void *arg, struct site *site);	/* it is about to be freed */
 	void *arg;
