@@ -50,19 +50,7 @@ int cmd_alias_list(struct invocation *in)
 {
 	static const struct column columns[] = { { "alias", "ALIAS", COLUMN_TEXT },
 						 { "target", "TARGET", COLUMN_TEXT } };
-	json_t *rows = json_array();
-	struct directory *d;
-	enum status st = instance_directory(in, &d);
 
-	if (st != ST_OK) {
-		json_decref(rows);
-		return FAILED;
-	}
-	st = directory_each_alias(d, add_row, rows);
-	directory_close(d);
-	if (st == ST_OK)
-		return listing_print(in, columns, 2, rows,
-				     "No alias yet; `waxwing alias add ADDRESS TARGET` makes one.");
-	json_decref(rows);
-	return complain(in->dir, st, NULL);
+	return listing_of_directory(in, columns, 2, directory_each_alias, add_row,
+				    "No alias yet; `waxwing alias add ADDRESS TARGET` makes one.");
 }

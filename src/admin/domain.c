@@ -34,21 +34,9 @@ static void add_row(void *arg, struct view name, struct view b, uint64_t id)
 int cmd_domain_list(struct invocation *in)
 {
 	static const struct column columns[] = { { "domain", "DOMAIN", COLUMN_TEXT } };
-	json_t *rows = json_array();
-	struct directory *d;
-	enum status st = instance_directory(in, &d);
 
-	if (st != ST_OK) {
-		json_decref(rows);
-		return FAILED;
-	}
-	st = directory_each_domain(d, add_row, rows);
-	directory_close(d);
-	if (st == ST_OK)
-		return listing_print(in, columns, 1, rows,
-				     "No domain yet; `waxwing domain add DOMAIN` adds one.");
-	json_decref(rows);
-	return complain(in->dir, st, NULL);
+	return listing_of_directory(in, columns, 1, directory_each_domain, add_row,
+				    "No domain yet; `waxwing domain add DOMAIN` adds one.");
 }
 
 static const struct reason still_used[] = {

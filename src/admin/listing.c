@@ -1,4 +1,6 @@
 #include "admin/listing.h"
+#include "admin/instance.h"
+#include "admin/tell.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,4 +169,24 @@ int listing_print(const struct invocation *in, const struct column *columns, siz
 		print_table(columns, n < COLUMNS_MAX ? n : COLUMNS_MAX, rows);
 	json_decref(rows);
 	return fflush(stdout) == 0 && !ferror(stdout) ? DONE : FAILED;
+}
+
+int listing_of_directory(struct invocation *in, const struct column *columns, size_t n,
+			 enum status (*each)(struct directory *d, directory_row *row, void *arg),
+			 directory_row *row, const char *none)
+{
+	json_t *rows = json_array();
+	struct directory *d;
+	enum status st = instance_directory(in, &d);
+
+	if (st != ST_OK) {
+		json_decref(rows);
+		return FAILED;
+	}
+	st = each(d, row, rows);
+	directory_close(d);
+	if (st == ST_OK)
+		return listing_print(in, columns, n, rows, none);
+	json_decref(rows);
+	return complain(in->dir, st, NULL);
 }

@@ -10,6 +10,7 @@
 #define WAXWING_ADMIN_LISTING_H
 
 #include "admin/command.h"
+#include "directory/directory.h"
 
 #include <jansson.h>
 
@@ -24,6 +25,12 @@ struct column {
  * The exit status. */
 int listing_print(const struct invocation *in, const struct column *columns, size_t n, json_t *rows,
 		  const char *none);
+
+/* The rows of one of directory.h's directory_each_...: row() makes the JSON
+ * objects.  The exit status. */
+int listing_of_directory(struct invocation *in, const struct column *columns, size_t n,
+			 enum status (*each)(struct directory *d, directory_row *row, void *arg),
+			 directory_row *row, const char *none);
 
 /* Bytes as people say them: "0", "812", "4.0k", "1.5g".  Into out. */
 void say_bytes(int64_t bytes, struct buf *out);

@@ -238,12 +238,11 @@ int cmd_account_app_add(struct invocation *in)
 	return status;
 }
 
-int cmd_account_app_remove(struct invocation *in)
+/* Changes one thing of an account: that named by the second argument. */
+static int change_named(struct invocation *in,
+			enum status (*fn)(struct directory *d, uint64_t account, struct view name),
+			const struct reason *why_not)
 {
-	static const struct reason why_not[] = {
-		{ ST_MISSING, "there is no app password of that name; `waxwing account app list` shows them" },
-		{ ST_OK, NULL },
-	};
 	struct arena a = ARENA(ACCOUNT_ARENA);
 	struct directory *d = NULL;
 	struct account acc;
@@ -251,12 +250,22 @@ int cmd_account_app_remove(struct invocation *in)
 	enum status st = open_account(in, &d, &a, &acc);
 
 	if (st == ST_OK) {
-		st = directory_remove_app(d, acc.id, view_cstr(in->args[1]));
+		st = fn(d, acc.id, view_cstr(in->args[1]));
 		status = st == ST_OK ? DONE : complain(in->args[1], st, why_not);
 	}
 	directory_close(d);
 	arena_free(&a);
 	return status;
+}
+
+int cmd_account_app_remove(struct invocation *in)
+{
+	static const struct reason why_not[] = {
+		{ ST_MISSING, "there is no app password of that name; `waxwing account app list` shows them" },
+		{ ST_OK, NULL },
+	};
+
+	return change_named(in, directory_remove_app, why_not);
 }
 
 static json_t *time_text(wall_ms at)
@@ -316,32 +325,14 @@ static const struct reason no_identity[] = {
 	{ ST_OK, NULL },
 };
 
-static int change_identity(struct invocation *in,
-			   enum status (*fn)(struct directory *d, uint64_t account, struct view address))
-{
-	struct arena a = ARENA(ACCOUNT_ARENA);
-	struct directory *d = NULL;
-	struct account acc;
-	int status = FAILED;
-	enum status st = open_account(in, &d, &a, &acc);
-
-	if (st == ST_OK) {
-		st = fn(d, acc.id, view_cstr(in->args[1]));
-		status = st == ST_OK ? DONE : complain(in->args[1], st, no_identity);
-	}
-	directory_close(d);
-	arena_free(&a);
-	return status;
-}
-
 int cmd_account_identity_add(struct invocation *in)
 {
-	return change_identity(in, directory_add_identity);
+	return change_named(in, directory_add_identity, no_identity);
 }
 
 int cmd_account_identity_remove(struct invocation *in)
 {
-	return change_identity(in, directory_remove_identity);
+	return change_named(in, directory_remove_identity, no_identity);
 }
 
 static void identity_row(void *arg, struct view account, struct view identity, uint64_t id)
@@ -357,21 +348,9 @@ int cmd_account_identity_list(struct invocation *in)
 		{ "account", "ACCOUNT", COLUMN_TEXT },
 		{ "identity", "MAY SEND AS", COLUMN_TEXT },
 	};
-	json_t *rows = json_array();
-	struct directory *d;
-	enum status st = instance_directory(in, &d);
 
-	if (st != ST_OK) {
-		json_decref(rows);
-		return FAILED;
-	}
-	st = directory_each_identity(d, identity_row, rows);
-	directory_close(d);
-	if (st == ST_OK)
-		return listing_print(in, columns, sizeof columns / sizeof *columns, rows,
-				     "No identity: everybody sends as addresses whose letters he gets.");
-	json_decref(rows);
-	return complain(in->dir, st, NULL);
+	return listing_of_directory(in, columns, sizeof columns / sizeof *columns, directory_each_identity, identity_row,
+				    "No identity: everybody sends as addresses whose letters he gets.");
 }
 
 /* ---- log ---- */

@@ -106,6 +106,18 @@ static void a_failed_take_is_sticky(void **state)
 	assert_false(cursor_end(&c));
 }
 
+static void words_of_a_list_come_one_by_one(void **state)
+{
+	struct view list = view_cstr(", one,two \t three,,");
+
+	(void)state;
+	assert_true(view_eq(view_take_word(&list), view_cstr("one")));
+	assert_true(view_eq(view_take_word(&list), view_cstr("two")));
+	assert_true(view_eq(view_take_word(&list), view_cstr("three")));
+	assert_int_equal(view_take_word(&list).n, 0);
+	assert_int_equal(view_take_word(&list).n, 0);
+}
+
 static void an_empty_view_is_an_empty_cursor(void **state)
 {
 	struct cursor c = cursor_over(VIEW_NONE);
@@ -127,6 +139,7 @@ int main(void)
 		cmocka_unit_test(drop_keeps_the_rest),
 		cmocka_unit_test(printing_needs_a_byte_more),
 		cmocka_unit_test(a_failed_take_is_sticky),
+		cmocka_unit_test(words_of_a_list_come_one_by_one),
 		cmocka_unit_test(an_empty_view_is_an_empty_cursor),
 	};
 

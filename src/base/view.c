@@ -17,6 +17,20 @@ bool view_u64(struct view v, uint64_t *ret_value)
 	return true;
 }
 
+struct view view_take_word(struct view *list)
+{
+	struct view word;
+	size_t n = 0;
+
+	while (list->n && strchr(", \t", list->p[0]))
+		*list = view_skip(*list, 1);
+	while (n < list->n && !strchr(", \t", list->p[n]))
+		n++;
+	word = view_head(*list, n);
+	*list = view_skip(*list, n);
+	return word;
+}
+
 size_t view_distance(struct view a, struct view b)
 {
 	enum { LONGEST = 127 };

@@ -103,6 +103,10 @@ static inline size_t view_find(struct view v, char c)
 	return hit ? (size_t)(hit - v.p) : v.n;
 }
 
+/* Takes the next word of a list with commas, spaces and tabs between them
+ * from its front; empty at its end. */
+struct view view_take_word(struct view *list);
+
 /* A decimal number that fills the whole view; false on anything else. */
 bool view_u64(struct view v, uint64_t *ret_value);
 

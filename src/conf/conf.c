@@ -178,24 +178,9 @@ static bool parse_address(struct view v, bool *ret_loopback)
 	return true;
 }
 
-/* Takes one of a list; empty at its end. */
-static struct view take_one(struct view *list)
-{
-	size_t n = 0;
-	struct view one;
-
-	while (list->n && strchr(", \t", list->p[0]))
-		*list = view_skip(*list, 1);
-	while (n < list->n && !strchr(", \t", list->p[n]))
-		n++;
-	one = view_head(*list, n);
-	*list = view_skip(*list, n);
-	return one;
-}
-
 uint16_t conf_port(const char *list)
 {
-	struct view rest = view_cstr(list), one = take_one(&rest);
+	struct view rest = view_cstr(list), one = view_take_word(&rest);
 	uint64_t port = 0;
 
 	while (one.n && view_find(one, ':') < one.n)
@@ -208,7 +193,7 @@ static enum status check_list(const struct setting *s, struct view list, struct 
 	struct view one;
 	bool loopback;
 
-	while ((one = take_one(&list)).n) {
+	while ((one = view_take_word(&list)).n) {
 		if (parse_address(one, &loopback))
 			continue;
 		buf_putf(why, "%s has \"%.*s\", but should have addresses with ports, as \"0.0.0.0:25, [::]:25\"",
@@ -237,7 +222,7 @@ static enum status check_servers(const char *key, const char *value, bool zones,
 
 	if (!zones && strcmp(value, "system") == 0)
 		return ST_OK;
-	while ((one = take_one(&list)).n) {
+	while ((one = view_take_word(&list)).n) {
 		size_t eq = zones ? view_find(one, '=') + 1 : 0;
 
 		if ((!zones || eq > 1) && parse_address(view_skip(one, eq), &loopback))
@@ -278,7 +263,7 @@ static enum status check_times(const struct setting *s, struct view list, struct
 	int64_t ms;
 	size_t n = 0;
 
-	for (; (one = take_one(&list)).n; n++) {
+	for (; (one = view_take_word(&list)).n; n++) {
 		if (parse_scaled(one, SETTING_TIME, &ms) && ms > 0)
 			continue;
 		buf_putf(why, "%s has \"%.*s\", but should be %s (default %s)", s->key,
@@ -295,7 +280,7 @@ int64_t conf_time_at(const char *times, size_t i)
 	struct view list = view_cstr(times), one;
 	int64_t ms = 0;
 
-	for (size_t n = 0; n <= i && (one = take_one(&list)).n; n++)
+	for (size_t n = 0; n <= i && (one = view_take_word(&list)).n; n++)
 		if (!parse_scaled(one, SETTING_TIME, &ms))
 			break;
 	return ms;
@@ -311,7 +296,7 @@ static enum status check_clear_text(const struct conf *c, struct buf *why)
 		/* Port 25 takes no logins; with TLS from the first byte nothing is clear. */
 		if (service == SERVICE_SMTP || service == SERVICE_HTTP || service_implicit_tls((enum service)service))
 			continue;
-		while (loopback && (one = take_one(&list)).n)
+		while (loopback && (one = view_take_word(&list)).n)
 			if (!parse_address(one, &loopback) || !loopback)
 				break;
 		if (loopback)

@@ -95,26 +95,12 @@ static bool is_open(const struct network *n)
 	return holds(n, &v4) || n->bits < (is_v4(n) ? V4_IN_V6 + V4_LEAST_BITS : V6_LEAST_BITS);
 }
 
-static struct view take_one(struct view *list)
-{
-	size_t n = 0;
-	struct view one;
-
-	while (list->n && strchr(", \t", list->p[0]))
-		*list = view_skip(*list, 1);
-	while (n < list->n && !strchr(", \t", list->p[n]))
-		n++;
-	one = view_head(*list, n);
-	*list = view_skip(*list, n);
-	return one;
-}
-
 enum status conf_check_networks(const char *key, struct view list, struct buf *why)
 {
 	struct view one;
 	struct network n;
 
-	while ((one = take_one(&list)).n) {
+	while ((one = view_take_word(&list)).n) {
 		if (!parse_network(one, &n)) {
 			buf_putf(why, "%s has \"%.*s\", but should have networks, as \"192.0.2.0/24, 2001:db8::/48\"",
 				 key, VIEW_ARG(view_head(one, 80)));
@@ -143,7 +129,7 @@ bool conf_in_networks(const char *networks, const char *address)
 
 	if (list.n == 0 || !parse_host(view_cstr(address), &who))
 		return false;
-	while ((one = take_one(&list)).n)
+	while ((one = view_take_word(&list)).n)
 		if (parse_network(one, &n) && holds(&n, &who))
 			return true;
 	return false;

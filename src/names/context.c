@@ -100,21 +100,6 @@ static bool unbound_address(struct view v, char out[ADDRESS_MAX])
 	       snprintf(out, ADDRESS_MAX, "%.*s@%.*s", VIEW_ARG(host), VIEW_ARG(port)) < ADDRESS_MAX;
 }
 
-/* Takes one word of a list with commas and blanks; empty at its end. */
-static struct view take_word(struct view *list)
-{
-	struct view word;
-	size_t n = 0;
-
-	while (list->n && strchr(", \t", list->p[0]))
-		*list = view_skip(*list, 1);
-	while (n < list->n && !strchr(", \t", list->p[n]))
-		n++;
-	word = view_head(*list, n);
-	*list = view_skip(*list, n);
-	return word;
-}
-
 static enum status bad_address(const char *setting, struct view word, struct buf *why)
 {
 	buf_putf(why, "%s has \"%.*s\", but should have ADDRESS:PORT", setting,
@@ -127,7 +112,7 @@ static enum status forward(struct context *c, const char *setting, struct view l
 	char address[ADDRESS_MAX];
 	struct view word;
 
-	while ((word = take_word(&list)).n)
+	while ((word = view_take_word(&list)).n)
 		if (!unbound_address(word, address) || ub_ctx_set_fwd(c->ub, address) != 0)
 			return bad_address(setting, word, why);
 	return ST_OK;
@@ -139,7 +124,7 @@ static enum status stubs(struct context *c, struct view list, struct buf *why)
 	char address[ADDRESS_MAX], zone[DNS_NAME_MAX + 2];
 	struct view word;
 
-	while ((word = take_word(&list)).n) {
+	while ((word = view_take_word(&list)).n) {
 		size_t eq = view_find(word, '=');
 
 		snprintf(zone, sizeof zone, "%.*s", VIEW_ARG(view_head(word, eq)));

@@ -102,17 +102,13 @@ static enum status listen_at(struct parent *p, enum service service, const char 
 /* The next address of a list; false at the end. */
 static bool next_address(struct view *list, char out[256])
 {
-	while (list->n && strchr(", \t", list->p[0]))
-		*list = view_skip(*list, 1);
-	for (size_t n = 0; n < 255; n++) {
-		if (n == list->n || strchr(", \t", list->p[n])) {
-			memcpy(out, list->n ? list->p : "", n);
-			out[n] = '\0';
-			*list = view_skip(*list, n);
-			return n > 0;
-		}
-	}
-	return false;
+	struct view word = view_take_word(list);
+
+	if (word.n == 0 || word.n >= 256)
+		return false;
+	memcpy(out, word.p, word.n);
+	out[word.n] = '\0';
+	return true;
 }
 
 static bool is_bound(const struct parent *p, enum service service, const char *address)

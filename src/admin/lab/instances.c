@@ -1,6 +1,7 @@
 /* instances.c - the mail systems of the lab: each a whole one, in its folder. */
 #include "admin/lab/lab.h"
 
+#include "admin/inspect.h"
 #include "admin/instance.h"
 #include "admin/tell.h"
 
@@ -172,20 +173,6 @@ static enum status tlsa_of(const char *certificate, struct buf *out)
 	return n > 0 ? buf_status(out) : ST_SYNTAX;
 }
 
-static enum status read_text(const char *path, struct buf *out)
-{
-	FILE *f = fopen(path, "re");
-	char piece[4096];
-	size_t n;
-
-	if (f == NULL)
-		return ST_MISSING;
-	while ((n = fread(piece, 1, sizeof piece, f)) > 0)
-		buf_put(out, view_make(piece, n));
-	fclose(f);
-	return buf_status(out);
-}
-
 enum status instance_published(const struct lab *l, const struct lab_place *p, struct buf *out)
 {
 	char told[LAB_PATH], path[LAB_PATH];
@@ -193,7 +180,7 @@ enum status instance_published(const struct lab *l, const struct lab_place *p, s
 
 	lab_path(l, told, "dns/%s.tlsa", p->domain);
 	if (lab_is_broken(l, "tlsa-rollover", p->domain))
-		return read_text(told, out);
+		return read_file(told, out);
 	st = tlsa_of(lab_path(l, path, "%s/keys/tls.pem", p->domain), out);
 	if (st != ST_OK) {
 		complain(path, st, NULL);
