@@ -233,10 +233,10 @@ static enum verdict status(struct queue *q, struct channel *ch, const struct rec
 	}
 	buf_putf(&json,
 		 "{\"letters\":%llu,\"waiting\":%llu,\"in_hand\":%llu,\"unflushed\":%llu,\"held\":%llu,"
-		 "\"attempts\":%u}",
+		 "\"attempts\":%zu}",
 		 (unsigned long long)letters, (unsigned long long)(in[WAITING] + in[DEFERRED]),
 		 (unsigned long long)in[HANDED], (unsigned long long)in[DELIVERED], (unsigned long long)held,
-		 q->share.out);
+		 q->attempts.used);
 	role_row(ch, buf_view(&json));
 	buf_free(&json);
 	return VERDICT_OK;

@@ -203,7 +203,7 @@ static bool probes_full(const struct share *s)
 	return s->probing >= s->limits.attempts - s->limits.attempts / 4;
 }
 
-/* A site that has not answered yet may use one place, of a part of all. */
+/* A site that has not answered yet may use one of the places for such. */
 static bool may_probe(struct share *s, struct site *site, struct flow *f)
 {
 	if (site->proven || site->probing)
@@ -448,7 +448,8 @@ struct task *share_next(struct share *s)
 	ring_remove(&t->link);
 	t->bundle = NULL;
 	t->state = TASK_OUT;
-	s->out++;
+	/* A probe has a place of its own; no site with something out becomes one. */
+	s->out += !site->probing;
 	site->out++;
 	if (ring_empty(&b->tasks))
 		bundle_end(s, b);
@@ -498,7 +499,7 @@ void share_back(struct share *s, struct task *t, enum share_outcome outcome, ste
 
 	t->state = TASK_NEW;
 	site->out--;
-	s->out--;
+	s->out -= !site->probing;
 	if (outcome == CAME_THROUGH)
 		succeeded(s, site);
 	else if (outcome == SITE_FAILED)

@@ -18,9 +18,9 @@
  * A site's window grows as letters come through and is halved when the site
  * fails.  A site that fails twice in a row (or at its first) is closed as a
  * whole until its pause is over, then one task of it is a probe.  Sites that
- * have not answered yet get at most three quarters of all places, so that
- * dead ones never take them all; where more wait for one of these, senders
- * have them in turn, too.
+ * have not answered yet have places of their own, three quarters as many as
+ * all others, so that dead ones take none of those; where more wait for one
+ * of these, senders have them in turn, too.
  *
  * Pure: the time is given, nothing is sent, no timer is set.  Owns sites,
  * flows and bundles; tasks belong to the caller.
@@ -88,7 +88,7 @@ struct site {
 };
 
 struct share_limits {
-	uint32_t attempts;	/* over all */
+	uint32_t attempts;	/* over all, but for probes */
 	uint32_t first, most;	/* at one site */
 	const char *retry;	/* pauses of a site (a TIMES setting) */
 };
@@ -100,7 +100,8 @@ struct share {
 	struct ring parked[CLASSES];	/* flows whose sites wait to be probed */
 	struct ring idle;		/* sites without tasks, the longest first */
 	uint32_t n_idle, next_site, next_flow;
-	uint32_t out, probing;
+	uint32_t out;			/* but for probes */
+	uint32_t probing;		/* sites with one of the places for probes */
 	uint32_t picks, probe_picks;
 	uint64_t seed;			/* of hashes of names that strangers choose */
 	void (*site_gone)(void *arg, struct site *site);	/* it is about to be freed */
