@@ -109,6 +109,7 @@ struct store {
 	struct store_watcher *watchers;
 	uint64_t fulltext;	/* letters of records up to there have their filter */
 	uint64_t fulltext_committed;
+	uint64_t fulltext_retry;	/* make filters again from that record on */
 	struct journal_at fulltext_at;	/* where the journal is read on for it */
 	bool choose_due;	/* some segment may be mostly dead */
 	struct compacting *compacting;	/* NULL: no segment is being written again */

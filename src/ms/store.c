@@ -28,7 +28,7 @@ static void forget_lists(struct store *s)
 	}
 	s->removed_end = &s->removed;
 	s->removed_loaded = false;
-	s->fulltext = s->fulltext_committed = 0;
+	s->fulltext = s->fulltext_committed = s->fulltext_retry = 0;
 	s->fulltext_at = (struct journal_at){ 0 };
 	s->purged = 0;
 	free(s->deleted_boxes);
@@ -287,7 +287,8 @@ void store_close(struct store *s)
 	if (s == NULL)
 		return;
 	/* What is not in the index is replayed at the next opening. */
-	if (s->journal && (s->db || s->index_absent) && !journal_dirty(s->journal) && s->committed != s->applied)
+	if (s->journal && (s->db || s->index_absent) && !journal_dirty(s->journal) &&
+	    (s->committed != s->applied || s->fulltext_committed != s->fulltext))
 		(void)!index_commit(s);
 	housekeeping_end(s);
 	index_close(s);
@@ -320,29 +321,37 @@ enum status store_commit(struct store *s)
 	return st == ST_CORRUPT ? rebuild(s) : st;
 }
 
+/* Many filters are missing, and nobody has been idle: some of them. */
+static enum status turn_fulltext(struct store *s)
+{
+	bool more;
+	enum status st;
+
+	if (s->applied - s->fulltext < FULLTEXT_BEHIND || s->applied < s->fulltext_retry ||
+	    journal_dirty(s->journal))
+		return ST_OK;
+	st = fulltext_step(s, &more);
+	if (st == ST_OK)
+		return ST_OK;
+	s->fulltext_retry = s->applied + COMMIT_RECORDS;
+	return st == ST_CORRUPT ? rebuild(s) : st;
+}
+
 enum status store_turn(struct store *s)
 {
 	uint64_t behind = s->applied - s->committed;
+	enum status st;
 
 	for (uint32_t i = 0; i < s->n_boxes; i++)
 		if (s->boxes[i]->changed)
 			tell(s, s->boxes[i]);
-	if (s->applied < s->retry)
-		return ST_OK;
+	st = turn_fulltext(s);
+	if (st != ST_OK || s->applied < s->retry)
+		return st;
 	if (behind >= BEHIND_MAX && journal_dirty(s->journal)) {
-		enum status st = store_flush(s);
-
+		st = store_flush(s);
 		if (st != ST_OK)
 			return st;
-	}
-	if (s->applied - s->fulltext >= FULLTEXT_BEHIND && !journal_dirty(s->journal)) {
-		bool more;
-		enum status st = fulltext_step(s, &more);
-
-		if (st != ST_OK) {
-			s->retry = s->applied + COMMIT_RECORDS;
-			return st == ST_CORRUPT ? rebuild(s) : st;
-		}
 	}
 	if (behind < COMMIT_RECORDS || journal_dirty(s->journal))
 		return ST_OK;

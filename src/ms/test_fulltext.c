@@ -250,6 +250,26 @@ static void finds_the_same(void **state)
 	assert_int_equal(ask_sql("SELECT count(*) FROM filter"), LETTERS + 20);
 }
 
+/* Without a moment of rest most letters have theirs nevertheless. */
+static void keeps_up(void **state)
+{
+	static char letter[16 * 1024];	/* a step is a few dozen of these */
+	struct mailbox *m = inbox(open_it());
+	uint32_t uid;
+
+	(void)state;
+	memset(letter, 'x', sizeof letter);
+	memcpy(letter, "Subject: x\r\n\r\n", 14);
+	for (int i = 0; i < 2000; i++) {
+		assert_int_equal(mailbox_append(m, 0, 0, view_make(letter, sizeof letter), &uid), ST_OK);
+		if (i % 10 == 9)
+			assert_int_equal(store_flush(m->store), ST_OK);
+		assert_int_equal(store_turn(m->store), ST_OK);
+	}
+	close_it(m);
+	assert_true(ask_sql("SELECT count(*) FROM filter") > 2000 - 600);
+}
+
 static void damage_costs_time_only(void **state)
 {
 	struct mailbox *m = inbox(open_it());
@@ -309,7 +329,7 @@ static void goes_with_its_letters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(finds_the_same), T(damage_costs_time_only), T(goes_with_its_letters),
+		T(finds_the_same), T(keeps_up), T(damage_costs_time_only), T(goes_with_its_letters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
