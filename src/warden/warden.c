@@ -18,7 +18,10 @@ static void rcpt_ask(struct warden *w, struct channel *ch, const struct record *
 	if (!rec_take_rcpt_ask(rec->body, &in))
 		return;
 	buf_clear(&w->targets);
-	v = directory_resolve(w->directory, in.address, &w->targets);
+	v = directory_resolve(w->directory,
+			      &(struct asked){ .address = in.address, .sender = in.sender, .account = in.account,
+					       .separators = view_cstr(w->proc.conf.separators) },
+			      &w->targets);
 	rec_put_rcpt_answer(&w->out, rec->call, rec->sid,
 			    &(struct rec_rcpt_answer){ (uint8_t)v, buf_view(&w->targets) });
 	(void)!role_send(ch, &w->out, -1);
@@ -42,7 +45,7 @@ static void sender_ask(struct warden *w, struct channel *ch, const struct record
 
 	if (!rec_take_sender_ask(rec->body, &in))
 		return;
-	v = directory_may_send(w->directory, in.account, in.address);
+	v = directory_may_send(w->directory, in.account, in.address, view_cstr(w->proc.conf.separators));
 	rec_put_sender_answer(&w->out, rec->call, rec->sid, &(struct rec_sender_answer){ (uint8_t)v });
 	(void)!role_send(ch, &w->out, -1);
 }
