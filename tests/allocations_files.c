@@ -179,7 +179,7 @@ static void try_directory(void)
 		made = directory_add_domain(d, VIEW("foo.com")) == ST_OK &&
 		       directory_add_account(d, VIEW("Jones@foo.com"), VIEW("verifier"), 0, &id) == ST_OK;
 		(void)!directory_add_alias(d, VIEW("J@foo.com"), VIEW("Jones@foo.com"));
-		(void)directory_resolve(d, VIEW("J@foo.com"), &out);
+		(void)directory_resolve(d, &(struct asked){ .address = VIEW("J@foo.com") }, &out);
 		(void)!directory_account(d, VIEW("Jones@foo.com"), &a, &account);
 		directory_close(d);
 	}

@@ -175,18 +175,36 @@ static void add_row(void *arg, struct view address, struct view b, uint64_t id)
 					     (json_int_t)id));
 }
 
-static void add_details(struct directory *d, json_t *row)
+static void add_forward(void *arg, struct view target, struct view none, uint64_t id)
+{
+	json_t *row = arg;
+
+	(void)none;
+	(void)id;
+	if (target.n == 0)
+		json_object_set_new(row, "keep", json_true());
+	else
+		json_array_append_new(json_object_get(row, "forward"), json_text(target));
+}
+
+static enum status add_details(struct directory *d, json_t *row)
 {
 	struct arena a = ARENA(64 * 1024);
 	struct account acc;
 	const char *address = json_string_value(json_object_get(row, "address"));
 	char at[RFC3339_SIZE];
+	enum status st = directory_account(d, view_cstr(address), &a, &acc);
 
-	if (directory_account(d, view_cstr(address), &a, &acc) == ST_OK) {
+	if (st == ST_OK) {
 		json_object_set_new(row, "quota", json_integer(acc.quota));
 		json_object_set_new(row, "created", json_string(clock_rfc3339(acc.created, at)));
+		json_object_set_new(row, "forward", json_array());
+		json_object_set_new(row, "keep", json_false());
+		st = directory_each_forward(d, acc.id, add_forward, row);
 	}
 	arena_free(&a);
+	/* Removed since. */
+	return st == ST_MISSING ? ST_OK : st;
 }
 
 int cmd_account_list(struct invocation *in)
@@ -208,7 +226,8 @@ int cmd_account_list(struct invocation *in)
 	}
 	st = directory_each_account(d, add_row, rows);
 	json_array_foreach(rows, i, row)
-		add_details(d, row);
+		if (st == ST_OK)
+			st = add_details(d, row);
 	directory_close(d);
 	if (st == ST_OK)
 		return listing_print(in, columns, sizeof columns / sizeof *columns, rows,

@@ -15,9 +15,6 @@ enum {
 	Q_DOMAIN,
 	Q_ACCOUNT,
 	Q_ACCOUNT_BY_ID,
-	Q_ALIAS,
-	Q_POSTMASTER,
-	Q_FIRST_ACCOUNT,
 	Q_ADD_DOMAIN,
 	Q_REMOVE_DOMAIN,
 	Q_NEXT_ID,
@@ -39,10 +36,6 @@ static const char *const texts[Q_COUNT] = {
 	[Q_DOMAIN] = "SELECT 1 FROM domain WHERE name = $1",
 	[Q_ACCOUNT] = "SELECT id, shown, verifier, quota, created FROM account WHERE address = $1",
 	[Q_ACCOUNT_BY_ID] = "SELECT id, shown, verifier, quota, created FROM account WHERE id = $1",
-	[Q_ALIAS] = "SELECT target FROM alias WHERE address = $1 ORDER BY target",
-	[Q_POSTMASTER] = "SELECT address FROM account WHERE address LIKE 'postmaster@%'"
-			 " UNION SELECT address FROM alias WHERE address LIKE 'postmaster@%' ORDER BY 1 LIMIT 1",
-	[Q_FIRST_ACCOUNT] = "SELECT address FROM account ORDER BY id LIMIT 1",
 	[Q_ADD_DOMAIN] = "INSERT INTO domain (name) VALUES ($1)",
 	[Q_REMOVE_DOMAIN] = "DELETE FROM domain WHERE name = $1",
 	[Q_NEXT_ID] = "INSERT INTO counter (name, value) VALUES ('account', 1)"
@@ -78,6 +71,8 @@ enum status directory_open(const char *path, struct directory **ret)
 		st = sql_prepare(d->db, texts[i], &d->q[i]);
 	if (st == ST_OK)
 		st = secrets_open(d);
+	if (st == ST_OK)
+		st = routes_open(d);
 	if (st != ST_OK) {
 		directory_close(d);
 		return st;
@@ -93,6 +88,7 @@ void directory_close(struct directory *d)
 	for (int i = 0; i < Q_COUNT; i++)
 		sql_finish(d->q[i]);
 	secrets_close(d);
+	routes_close(d);
 	sql_close(d->db);
 	free(d);
 }
@@ -111,7 +107,7 @@ struct view directory_folded(struct view v, char out[FOLDED_MAX])
 	return view_make(out, v.n);
 }
 
-static struct view domain_of(struct view address)
+struct view directory_domain_of(struct view address)
 {
 	size_t at = address.n;
 
@@ -168,105 +164,6 @@ enum status directory_account_by_id(struct directory *d, uint64_t id, struct are
 	return account_row(d->q[Q_ACCOUNT_BY_ID], a, ret);
 }
 
-struct resolving {
-	struct directory *d;
-	struct arena *arena;
-	struct buf *out;
-	unsigned depth, found;
-};
-
-static enum verdict resolve(struct resolving *r, struct view address);
-
-static enum verdict resolve_alias(struct resolving *r, struct view key)
-{
-	struct sql_stmt *q = r->d->q[Q_ALIAS];
-	struct view targets[64];
-	size_t n = 0;
-	bool row = false;
-	enum verdict v = VERDICT_NO;
-
-	sql_bind_text(q, 1, key);
-	while (n < 64 && sql_step(q, &row) == ST_OK && row)
-		targets[n++] = arena_copy(r->arena, sql_col_view(q, 0));
-	sql_reset(q);
-	if (n && r->depth >= ALIAS_DEPTH)
-		return VERDICT_LATER;
-	r->depth++;
-	for (size_t i = 0; i < n && v != VERDICT_LATER; i++) {
-		enum verdict one = resolve(r, targets[i]);
-
-		if (one == VERDICT_RELAY) {
-			target_put(r->out, &(struct target){ .address = targets[i] });
-			one = VERDICT_OK;
-		}
-		if (one == VERDICT_OK || one == VERDICT_LATER)
-			v = one;
-	}
-	r->depth--;
-	return v;
-}
-
-static enum verdict resolve(struct resolving *r, struct view address)
-{
-	char low[ADDRESS_MAX];
-	struct view key = arena_copy(r->arena, directory_folded(address, low));
-	struct account acc;
-	bool ours;
-	enum status st;
-
-	if (key.n == 0 || ++r->found > ALIAS_FAN)
-		return key.n ? VERDICT_LATER : VERDICT_NO;
-	st = directory_account(r->d, key, r->arena, &acc);
-	if (st == ST_OK) {
-		target_put(r->out, &(struct target){ .account = acc.id, .address = acc.address });
-		return VERDICT_OK;
-	}
-	if (st != ST_MISSING)
-		return VERDICT_LATER;
-	if (has(r->d, Q_DOMAIN, domain_of(key), &ours) != ST_OK)
-		return VERDICT_LATER;
-	return ours ? resolve_alias(r, key) : VERDICT_RELAY;
-}
-
-static enum verdict resolve_found(struct resolving *r, int q)
-{
-	struct sql_stmt *stmt = r->d->q[q];
-	struct view found = VIEW_NONE;
-	bool row = false;
-	enum status st = sql_step(stmt, &row);
-
-	if (st == ST_OK && row)
-		found = arena_copy(r->arena, sql_col_view(stmt, 0));
-	sql_reset(stmt);
-	if (st != ST_OK)
-		return VERDICT_LATER;
-	return found.n ? resolve(r, found) : VERDICT_NO;
-}
-
-/* Postmaster is always at home (RFC 5321 4.5.1): with a domain of ours or
- * without one, as an account, as an alias, or else as the first account. */
-static enum verdict resolve_postmaster(struct resolving *r, bool bare)
-{
-	enum verdict v = bare ? resolve_found(r, Q_POSTMASTER) : VERDICT_NO;
-
-	return v == VERDICT_NO ? resolve_found(r, Q_FIRST_ACCOUNT) : v;
-}
-
-enum verdict directory_resolve(struct directory *d, struct view address, struct buf *out)
-{
-	static const struct view postmaster = { "postmaster@", 11 };
-	struct arena arena = ARENA(1024 * 1024);
-	struct resolving r = { d, &arena, out, 0, 0 };
-	bool bare = address.n == postmaster.n - 1 && view_eq_i(address, view_head(postmaster, address.n));
-	enum verdict v = bare ? VERDICT_NO : resolve(&r, address);
-
-	if (v == VERDICT_NO && (bare || view_starts_i(address, postmaster)))
-		v = resolve_postmaster(&r, bare);
-
-	arena_free(&arena);
-	return buf_status(out) == ST_OK ? v : VERDICT_LATER;
-}
-
 /* ---- changes ---- */
 
 static enum status change(struct directory *d, int q, struct view a, struct view b)
@@ -302,7 +199,7 @@ static bool is_domain(struct view v)
 /* A local part without blanks and controls, and a domain. */
 bool directory_is_address(struct view v)
 {
-	struct view domain = domain_of(v);
+	struct view domain = directory_domain_of(v);
 
 	if (v.n > ADDRESS_MAX || domain.n == v.n || domain.n + 1 == v.n)
 		return false;
@@ -310,6 +207,12 @@ bool directory_is_address(struct view v)
 		if ((unsigned char)v.p[i] <= ' ' || v.p[i] == 0x7f)
 			return false;
 	return is_domain(domain);
+}
+
+/* "@DOMAIN": every address of it that is nobody's. */
+static bool is_catch_all(struct view v)
+{
+	return v.n && v.p[0] == '@' && is_domain(view_skip(v, 1));
 }
 
 enum verdict directory_has_domain(struct directory *d, struct view domain)
@@ -397,7 +300,7 @@ enum status directory_add_account(struct directory *d, struct view address, stru
 
 	if (!directory_is_address(address))
 		return ST_SYNTAX;
-	st = has(d, Q_DOMAIN, domain_of(directory_folded(address, low)), &ours);
+	st = has(d, Q_DOMAIN, directory_domain_of(directory_folded(address, low)), &ours);
 	if (st != ST_OK)
 		return st;
 	if (!ours)
@@ -453,7 +356,9 @@ static enum status remove_account(struct directory *d, const struct account *acc
 {
 	enum status st = change(d, Q_REMOVE_ACCOUNT, acc->address, none);
 
-	return st == ST_OK ? secrets_forget_all(d, acc->id) : st;
+	if (st == ST_OK)
+		st = secrets_forget_all(d, acc->id);
+	return st == ST_OK ? forward_forget(d, acc->id) : st;
 }
 
 enum status directory_remove_account(struct directory *d, struct view address)
@@ -467,9 +372,9 @@ enum status directory_add_alias(struct directory *d, struct view address, struct
 	bool ours;
 	enum status st;
 
-	if (!directory_is_address(address) || !directory_is_address(target))
+	if ((!directory_is_address(address) && !is_catch_all(address)) || !directory_is_address(target))
 		return ST_SYNTAX;
-	st = has(d, Q_DOMAIN, domain_of(directory_folded(address, low)), &ours);
+	st = has(d, Q_DOMAIN, directory_domain_of(directory_folded(address, low)), &ours);
 	if (st != ST_OK)
 		return st;
 	if (!ours)
@@ -488,29 +393,28 @@ enum status directory_remove_alias(struct directory *d, struct view address, str
 
 /* ---- listings ---- */
 
-static enum status each(struct directory *d, int q, directory_row *fn, void *arg)
+enum status directory_each(struct sql_stmt *q, directory_row *row, void *arg)
 {
-	bool row = false;
+	bool more = false;
 	enum status st;
 
-	while ((st = sql_step(d->q[q], &row)) == ST_OK && row)
-		fn(arg, sql_col_view(d->q[q], 0), sql_col_view(d->q[q], 1),
-		   (uint64_t)sql_col_int(d->q[q], 2));
-	sql_reset(d->q[q]);
+	while ((st = sql_step(q, &more)) == ST_OK && more)
+		row(arg, sql_col_view(q, 0), sql_col_view(q, 1), (uint64_t)sql_col_int(q, 2));
+	sql_reset(q);
 	return st;
 }
 
 enum status directory_each_domain(struct directory *d, directory_row *row, void *arg)
 {
-	return each(d, Q_EACH_DOMAIN, row, arg);
+	return directory_each(d->q[Q_EACH_DOMAIN], row, arg);
 }
 
 enum status directory_each_account(struct directory *d, directory_row *row, void *arg)
 {
-	return each(d, Q_EACH_ACCOUNT, row, arg);
+	return directory_each(d->q[Q_EACH_ACCOUNT], row, arg);
 }
 
 enum status directory_each_alias(struct directory *d, directory_row *row, void *arg)
 {
-	return each(d, Q_EACH_ALIAS, row, arg);
+	return directory_each(d->q[Q_EACH_ALIAS], row, arg);
 }

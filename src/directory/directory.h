@@ -34,17 +34,29 @@ struct account {
 enum status directory_open(const char *path, struct directory **ret) MUST_USE;
 void directory_close(struct directory *d);
 
-/* Who gets letters for this address ("postmaster" alone is one too): local targets put into out one after
- * another (target_put).  VERDICT_OK, VERDICT_NO (unknown here),
- * VERDICT_RELAY (not our domain), VERDICT_LATER. */
-enum verdict directory_resolve(struct directory *d, struct view address, struct buf *out);
+/* A question of where letters go. */
+struct asked {
+	struct view address;
+	struct view sender;	/* the reverse-path; empty: the null one */
+	uint64_t account;	/* who submits the letter; 0: a stranger */
+	struct view separators;	/* of user+detail, each character one; empty: none */
+	bool owners;		/* whose address it is, not where letters go: no forwards, no groups */
+};
+
+/* Who gets letters for this address ("postmaster" alone is one too): targets
+ * put into out one after another (target_put).  The address itself comes
+ * before that without its detail (RFC 5233), and last "@DOMAIN".
+ * VERDICT_OK, VERDICT_NO (unknown here), VERDICT_RELAY (not our domain),
+ * VERDICT_DENIED (a group to which this sender may not post), VERDICT_LATER. */
+enum verdict directory_resolve(struct directory *d, const struct asked *q, struct buf *out);
 
 /* Is this domain ours?  VERDICT_OK, VERDICT_NO, VERDICT_LATER. */
 enum verdict directory_has_domain(struct directory *d, struct view domain);
 
 /* May the account send as address: does it get its letters, or is it an
  * identity of it (secrets.h)?  VERDICT_OK, VERDICT_NO, VERDICT_LATER. */
-enum verdict directory_may_send(struct directory *d, uint64_t account, struct view address);
+enum verdict directory_may_send(struct directory *d, uint64_t account, struct view address,
+				struct view separators);
 
 /* ST_MISSING where there is none. */
 enum status directory_account(struct directory *d, struct view address, struct arena *a,
@@ -66,10 +78,17 @@ enum status directory_set_verifier(struct directory *d, struct view address,
 				   struct view verifier) MUST_USE;
 /* With all that belongs to it in the directory. */
 enum status directory_remove_account(struct directory *d, struct view address) MUST_USE;
-/* target may be one of ours or anybody else's. */
+/* target may be one of ours or anybody else's; address may be "@DOMAIN". */
 enum status directory_add_alias(struct directory *d, struct view address, struct view target) MUST_USE;
 /* target empty: all targets of that address. */
 enum status directory_remove_alias(struct directory *d, struct view address, struct view target) MUST_USE;
+
+enum { FORWARDS_MAX = 16 };
+/* Where the account's letters go instead of to it, or (keep) besides; none:
+ * to it alone.  ST_MISSING (no such account), ST_SYNTAX (no address among
+ * them), ST_LIMIT. */
+enum status directory_set_forward(struct directory *d, struct view address, const struct view *targets,
+				  size_t n, bool keep) MUST_USE;
 
 /* Many accounts in one commit: all that was added between the two is there
  * or (keep false, or on failure) none of it. */
@@ -81,6 +100,9 @@ typedef void directory_row(void *arg, struct view a, struct view b, uint64_t id)
 enum status directory_each_domain(struct directory *d, directory_row *row, void *arg) MUST_USE;
 enum status directory_each_account(struct directory *d, directory_row *row, void *arg) MUST_USE;
 enum status directory_each_alias(struct directory *d, directory_row *row, void *arg) MUST_USE;
+
+/* a: where its letters go, or empty: they are kept too. */
+enum status directory_each_forward(struct directory *d, uint64_t account, directory_row *row, void *arg) MUST_USE;
 
 /* Changes when somebody else has committed: cached answers are then stale. */
 int64_t directory_version(struct directory *d);

@@ -27,6 +27,28 @@ enum secret_query {
 	S_COUNT,
 };
 
+/* Every statement of resolve.c, forward.c and group.c. */
+enum route_query {
+	R_DOMAIN,
+	R_ALIAS,
+	R_POSTMASTER,
+	R_FIRST_ACCOUNT,
+	R_FORWARD,
+	R_ADD_FORWARD,
+	R_DROP_FORWARD,
+	R_GROUP,
+	R_MEMBERS,
+	R_IS_MEMBER,
+	R_TAKEN,
+	R_ADD_GROUP,
+	R_REMOVE_GROUP,
+	R_ADD_MEMBER,
+	R_REMOVE_MEMBER,
+	R_DROP_MEMBERS,
+	R_EACH_GROUP,
+	R_COUNT,
+};
+
 enum { DIRECTORY_QUERIES = 32 };
 
 struct directory {
@@ -34,12 +56,18 @@ struct directory {
 	bool batch;		/* between directory_begin and directory_end */
 	struct sql_stmt *q[DIRECTORY_QUERIES];	/* directory.c */
 	struct sql_stmt *s[S_COUNT];		/* secrets.c */
+	struct sql_stmt *r[R_COUNT];		/* resolve.c */
 };
 
 enum { FOLDED_MAX = ADDRESS_MAX };
 /* Lower-case copy: the form that is compared. */
 struct view directory_folded(struct view v, char out[FOLDED_MAX]);
 bool directory_is_address(struct view v);
+/* What stands behind the last "@"; all of it where there is none. */
+struct view directory_domain_of(struct view address);
+
+/* Columns: text, text, number. */
+enum status directory_each(struct sql_stmt *q, directory_row *row, void *arg) MUST_USE;
 
 enum status secrets_open(struct directory *d) MUST_USE;
 void secrets_close(struct directory *d);
@@ -48,5 +76,10 @@ void secrets_close(struct directory *d);
 enum status secrets_forget_keys(struct directory *d, uint64_t account) MUST_USE;
 /* The account goes. */
 enum status secrets_forget_all(struct directory *d, uint64_t account) MUST_USE;
+
+enum status routes_open(struct directory *d) MUST_USE;
+void routes_close(struct directory *d);
+/* The account goes. */
+enum status forward_forget(struct directory *d, uint64_t account) MUST_USE;
 
 #endif

@@ -432,12 +432,14 @@ enum status directory_has_identity(struct directory *d, uint64_t account, struct
 	return st;
 }
 
-enum verdict directory_may_send(struct directory *d, uint64_t account, struct view address)
+enum verdict directory_may_send(struct directory *d, uint64_t account, struct view address,
+				struct view separators)
 {
 	struct buf targets = BUF(RECORD_MAX / 2);
 	struct target t;
 	bool has = false;
-	enum verdict v = directory_resolve(d, address, &targets);
+	struct asked asked = { .address = address, .separators = separators, .owners = true };
+	enum verdict v = directory_resolve(d, &asked, &targets);
 	struct cursor c = cursor_over(v == VERDICT_OK ? buf_view(&targets) : VIEW(""));
 
 	while (!has && target_take(&c, &t))
@@ -452,12 +454,5 @@ enum verdict directory_may_send(struct directory *d, uint64_t account, struct vi
 
 enum status directory_each_identity(struct directory *d, directory_row *row, void *arg)
 {
-	struct sql_stmt *q = d->s[S_IDENTITIES];
-	bool more = false;
-	enum status st;
-
-	while ((st = sql_step(q, &more)) == ST_OK && more)
-		row(arg, sql_col_view(q, 0), sql_col_view(q, 1), (uint64_t)sql_col_int(q, 2));
-	sql_reset(q);
-	return st;
+	return directory_each(d->s[S_IDENTITIES], row, arg);
 }

@@ -40,6 +40,7 @@ enum verdict {
 	VERDICT_QUOTA,		/* the account is full */
 	VERDICT_RELAY,		/* rcpt: not one of ours */
 	VERDICT_SLOW,		/* login: too many failures, wait */
+	VERDICT_DENIED,		/* rcpt: this sender may not send there */
 };
 
 /* What a key_file is. */

@@ -68,7 +68,7 @@ static bool is_ours(struct smtp_session *s, struct view address)
 	enum verdict v = smtp_ask_warden(s, address, &answer, &targets);
 
 	buf_free(&answer);
-	return v == VERDICT_OK || v == VERDICT_NO;
+	return v == VERDICT_OK || v == VERDICT_NO || v == VERDICT_DENIED;
 }
 
 /* Somebody outside writes as one of ours, and nothing proves that he may. */

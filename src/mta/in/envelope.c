@@ -119,7 +119,7 @@ enum verdict smtp_ask_warden(struct smtp_session *s, struct view address, struct
 	uint16_t type;
 	enum verdict v = VERDICT_LATER;
 
-	rec_put_rcpt_ask(&b, 0, s->sid, &(struct rec_rcpt_ask){ address });
+	rec_put_rcpt_ask(&b, 0, s->sid, &(struct rec_rcpt_ask){ address, s->env.sender, s->account });
 	if (channel_ask(s->host->warden, &b, -1, ASK_MS, answer, &type, NULL) == ST_OK &&
 	    type == REC_rcpt_answer && rec_take_rcpt_answer(buf_view(answer), &a)) {
 		v = (enum verdict)a.verdict;
@@ -268,6 +268,9 @@ static enum reply find_recipient(struct smtp_session *s, const struct recipient 
 		break;
 	case VERDICT_NO:
 		r = SAY_NO_SUCH_USER;
+		break;
+	case VERDICT_DENIED:
+		r = SAY_MAY_NOT_POST;
 		break;
 	case VERDICT_RELAY:
 		r = add_elsewhere(s, given);

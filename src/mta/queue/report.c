@@ -289,7 +289,7 @@ static enum verdict ask_warden(struct queue *q, struct view address, struct buf 
 	uint16_t type;
 	enum verdict v = VERDICT_LATER;
 
-	rec_put_rcpt_ask(&b, 0, 0, &(struct rec_rcpt_ask){ address });
+	rec_put_rcpt_ask(&b, 0, 0, &(struct rec_rcpt_ask){ .address = address });
 	if (channel_ask(&q->warden, &b, -1, ASK_MS, answer, &type, NULL) == ST_OK && type == REC_rcpt_answer &&
 	    rec_take_rcpt_answer(buf_view(answer), &a)) {
 		v = (enum verdict)a.verdict;
