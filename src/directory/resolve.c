@@ -109,8 +109,8 @@ static enum verdict lead(struct resolving *r, struct view key, const struct view
 {
 	enum verdict v = VERDICT_NO;
 
-	if (n && r->depth >= ALIAS_DEPTH)
-		return VERDICT_LATER;
+	if (r->depth >= ALIAS_DEPTH)
+		return n ? VERDICT_LATER : VERDICT_NO;
 	r->chain[r->depth++] = key;
 	for (size_t i = 0; i < n && v != VERDICT_LATER; i++) {
 		enum verdict one = resolve(r, targets[i]);
