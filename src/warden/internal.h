@@ -23,6 +23,7 @@ struct warden {
 	uint64_t door_came[DOORS_MAX];	/* which of its channels: grows */
 	struct channel queue;
 	struct buf out, targets;
+	struct mac srs;
 	struct keys *keys;
 	bool keys_bad;		/* of the list that is coming */
 	struct logins {
@@ -104,6 +105,9 @@ void room_ask(struct warden *w, struct channel *ch, const struct record *rec);
 void sasl_begin_asked(struct warden *w, struct channel *ch, const struct record *rec);
 void sasl_next_asked(struct warden *w, struct channel *ch, const struct record *rec);
 void sasl_dropped(struct warden *w, struct channel *ch, const struct record *rec);
+
+/* recipient.c: where do letters for this address go? */
+void rcpt_ask(struct warden *w, struct channel *ch, const struct record *rec);
 
 /* tls.c */
 void certificate_ask(struct warden *w, struct channel *ch, const struct record *rec);

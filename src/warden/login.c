@@ -60,7 +60,7 @@ enum status logins_open(struct warden *w, const char *directory, int keys)
 {
 	struct logins *l = &w->logins;
 	char path[4200];
-	enum status st = ticket_key(keys, &l->tickets);
+	enum status st = mac_open(keys, "ticket.key", &l->tickets);
 
 	if (st == ST_OK)
 		st = remember_init(&l->remember);

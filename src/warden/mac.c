@@ -1,9 +1,16 @@
 #include "warden/mac.h"
 
+#include "base/disk.h"
+
+#include <fcntl.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 enum status mac_init(struct mac *m, const unsigned char key[MAC_KEY])
 {
@@ -54,4 +61,54 @@ enum status mac_of(const struct mac *m, const struct view *parts, size_t n, unsi
 bool mac_same(const unsigned char a[MAC_SIZE], const unsigned char b[MAC_SIZE])
 {
 	return CRYPTO_memcmp(a, b, MAC_SIZE) == 0;
+}
+
+/* ---- keys that are kept ---- */
+
+static enum status read_key(int dir, const char *name, unsigned char key[MAC_KEY])
+{
+	int fd;
+	enum status st = disk_open(dir, name, O_RDONLY, 0, &fd);
+
+	if (st != ST_OK)
+		return st;
+	st = disk_read_at(fd, key, MAC_KEY, 0);
+	close(fd);
+	return st;
+}
+
+/* Whole or not there: written beside, flushed, renamed. */
+static enum status make_key(int dir, const char *name, unsigned char key[MAC_KEY])
+{
+	struct iovec iov = { key, MAC_KEY };
+	char beside[64];
+	int fd;
+	enum status st;
+
+	snprintf(beside, sizeof beside, "%s.new", name);
+	if (getrandom(key, MAC_KEY, 0) != MAC_KEY)
+		return ST_IO;
+	st = disk_open(dir, beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600, &fd);
+	if (st != ST_OK)
+		return st;
+	st = disk_write_at(fd, &iov, 1, 0);
+	if (st == ST_OK)
+		st = disk_flush(fd);
+	close(fd);
+	if (st == ST_OK)
+		st = disk_rename(dir, beside, name);
+	return st == ST_OK ? disk_flush_all(dir) : st;
+}
+
+enum status mac_open(int dir, const char *name, struct mac *m)
+{
+	unsigned char key[MAC_KEY];
+	enum status st = read_key(dir, name, key);
+
+	if (st == ST_MISSING || st == ST_CORRUPT)
+		st = make_key(dir, name, key);
+	if (st == ST_OK)
+		st = mac_init(m, key);
+	explicit_bzero(key, sizeof key);
+	return st;
 }

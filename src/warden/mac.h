@@ -17,6 +17,9 @@ struct mac {
 
 /* ST_NOMEM (OpenSSL has no other reason to refuse). */
 enum status mac_init(struct mac *m, const unsigned char key[MAC_KEY]) MUST_USE;
+/* With the key in that file of the folder (an open descriptor), made where
+ * there is none.  The errors of disk.h. */
+enum status mac_open(int dir, const char *name, struct mac *m) MUST_USE;
 void mac_free(struct mac *m);
 
 /* ST_NOMEM */

@@ -1,12 +1,8 @@
 #include "warden/ticket.h"
 
 #include "base/cursor.h"
-#include "base/disk.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/random.h>
-#include <unistd.h>
 
 enum { FORM = 2, SIGNED = TICKET_SIZE - MAC_SIZE };
 
@@ -16,54 +12,6 @@ struct ticket {
 	wall_ms expires;
 	struct view text, mac;
 };
-
-/* ---- the key ---- */
-
-static enum status read_key(int dir, unsigned char key[MAC_KEY])
-{
-	int fd;
-	enum status st = disk_open(dir, "ticket.key", O_RDONLY, 0, &fd);
-
-	if (st != ST_OK)
-		return st;
-	st = disk_read_at(fd, key, MAC_KEY, 0);
-	close(fd);
-	return st;
-}
-
-/* Whole or not there: written beside, flushed, renamed. */
-static enum status make_key(int dir, unsigned char key[MAC_KEY])
-{
-	struct iovec iov = { key, MAC_KEY };
-	int fd;
-	enum status st;
-
-	if (getrandom(key, MAC_KEY, 0) != MAC_KEY)
-		return ST_IO;
-	st = disk_open(dir, "ticket.key.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600, &fd);
-	if (st != ST_OK)
-		return st;
-	st = disk_write_at(fd, &iov, 1, 0);
-	if (st == ST_OK)
-		st = disk_flush(fd);
-	close(fd);
-	if (st == ST_OK)
-		st = disk_rename(dir, "ticket.key.new", "ticket.key");
-	return st == ST_OK ? disk_flush_all(dir) : st;
-}
-
-enum status ticket_key(int dir, struct mac *ret_mac)
-{
-	unsigned char key[MAC_KEY];
-	enum status st = read_key(dir, key);
-
-	if (st == ST_MISSING || st == ST_CORRUPT)
-		st = make_key(dir, key);
-	if (st == ST_OK)
-		st = mac_init(ret_mac, key);
-	explicit_bzero(key, sizeof key);
-	return st;
-}
 
 /* ---- tickets ---- */
 

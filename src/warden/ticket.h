@@ -25,7 +25,6 @@ enum { TICKET_LIFE_MS = 25 * 3600 * 1000, TICKET_SIZE = 61 };
 
 /* The key of that folder (an open descriptor), made at the first start.  The
  * errors of disk.h. */
-enum status ticket_key(int dir, struct mac *ret_mac) MUST_USE;
 
 enum status ticket_make(const struct mac *m, uint64_t account, uint64_t app, uint32_t door,
 			struct view verifier, wall_ms now, struct buf *out) MUST_USE;

@@ -10,23 +10,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static void rcpt_ask(struct warden *w, struct channel *ch, const struct record *rec)
-{
-	struct rec_rcpt_ask in;
-	enum verdict v;
-
-	if (!rec_take_rcpt_ask(rec->body, &in))
-		return;
-	buf_clear(&w->targets);
-	v = directory_resolve(w->directory,
-			      &(struct asked){ .address = in.address, .sender = in.sender, .account = in.account,
-					       .separators = view_cstr(w->proc.conf.separators) },
-			      &w->targets);
-	rec_put_rcpt_answer(&w->out, rec->call, rec->sid,
-			    &(struct rec_rcpt_answer){ (uint8_t)v, buf_view(&w->targets) });
-	(void)!role_send(ch, &w->out, -1);
-}
-
 static void domain_ask(struct warden *w, struct channel *ch, const struct record *rec)
 {
 	struct rec_domain_ask in;
@@ -132,7 +115,9 @@ static enum status open_all(struct warden *w, const char *directory, const char 
 		st = disk_open(AT_FDCWD, keys, O_RDONLY | O_DIRECTORY, 0, &fd);
 	if (st != ST_OK)
 		return st;
-	st = logins_open(w, directory, fd);
+	st = mac_open(fd, "srs.key", &w->srs);
+	if (st == ST_OK)
+		st = logins_open(w, directory, fd);
 	close(fd);
 	return st;
 }
@@ -171,5 +156,6 @@ int warden_main(void)
 	login_log_close(w->logins.log);
 	directory_close(w->directory);
 	keys_free(w->keys);
+	mac_free(&w->srs);
 	return 0;
 }

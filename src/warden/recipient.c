@@ -1,0 +1,108 @@
+/* recipient.c - where letters for an address go, and under which sender. */
+#include "warden/internal.h"
+#include "warden/srs.h"
+
+#include "base/log.h"
+
+static struct view domain_of(struct view address)
+{
+	size_t at = address.n;
+
+	while (at && address.p[at - 1] != '@')
+		at--;
+	return at ? view_skip(address, at) : VIEW_NONE;
+}
+
+/* A bounce to an address that stands for somebody else's: on to him.  Such
+ * addresses are for bounces alone; else we would be a relay for whoever saw
+ * one. */
+static enum verdict pass_back(struct warden *w, const struct rec_rcpt_ask *in)
+{
+	const struct conf *c = &w->proc.conf;
+	struct buf address = BUF(ADDRESS_MAX);
+	enum status st;
+
+	if (in->sender.n)
+		return VERDICT_NO;
+	st = srs_take(&w->srs, in->address, clock_wall(), c->srs_expire, &address);
+	if (st == ST_OK)
+		target_put(&w->targets, &(struct target){ .address = buf_view(&address) });
+	buf_free(&address);
+	if (st != ST_OK) {
+		log_begin(LOG_INFO_, "srs-refused");
+		log_view("to", in->address);
+		log_str("why", status_name(st));
+		log_end();
+	}
+	return st == ST_OK ? VERDICT_OK : st == ST_NOMEM ? VERDICT_LATER : VERDICT_NO;
+}
+
+/* Is it somebody's of another host, so that no SPF of his names us? */
+static enum verdict is_strange(struct warden *w, struct view sender)
+{
+	enum verdict v = sender.n ? directory_has_domain(w->directory, domain_of(sender)) : VERDICT_OK;
+
+	return v == VERDICT_OK ? VERDICT_NO : v == VERDICT_NO ? VERDICT_OK : v;
+}
+
+/* The targets again, those elsewhere with a sender of ours. */
+static enum verdict rewrite(struct warden *w, const struct rec_rcpt_ask *in)
+{
+	struct buf sender = BUF(ADDRESS_MAX), all = BUF(RECORD_MAX / 2);
+	struct cursor c = cursor_over(buf_view(&w->targets));
+	enum status st = srs_put(&w->srs, in->sender, domain_of(in->address), clock_wall(), &sender);
+	struct target t;
+
+	while (target_take(&c, &t)) {
+		if (st == ST_OK && t.account == 0 && t.sender.n == 0)
+			t.sender = buf_view(&sender);
+		target_put(&all, &t);
+	}
+	if (buf_status(&all) == ST_OK) {
+		buf_clear(&w->targets);
+		buf_put(&w->targets, buf_view(&all));
+	}
+	/* No address can stand for some senders; their letters go as they are. */
+	st = st == ST_SYNTAX || st == ST_LIMIT ? ST_OK : st;
+	if (st == ST_OK)
+		st = buf_status(&all);
+	buf_free(&sender);
+	buf_free(&all);
+	return st == ST_OK && buf_status(&w->targets) == ST_OK ? VERDICT_OK : VERDICT_LATER;
+}
+
+static enum verdict find(struct warden *w, const struct rec_rcpt_ask *in)
+{
+	const struct conf *c = &w->proc.conf;
+	struct asked asked = {
+		.address = in->address, .sender = in->sender, .account = in->account,
+		.separators = view_cstr(c->separators),
+	};
+	struct view domain = domain_of(in->address);
+	enum verdict v, strange;
+
+	if (srs_is(in->address)) {
+		v = directory_has_domain(w->directory, domain);
+		if (v == VERDICT_OK)
+			return pass_back(w, in);
+	}
+	v = directory_resolve(w->directory, &asked, &w->targets);
+	if (v != VERDICT_OK || domain.n == 0)
+		return v;
+	strange = is_strange(w, in->sender);
+	return strange == VERDICT_OK ? rewrite(w, in) : strange == VERDICT_NO ? v : strange;
+}
+
+void rcpt_ask(struct warden *w, struct channel *ch, const struct record *rec)
+{
+	struct rec_rcpt_ask in;
+	enum verdict v;
+
+	if (!rec_take_rcpt_ask(rec->body, &in))
+		return;
+	buf_clear(&w->targets);
+	v = find(w, &in);
+	rec_put_rcpt_answer(&w->out, rec->call, rec->sid,
+			    &(struct rec_rcpt_answer){ (uint8_t)v, buf_view(&w->targets) });
+	(void)!role_send(ch, &w->out, -1);
+}
