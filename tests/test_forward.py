@@ -171,3 +171,64 @@ def test_who_may_post(world):
         assert p.returncode == 1 and "is not one of ours" in p.stderr
         p = w.run("group", "add", "Jones@foo.com", "Jones@foo.com", check=False)
         assert p.returncode == 1 and "has that address" in p.stderr
+
+
+def rewritten(sink, n=0):
+    return re.fullmatch(r"MAIL FROM:<([^>]*)>.*", sink.wait(n + 1)[n]["mail"]).group(1)
+
+
+def test_senders_are_rewritten_and_bounces_go_back(world):
+    with Sink() as sink:
+        w = world(sink)
+        w.run("account", "forward", "Jones@foo.com", "a@other.example")
+        w.run("alias", "add", "out@bar.com", "b@other.example")
+        assert bring(w, "Jones@foo.com", "srs")[0] == 250
+        sender = rewritten(sink)
+        assert re.fullmatch(r"SRS0=[a-z2-7]{8}=[a-z2-7]{2}=elsewhere\.example=smith@foo\.com", sender)
+        assert bring(w, "out@bar.com", "alias")[0] == 250
+        assert re.fullmatch(r"SRS0=.*=elsewhere\.example=smith@bar\.com", rewritten(sink, 1))
+        # One who came by SRS himself; one of ours; and nobody.
+        assert bring(w, "Jones@foo.com", "twice", sender="SRS0=abc=de=elsewhere.example=joe@other.example")[0] == 250
+        assert re.fullmatch(r"SRS1=[a-z2-7]{8}=other\.example==abc=de=elsewhere\.example=joe@foo\.com", rewritten(sink, 2))
+        hand_in(w, "Jones@foo.com", "ours", sender="Brown@foo.com")
+        assert rewritten(sink, 3) == "Brown@foo.com"
+        assert bring(w, "Jones@foo.com", "null", sender="")[0] == 250
+        assert rewritten(sink, 4) == ""
+        # The way back: to the sender, for bounces alone, and only what we made.
+        assert bring(w, sender.upper(), "bounce", sender="")[0] == 250
+        assert rewritten(sink, 5) == "" and sink.letters[5]["rcpts"][0].lower() == "rcpt to:<smith@elsewhere.example>"
+        w.run("alias", "add", "@foo.com", "Brown@foo.com")
+        hash = sender[5:13]
+        forged = sender.replace(hash, "a" * 7 + ("b" if hash[-1] != "b" else "c"))
+        for to, who in ((forged, ""), (sender.replace("smith", "other"), ""), (sender, "x@elsewhere.example"), ("SRS0=x@foo.com", "")):
+            assert bring(w, to, "no", sender=who)[0] == 550, (to, who)
+        assert len(sink.letters) == 6
+
+
+def test_what_cannot_be_sent_on_is_told_to_the_sender(world):
+    """Our own report goes to the address that stands for him, and so to him."""
+    with Sink(rcpt=lambda s, line: "550 5.1.1 nobody" if "gone@" in line else None) as sink:
+        w = world(sink)
+        w.run("account", "forward", "Jones@foo.com", "gone@other.example")
+        assert bring(w, "Jones@foo.com", "fails")[0] == 250
+        one = sink.wait(1)[0]
+        assert one["mail"].startswith("MAIL FROM:<>") and one["rcpts"] == ["RCPT TO:<smith@elsewhere.example>"], one
+        w.wait_until(lambda: not queue(w, "list"))
+
+
+def test_what_was_sent_on_is_not_sent_on_again(world):
+    with Sink() as sink:
+        w = world(sink)
+        w.run("account", "forward", "Jones@foo.com", "a@elsewhere.example")
+        back = "Received: from x by y; Wed, 25 Nov 2026 16:00:00 +0000\r\nDelivered-To:\r\n  jones@FOO.com\r\n" + TEXT
+        code, said = bring(w, "Jones@foo.com", "round", text=back.format("round"))
+        assert code == 554 and said.startswith("5.4.6"), said
+        # In the text it says nothing, nor for another.
+        for text in (TEXT + "Delivered-To: Jones@foo.com\r\n", "Delivered-To: Brown@foo.com\r\n" + TEXT,
+                     "X-Delivered-To: Jones@foo.com\r\n" + TEXT):
+            assert bring(w, "Jones@foo.com", "once", text=text.format("once"))[0] == 250
+        w.run("account", "forward", "Jones@foo.com", "a@elsewhere.example", "--keep")
+        assert bring(w, "Jones@foo.com", "kept", text=back.format("kept"))[0] == 250
+        got(w, "Jones@foo.com", "kept")
+        w.wait_until(lambda: len(sink.letters) == 3 and not queue(w, "list"))
+        assert all(b"Subject: once" in one["data"] for one in sink.letters)

@@ -49,7 +49,7 @@ int cmd_account_forward(struct invocation *in)
 	enum status st;
 
 	if (off ? n || keep : keep && n == 0) {
-		tell(off ? "--off takes no TARGET and no --keep" : "--keep wants a TARGET");
+		tell(off ? "--off takes no TARGETS and no --keep" : "--keep wants TARGETS");
 		return WRONG_USE;
 	}
 	if (instance_directory(in, &d) != ST_OK)

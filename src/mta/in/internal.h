@@ -59,6 +59,17 @@ enum reply cmd_rcpt(struct smtp_session *s, struct view rest);
 enum verdict smtp_ask_warden(struct smtp_session *s, struct view address, struct buf *answer,
 			     struct view *ret_targets);
 
+/* ---- loop.c: what comes back to who sent it on ---- */
+
+/* How a recipient is reached by whom the letter was sent on before. */
+enum { VIA_AGAIN = 0xff };
+/* The text begins; its bytes. */
+void smtp_loop_begin(struct smtp_session *s);
+void smtp_loop_put(struct smtp_session *s, struct view run);
+/* The text is complete: such recipients are no more.  False: nobody would get
+ * it in the place of one of them. */
+bool smtp_loop_end(struct smtp_session *s);
+
 /* ---- checks.c: who really sent it ---- */
 
 /* Is this session's letter checked, or is its sender known (by his login, or

@@ -66,6 +66,7 @@ static void text_begin(struct smtp_session *s)
 	s->text_begun = true;
 	s->text = (struct smtp_text){ .mend = conf->mend_line_ends };
 	s->hops = (struct hop_count){ 0 };
+	smtp_loop_begin(s);
 	snprintf(id, sizeof id, "%llx.%u", (unsigned long long)s->sid, s->letters + 1);
 	s->env.id = arena_copy(&s->tx, view_cstr(id));
 	s->env.received = clock_wall();
@@ -114,6 +115,8 @@ static void put_text(void *arg, struct view run)
 
 	if (!s->hops.body)
 		count_hops(&s->hops, run);
+	if (!s->delivered.over)
+		smtp_loop_put(s, run);
 	sink_put(&s->sink, run);
 	smtp_checks_put(s, run);
 }
@@ -133,6 +136,8 @@ static enum reply refusal(struct smtp_session *s, struct buf *why)
 		return SAY_BARE_TEXT;
 	if (r == SAY_OK && s->hops.n > (unsigned)s->host->conf->hops)
 		return SAY_LOOP;
+	if (r == SAY_OK && !smtp_loop_end(s))
+		return SAY_LOOP_BACK;
 	if (r == SAY_OK)
 		r = smtp_checks_end(s, why);
 	return r == SAY_OK ? of_sink(sink_seal(&s->sink)) : r;

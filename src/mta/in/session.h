@@ -42,6 +42,14 @@ enum smtp_mode {
 	MODE_HANDSHAKE,		/* the client's TLS */
 };
 
+/* Delivered-To fields, as the header goes by (loop.c). */
+struct delivered {
+	bool begun, line_begins, taking, over;
+	uint8_t matched;	/* of the field's name */
+	size_t n;
+	char value[256];	/* full: longer than an address */
+};
+
 /* Received: fields at the head of a letter, counted as it comes. */
 struct hop_count {
 	unsigned n;
@@ -69,6 +77,7 @@ struct smtp_session {
 	struct smtp_text text;
 	struct sink sink;
 	struct hop_count hops;
+	struct delivered delivered;
 	struct checks *checks;	/* of the letter on its way */
 	uint64_t checks_held;	/* of the budget */
 	struct view trace;	/* Received:, the first bytes of the sink */
