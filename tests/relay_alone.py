@@ -17,7 +17,7 @@ import time
 from conftest import ROOT, WAXWING
 
 ROLES = ["parent", "door", "warden", "queue", "room", "names", "relay", "admin"]
-TYPES = {"A": 1, "CNAME": 5, "MX": 15, "AAAA": 28, "TLSA": 52}
+TYPES = {"A": 1, "CNAME": 5, "MX": 15, "TXT": 16, "AAAA": 28, "TLSA": 52}
 FOUND, NO_DATA, NO_NAME, FAILED, BOGUS = range(5)
 VERDICTS = {0: "ok", 1: "no", 2: "later"}
 FORMS = {"U8": "<B", "U16": "<H", "U32": "<I", "U64": "<Q"}

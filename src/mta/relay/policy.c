@@ -128,8 +128,9 @@ static enum status by_dane(const struct policy_source *s, const struct tlsa_base
 struct site_policy policy_of_site(const struct policy_source *s, struct view site, struct arena *a)
 {
 	struct site_policy p = { 0 };
+	bool literal = site.n && site.p[0] == '[';
 
-	if (s->sts && sts_find(s->sts, s->resolver, site, a, &p.sts) == ST_OK)
+	if (s->sts && !literal && sts_find(s->sts, s->resolver, site, a, &p.sts) == ST_OK)
 		p.known = p.sts.mode != STS_NONE;
 	return p;
 }
