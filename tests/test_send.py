@@ -220,6 +220,8 @@ def test_killed_at_any_moment_each_letter_arrives(world):
         print(f"{killed['queue']} kills of the queue, {killed['relay']} of relays: {len(sent)} letters accepted, all came; "
               f"{len(unsure)} without an answer, {len(set(came) & set(unsure))} of these came; {doubled} doubled, "
               f"{announced} drops after the dot in the log")
+        # Nobody dies but whom we killed.
+        assert not re.findall(r" died role=\w+ .*signal=(?!9\b)\d+", w.log())
         assert len(sent) > kills
         assert doubled <= MOST_DOUBLED * kills
 

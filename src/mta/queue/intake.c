@@ -127,10 +127,8 @@ static enum status promise(struct queue *q, struct channel *ch, struct record *r
 	return ST_OK;
 }
 
-void queue_door_gone(struct channel *ch)
+void queue_nobody_waits(struct queue *q, const struct channel *ch)
 {
-	struct queue *q = ch->owner;
-
 	for (struct promise *p = q->promises; p; p = p->next)
 		if (p->ch == ch)
 			p->ch = NULL;

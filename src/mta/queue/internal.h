@@ -239,7 +239,7 @@ void queue_commit(struct turn_hook *h);
 /* A letter that was just committed: from now on it is on its way. */
 void queue_keep(struct queue *q, struct letter *l);
 /* The door or relay on that channel is gone: nobody waits for its answers. */
-void queue_door_gone(struct channel *ch);
+void queue_nobody_waits(struct queue *q, const struct channel *ch);
 enum status queue_found(void *arg, uint64_t id, const struct spool_place *at, struct view envelope,
 			const struct spool_place *progress_at, struct view progress);
 

@@ -20,6 +20,11 @@ static void door_receive(struct channel *ch, struct record *rec)
 		close(rec->fd);
 }
 
+static void door_gone(struct channel *ch)
+{
+	queue_nobody_waits(ch->owner, ch);
+}
+
 /* Only answers come from there. */
 static void warden_says(struct channel *ch, struct record *rec)
 {
@@ -62,10 +67,10 @@ static void take_channel(struct queue *q, const struct rec_channel_to *to, int f
 	ch = &q->doors[to->index];
 	if (channel_is_open(ch)) {
 		channel_close(ch);
-		queue_door_gone(ch);
+		queue_nobody_waits(q, ch);
 	}
 	*ch = (struct channel){
-		.receive = door_receive, .gone = queue_door_gone, .allowed = record_allowed, .owner = q,
+		.receive = door_receive, .gone = door_gone, .allowed = record_allowed, .owner = q,
 		.peer_id = to->index, .self = ROLE_QUEUE, .peer = ROLE_DOOR,
 	};
 	if (channel_open(ch, q->proc.loop, fd) != ST_OK)

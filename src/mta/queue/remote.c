@@ -508,7 +508,7 @@ static void relay_gone(struct channel *ch)
 	struct queue *q = relay->q;
 	struct ring *r;
 
-	queue_door_gone(ch);
+	queue_nobody_waits(q, ch);
 	while ((r = ring_first(&relay->attempts)) != NULL) {
 		struct attempt *a = RING_OF(r, struct attempt, link);
 		struct trip *t = a->trip;
