@@ -16,8 +16,9 @@
  * What cannot be done: multipart/signed and encrypted (RFC 1847 2.1) that need
  * it; message/partial and external-body; a multipart or letter that is
  * not looked into (mime.h); 8-bit text in an address, a boundary, a message
- * id, or a field's name; uuencode with octets outside of it; a line of a header
- * that is too long and has no blank.  Then the letter has to go back.
+ * id, or a field's name; uuencode with octets outside of it; NUL or a CR alone
+ * in a field that is no text; a line of a header that is too long and has no
+ * blank.  Then the letter has to go back.
  *
  * Memory: the tree of the letter (the arena) and the decoded octets of one leaf.
  */

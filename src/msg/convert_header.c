@@ -82,7 +82,7 @@ static void put_quoted(struct view v, struct buf *out)
 /* A display name: as a quoted string, or where it says more as words. */
 static void put_phrase(struct view phrase, struct buf *out)
 {
-	if (is_ascii(phrase) && memmem(phrase.p, phrase.n, "=?", 2) == NULL)
+	if (phrase.n == 0 || (is_ascii(phrase) && memmem(phrase.p, phrase.n, "=?", 2) == NULL))
 		put_quoted(phrase, out);
 	else
 		put_words(phrase, ENCODED_LINE, out);
@@ -244,18 +244,29 @@ static enum status put_lines(struct view field, struct buf *out)
 	return ST_OK;
 }
 
-/* NUL, and CR that ends no line, as blanks. */
+/* NUL, and CR that ends no line. */
+static bool is_stray(struct view field, size_t at)
+{
+	return field.p[at] == '\0' || (field.p[at] == '\r' && (at + 1 == field.n || field.p[at + 1] != '\n'));
+}
+
+static bool has_stray(struct view field)
+{
+	for (size_t i = 0; i < field.n; i++)
+		if (is_stray(field, i))
+			return true;
+	return false;
+}
+
+/* With blanks for what is stray. */
 static enum status put_cleaned(struct view field, struct arena *a, struct buf *out)
 {
 	char *copy = arena_alloc(a, field.n + 1);
 
 	if (copy == NULL)
 		return arena_status(a);
-	for (size_t i = 0; i < field.n; i++) {
-		bool alone = field.p[i] == '\r' && (i + 1 == field.n || field.p[i + 1] != '\n');
-
-		copy[i] = field.p[i] == '\0' || alone ? ' ' : field.p[i];
-	}
+	for (size_t i = 0; i < field.n; i++)
+		copy[i] = is_stray(field, i) ? ' ' : field.p[i];
 	return put_lines(view_make(copy, field.n), out);
 }
 
@@ -297,6 +308,8 @@ static enum status put_field(struct view header, const struct field *f, struct c
 	has.binary |= whole.n && whole.p[whole.n - 1] != '\n';
 	if (!convert_lacks(takes, has)) {
 		buf_put(out, whole);
+	} else if ((f->name.n == 0 || kind_of(f->name) != TEXT) && has_stray(whole)) {
+		st = ST_DENIED;		/* a blank could make something else of it */
 	} else if (has.utf8 && !takes.utf8) {
 		st = put_ascii(f, a, &fresh);
 		if (st == ST_OK)
