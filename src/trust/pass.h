@@ -15,7 +15,7 @@
 #include "base/arena.h"
 #include "trust/canon.h"
 
-enum { PASS_HEADER_MAX = 1024 * 1024, PASS_ARENA_MAX = 16 * 1024 * 1024 };
+enum { PASS_HEADER_MAX = 8 * 1024 * 1024, PASS_ARENA_MAX = 16 * 1024 * 1024 };
 #define PASS_NONE UINT32_MAX
 
 struct pass_field {
