@@ -85,7 +85,8 @@ enum status envelope_take(struct view bytes, struct arena *a, struct envelope *r
 	if (form >= FORM_PRIORITY)
 		e.priority = (int8_t)take_u8(&c);
 	e.n_recipients = take_u32(&c);
-	if (!cursor_ok(&c) || e.n_recipients > RECIPIENTS_MAX ||
+	/* An unknown bit asks for something that would not be kept. */
+	if (!cursor_ok(&c) || (with & ~(WITH_SMTPUTF8 | WITH_REQUIRETLS)) || e.n_recipients > RECIPIENTS_MAX ||
 	    e.n_recipients > cursor_left(&c) / (form < FORM_VIA ? RECIPIENT_LEAST_ONCE : RECIPIENT_LEAST))
 		return ST_SYNTAX;
 	e.recipients = arena_array(a, e.n_recipients, sizeof *e.recipients);
