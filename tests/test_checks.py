@@ -140,7 +140,7 @@ def test_letters_of_nobody(world):
     code, said = send(w, "a@good.example", b"Subject: x\r\n\r\nHello\r\n")
     assert code == 550 and "no From: field" in said
     huge = letter(b"a@good.example", b"X-Filler: " + b"a" * 900 + b"\r\n")
-    huge = huge.replace(b"Subject: x\r\n", b"Subject: x\r\n" + (b"X-Filler: " + b"a" * 900 + b"\r\n") * 1300)
+    huge = huge.replace(b"Subject: x\r\n", b"Subject: x\r\n" + (b"X-Filler: " + b"a" * 900 + b"\r\n") * 9300)
     assert send(w, "a@good.example", huge)[0] == 552
 
 
