@@ -3,6 +3,7 @@ import os
 import shutil
 import smtplib
 import ssl
+import subprocess
 import tempfile
 
 import pytest
@@ -28,6 +29,8 @@ def peers(request, instance, dns):
     kind = request.param
     if os.geteuid() or not shutil.which(kind.needs):
         pytest.skip(f"needs root and {kind.needs}")
+    if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no mount namespace of its own is to be had here")
     top = tempfile.mkdtemp(prefix="waxwing-peer-")
     os.chmod(top, 0o755)
     port, (keys, home) = free_ports(1)[0], [os.path.join(top, n) for n in ("keys", "home")]
