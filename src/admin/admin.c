@@ -151,7 +151,7 @@ static int take_command_line(struct invocation *in, int argc, char **argv)
 static int check_options(const struct invocation *in)
 {
 	for (int o = 0; o < OPTION_COUNT; o++) {
-		if (in->given[o] && !((in->command->options | OPTIONS_ALWAYS) & (1u << o))) {
+		if (in->given[o] && !((in->command->options | OPTIONS_ALWAYS) & (UINT64_C(1) << o))) {
 			tell("`waxwing %s` has no option %s", in->command->words, option_rows[o].word);
 			return WRONG_USE;
 		}

@@ -34,8 +34,13 @@ struct option_row {
 
 extern const struct option_row option_rows[OPTION_COUNT];
 
+/* A set of them. */
+typedef uint64_t option_set;
+#define OPT(id) (UINT64_C(1) << OPTION_##id)
+_Static_assert(OPTION_COUNT <= 64, "an option_set has a bit for each");
+
 /* Options that every command has. */
-#define OPTIONS_ALWAYS ((1u << OPTION_dir) | (1u << OPTION_help))
+#define OPTIONS_ALWAYS (OPT(dir) | OPT(help))
 
 /* ---- commands ---- */
 
@@ -45,7 +50,7 @@ struct command {
 	const char *words;	/* "account add" */
 	const char *arguments;	/* "ADDRESS", for the usage line */
 	int least, most;	/* of them */
-	unsigned options;	/* 1 << enum option_id, besides OPTIONS_ALWAYS */
+	option_set options;	/* besides OPTIONS_ALWAYS */
 	int (*run)(struct invocation *in);
 	const char *help;	/* one line */
 	const char *more;	/* paragraphs, for the manual page; may be empty */

@@ -115,7 +115,7 @@ static void put_synopsis(struct buf *out, const struct command *c)
 	put_arguments(out, c->arguments);
 	buf_putc(out, '\n');
 	for (int o = 0; o < OPTION_COUNT; o++) {
-		if (!((c->options | (1u << OPTION_dir)) & (1u << o)))
+		if (!((c->options | OPT(dir)) & (UINT64_C(1) << o)))
 			continue;
 		buf_puts(out, ".Op ");
 		put_option(out, o);
@@ -123,11 +123,11 @@ static void put_synopsis(struct buf *out, const struct command *c)
 	}
 }
 
-static void put_options(struct buf *out, unsigned set)
+static void put_options(struct buf *out, option_set set)
 {
 	buf_puts(out, ".Pp\nThe options are:\n.Bl -tag -width Ds\n");
 	for (int o = 0; o < OPTION_COUNT; o++) {
-		if (!(set & (1u << o)))
+		if (!(set & (UINT64_C(1) << o)))
 			continue;
 		buf_puts(out, ".It ");
 		put_option(out, o);
@@ -190,7 +190,7 @@ static void put_see_also(struct buf *out, const struct command_group *but)
 static void group_page(const struct command_group *g, struct buf *out)
 {
 	const struct command *c;
-	unsigned set = OPTIONS_ALWAYS;
+	option_set set = OPTIONS_ALWAYS;
 	char name[64];
 
 	snprintf(name, sizeof name, "waxwing-%s", g->word);

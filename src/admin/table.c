@@ -72,7 +72,7 @@ void usage_line(const struct command *c, struct buf *out)
 	if (c->arguments[0])
 		buf_putf(out, " %s", c->arguments);
 	for (int o = 0; o < OPTION_COUNT; o++) {
-		if (!((c->options | (1u << OPTION_dir)) & (1u << o)))
+		if (!((c->options | OPT(dir)) & (UINT64_C(1) << o)))
 			continue;
 		buf_putf(out, " [%s", option_rows[o].word);
 		if (option_rows[o].value)
@@ -131,9 +131,9 @@ void help_all(struct buf *out)
 }
 
 /* Every option that a command of the group has, once. */
-static unsigned group_options(const struct command_group *g)
+static option_set group_options(const struct command_group *g)
 {
-	unsigned set = OPTIONS_ALWAYS;
+	option_set set = OPTIONS_ALWAYS;
 
 	for (size_t i = 0; i < COMMANDS; i++)
 		if (command_in_group(&commands[i], g))
@@ -154,7 +154,7 @@ void help_group(const struct command_group *g, struct buf *out)
 	for (int o = 0; o < OPTION_COUNT; o++) {
 		char left[64];
 
-		if (!(group_options(g) & (1u << o)))
+		if (!(group_options(g) & (UINT64_C(1) << o)))
 			continue;
 		snprintf(left, sizeof left, "%s%s%s", option_rows[o].word, option_rows[o].value ? " " : "",
 			 option_rows[o].value ? option_rows[o].value : "");
@@ -175,7 +175,7 @@ static void complete_words(const struct command_group *g, struct buf *out)
 			buf_putf(out, "%.*s ", VIEW_ARG(view_skip(words, strlen(g->word) + 1)));
 	}
 	for (int o = 0; o < OPTION_COUNT; o++)
-		if (group_options(g) & (1u << o))
+		if (group_options(g) & (UINT64_C(1) << o))
 			buf_putf(out, "%s ", option_rows[o].word);
 	buf_puts(out, "\" ;;\n");
 }
