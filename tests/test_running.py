@@ -49,9 +49,9 @@ def test_spare_rooms_become_rooms_and_are_replaced(instance):
     until(lambda: len(w.pids("spare")) == 2)
     first = w.pids("spare")
     for pid in first:
-        # Nothing but the way to the parent: no file, no other process.
+        # Nothing but the way to the parent and the sealed filter: no other file, no other process.
         links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) > 2]
-        assert sorted(l.split(":")[0] for l in links) in (["anon_inode", "socket"], ["socket"]), links
+        assert sorted(l.split(":")[0] for l in links) in (["/memfd", "anon_inode", "socket"], ["/memfd", "socket"]), links
     id = send(w, "Jones@foo.com", "Brown@foo.com")
     for name in ("Jones", "Brown"):
         w.wait_log(f"delivered id={id} to={name}")

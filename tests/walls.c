@@ -267,6 +267,7 @@ static enum role role_of(const char *name)
 
 int main(int argc, char **argv)
 {
+	struct sandbox_filter filter;
 	struct walls w;
 	const char *why = "";
 
@@ -275,7 +276,8 @@ int main(int argc, char **argv)
 	listen_here();
 	walls_of(role_of(argv[1]), argv[2], strtoull(argv[3], NULL, 10), &w);
 	w.sandbox.uid = (uint32_t)strtoul(argv[4], NULL, 10);
-	if (sandbox_enter(&w.sandbox, &why) != ST_OK) {
+	w.sandbox.filter = &filter;
+	if (sandbox_filter_make(w.sandbox.calls, &filter) != ST_OK || sandbox_enter(&w.sandbox, &why) != ST_OK) {
 		fprintf(stderr, "%s\n", why);
 		return NO_WALLS;
 	}

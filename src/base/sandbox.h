@@ -29,7 +29,10 @@ enum { SANDBOX_FOLDERS = 8 };
 
 struct sock_filter;
 
-/* A program of seccomp, as the kernel takes it. */
+/* A program of seccomp, as the kernel takes it, but that SANDBOX_SELF stands
+ * in it for the id of the process that takes it. */
+enum { SANDBOX_SELF = 0x7fa5e1f0 };
+
 struct sandbox_filter {
 	struct sock_filter *ops;	/* owned */
 	unsigned short n;
@@ -40,11 +43,11 @@ struct sandbox {
 	const char *writable[SANDBOX_FOLDERS];	/* folders, NULL-ended */
 	const char *readable[SANDBOX_FOLDERS];
 	uint32_t uid;			/* 0: stay who we are */
-	const struct sandbox_filter *filter;	/* of these calls; NULL: made when it is needed */
+	const struct sandbox_filter *filter;	/* of these calls */
 };
 
-/* The filter for these groups, worked out ahead: that takes longer than all of
- * sandbox_enter.  Changes nothing for this process.  ST_NOMEM, ST_DENIED. */
+/* The filter for these groups, for any process.  To work it out takes longer
+ * than all of sandbox_enter.  ST_NOMEM, ST_DENIED. */
 enum status sandbox_filter_make(unsigned calls, struct sandbox_filter *ret) MUST_USE;
 void sandbox_filter_free(struct sandbox_filter *f);
 

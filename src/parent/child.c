@@ -4,12 +4,17 @@
 #include "base/disk.h"
 #include "base/log.h"
 #include "role/role.h"
+#include "role/walls.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { NAME_SIZE = 64 };
@@ -32,14 +37,32 @@ static char **child_environment(void)
 	return env;
 }
 
+static const char *const places[] = { "", "../libexec/waxwing/" };
+
+enum { PLACES = sizeof places / sizeof *places, PROGRAM_PATH = PATH_MAX + NAME_SIZE };
+
+/* The folder that we were started from, with its slash; its length, or 0. */
+static int own_folder(char folder[static PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", folder, PATH_MAX - 1);
+
+	while (n > 0 && folder[n - 1] != '/')
+		n--;
+	return n > 0 ? (int)n : 0;
+}
+
+static void program_path(const char *folder, int n, size_t place, enum role role, char path[static PROGRAM_PATH])
+{
+	snprintf(path, PROGRAM_PATH, "%.*s%swaxwing-%s", n, folder, places[place], role_name(role));
+}
+
 static void find_program(struct parent *p, enum role role, const char *folder, int n)
 {
-	static const char *const places[] = { "", "../libexec/waxwing/" };
-	char path[PATH_MAX + NAME_SIZE];
+	char path[PROGRAM_PATH];
 	int fd = -1;
 
-	for (size_t i = 0; i < sizeof places / sizeof *places && n > 0 && fd < 0; i++) {
-		snprintf(path, sizeof path, "%.*s%swaxwing-%s", n, folder, places[i], role_name(role));
+	for (size_t i = 0; i < PLACES && n > 0 && fd < 0; i++) {
+		program_path(folder, n, i, role, path);
 		fd = open(path, O_PATH | O_CLOEXEC);
 	}
 	snprintf(p->programs[role], sizeof p->programs[role], "/proc/self/exe");
@@ -48,18 +71,64 @@ static void find_program(struct parent *p, enum role role, const char *folder, i
 }
 
 /* waxwing-ROLE, beside us or in ../libexec/waxwing; or ourselves.  Held open (above
- * ROLE_PARENT_FD: tidy_descriptors saw to it), so that an upgrade under a
+ * ROLE_FILTER_FD: tidy_descriptors saw to it), so that an upgrade under a
  * running server does not mix two versions: their records may differ. */
 void parent_find_programs(struct parent *p)
 {
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	char folder[PATH_MAX];
+	int n = own_folder(folder);
 
-	while (n > 0 && self[n - 1] != '/')
-		n--;
 	for (int role = 0; role < ROLE_COUNT; role++)
 		if (role != ROLE_PARENT && role != ROLE_ADMIN)
-			find_program(p, (enum role)role, self, (int)n);
+			find_program(p, (enum role)role, folder, n);
+}
+
+void parent_become(const char *dir)
+{
+	char folder[PATH_MAX], path[PROGRAM_PATH];
+	int n = own_folder(folder);
+
+	for (size_t i = 0; i < PLACES && n > 0; i++) {
+		program_path(folder, n, i, ROLE_PARENT, path);
+		execv(path, (char *[]){ (char *)"waxwing: parent", (char *)"--dir", (char *)dir, NULL });
+	}
+}
+
+/* In a file that no process can change, for it is given to all of a role. */
+static enum status make_filter(enum role role, int *ret_fd)
+{
+	struct sandbox_filter f;
+	enum status st = sandbox_filter_make(walls_calls(role), &f);
+	int fd = -1, high;
+
+	if (st != ST_OK)
+		return st;
+	fd = memfd_create("filter", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		st = status_of_errno(errno);
+	if (st == ST_OK)
+		st = disk_write_at(fd, &(struct iovec){ f.ops, f.n * sizeof *f.ops }, 1, 0);
+	if (st == ST_OK && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+		st = ST_DENIED;
+	sandbox_filter_free(&f);
+	/* Above those that a child begins with. */
+	high = st == ST_OK ? fcntl(fd, F_DUPFD_CLOEXEC, ROLE_FILTER_FD + 1) : -1;
+	if (fd >= 0)
+		close(fd);
+	if (st == ST_OK && high < 0)
+		st = status_of_errno(errno);
+	*ret_fd = high;
+	return st;
+}
+
+enum status parent_make_filters(struct parent *p)
+{
+	enum status st = ST_OK;
+
+	for (int role = 0; role < ROLE_COUNT && st == ST_OK; role++)
+		if (role != ROLE_PARENT && role != ROLE_ADMIN)
+			st = make_filter((enum role)role, &p->filters[role]);
+	return st;
 }
 
 enum status child_spawn(const struct parent *p, enum role which, const char *name, const char *role, int fd,
@@ -75,6 +144,8 @@ enum status child_spawn(const struct parent *p, enum role which, const char *nam
 	if (posix_spawn_file_actions_init(&fa) != 0)
 		return ST_NOMEM;
 	rc = posix_spawn_file_actions_adddup2(&fa, fd, ROLE_PARENT_FD);
+	if (rc == 0)
+		rc = posix_spawn_file_actions_adddup2(&fa, p->filters[which], ROLE_FILTER_FD);
 	if (rc == 0)
 		rc = posix_spawn(ret_pid, p->programs[which], &fa, NULL, argv, env);
 	posix_spawn_file_actions_destroy(&fa);

@@ -444,17 +444,18 @@ static void own_directory(const struct conf *c)
 	}
 }
 
-/* Standard descriptors are open, and nothing lies on the one that a child
- * reads its settings from. */
+/* Standard descriptors are open, and nothing lies on those that a child
+ * begins with. */
 static void tidy_descriptors(void)
 {
 	int fd = open("/dev/null", O_RDWR);
 
-	while (fd >= 0 && fd <= ROLE_PARENT_FD)
+	while (fd >= 0 && fd <= ROLE_FILTER_FD)
 		fd = dup(fd);
-	if (fd > ROLE_PARENT_FD)
+	if (fd > ROLE_FILTER_FD)
 		close(fd);
 	fcntl(ROLE_PARENT_FD, F_SETFD, FD_CLOEXEC);
+	fcntl(ROLE_FILTER_FD, F_SETFD, FD_CLOEXEC);
 }
 
 static void more_descriptors(void)
@@ -473,11 +474,12 @@ static void child_init(struct parent *p, struct child *c, enum role role, uint32
 	c->ch.watch.fd = -1;
 }
 
-/* As many as the setting says, or one for each processor. */
-static enum status make_children(struct parent *p, enum role role, int64_t wanted, uint32_t most,
+/* As many as the setting says, or one for so many processors. */
+static enum status make_children(struct parent *p, enum role role, int64_t wanted, uint32_t each, uint32_t most,
 				 struct child **ret_children, uint32_t *ret_n)
 {
-	uint32_t n = wanted ? (uint32_t)wanted : (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+	uint32_t processors = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+	uint32_t n = wanted ? (uint32_t)wanted : (processors + each - 1) / each;
 	struct child *all;
 
 	if (n > most)
@@ -501,9 +503,9 @@ static enum status start_children(struct parent *p)
 	child_init(p, &p->warden, ROLE_WARDEN, 0);
 	child_init(p, &p->queue, ROLE_QUEUE, 0);
 	child_init(p, &p->names, ROLE_NAMES, 0);
-	st = make_children(p, ROLE_DOOR, p->conf.doors, DOORS_MAX, &p->doors, &p->n_doors);
+	st = make_children(p, ROLE_DOOR, p->conf.doors, 1, DOORS_MAX, &p->doors, &p->n_doors);
 	if (st == ST_OK)
-		st = make_children(p, ROLE_RELAY, p->conf.relays, RELAYS_MAX, &p->relays, &p->n_relays);
+		st = make_children(p, ROLE_RELAY, p->conf.relays, 2, RELAYS_MAX, &p->relays, &p->n_relays);
 	/* Each is joined with those that were there before it. */
 	while (st == ST_OK && (c = fixed_next(p, &i)) != NULL) {
 		st = child_start(c);
@@ -547,6 +549,8 @@ static enum status prepare(struct parent *p, struct buf *why)
 		st = lock_directory(&p->conf, why);
 	if (st == ST_OK)
 		st = loop_new(&p->loop);
+	if (st == ST_OK)
+		st = parent_make_filters(p);
 	if (st == ST_OK)
 		st = watch_signals(p);
 	if (st == ST_OK)

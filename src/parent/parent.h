@@ -59,7 +59,8 @@ struct spare {
 
 struct parent {
 	struct conf conf;
-	char programs[ROLE_COUNT][32];	/* what each role is started from */
+	char programs[ROLE_COUNT][32];	/* what each role is started from, */
+	int filters[ROLE_COUNT];	/* and the filter of its system calls */
 	struct loop *loop;
 	struct child warden, queue, names;
 	struct child *doors;
@@ -87,8 +88,14 @@ struct parent {
 /* `waxwing serve`: runs until SIGTERM or SIGINT; the exit status. */
 int parent_serve(const char *dir);
 
+/* child.c: goes on as the program waxwing-parent, which is only that and
+ * needs few libraries.  Returns where there is none. */
+void parent_become(const char *dir);
+
 /* child.c: finds the program that each role is started from. */
 void parent_find_programs(struct parent *p);
+/* Works out which system calls each may make.  ST_NOMEM, ST_DENIED. */
+enum status parent_make_filters(struct parent *p) MUST_USE;
 
 /* child.c: start it (again), and join it with its peers. */
 enum status child_start(struct child *c) MUST_USE;

@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "role/walls.h"
 
+#include <limits.h>
+#include <linux/filter.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,16 +111,42 @@ void role_begin(struct role_process *p, enum role role)
 	take_hooks(p);
 }
 
+/* What the parent has worked out for all of our role. */
+static enum status take_filter(struct sandbox_filter *ret)
+{
+	off_t size = lseek(ROLE_FILTER_FD, 0, SEEK_END);
+	size_t n = size > 0 ? (size_t)size / sizeof *ret->ops : 0;
+	struct sandbox_filter f = { .n = (unsigned short)n };
+	enum status st;
+
+	if (n == 0 || n > USHRT_MAX)
+		return ST_MISSING;
+	f.ops = malloc(n * sizeof *f.ops);
+	if (f.ops == NULL)
+		return ST_NOMEM;
+	st = disk_read_at(ROLE_FILTER_FD, f.ops, n * sizeof *f.ops, 0);
+	close(ROLE_FILTER_FD);
+	if (st == ST_OK)
+		*ret = f;
+	else
+		free(f.ops);
+	return st;
+}
+
 void role_lock_in(struct role_process *p)
 {
+	struct sandbox_filter filter = { .ops = NULL };
 	struct walls w;
-	const char *why = "";
+	const char *why = "filter";
 	enum status st;
 
 	walls_of(p->role, p->conf.dir, p->account, &w);
 	w.sandbox.uid = role_uid(&p->conf, p->role, p->account);
-	w.sandbox.filter = p->filter;
-	st = sandbox_enter(&w.sandbox, &why);
+	w.sandbox.filter = &filter;
+	st = take_filter(&filter);
+	if (st == ST_OK)
+		st = sandbox_enter(&w.sandbox, &why);
+	free(filter.ops);
 	if (st != ST_OK) {
 		log_event(LOG_ERROR_, "sandbox", "wall=\"%s\" why=\"%s\"", why, status_name(st));
 		exit(1);

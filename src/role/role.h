@@ -12,8 +12,9 @@
 #include "conf/conf.h"
 #include "ipc/records.h"
 
-/* The descriptor of the channel to the parent in a fresh process. */
-enum { ROLE_PARENT_FD = 3 };
+/* The descriptors of a fresh process: the channel to the parent, and a sealed
+ * file with the filter of its system calls (struct sandbox_filter's ops). */
+enum { ROLE_PARENT_FD = 3, ROLE_FILTER_FD = 4 };
 
 /* `--role` of a room that is started before it is known whose it is. */
 #define SPARE_ROOM "spare"
@@ -25,7 +26,6 @@ struct role_process {
 	struct conf conf;
 	struct loop *loop;
 	struct channel parent;
-	const struct sandbox_filter *filter;	/* made ahead of walls_calls(role), or NULL */
 	bool stopping;
 	/* A record from the parent other than stop.  Owner of rec->fd is this. */
 	void (*receive)(struct role_process *p, struct record *rec);

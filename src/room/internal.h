@@ -34,7 +34,6 @@ struct room {
 		bool parent, queue;
 		uint64_t doors;		/* set of 1 << index */
 	} owing;
-	struct sandbox_filter filter;
 	struct buf out;
 };
 

@@ -1,7 +1,6 @@
 #include "room/room.h"
 
 #include "base/log.h"
-#include "role/walls.h"
 #include "mda/deliver.h"
 #include "room/internal.h"
 
@@ -294,9 +293,6 @@ int room_main(char **argv)
 
 	if (r == NULL)
 		return 1;
-	/* The same for every account: before it is known whose we are.  Where it
-	 * fails the lock-in tries again, and ends us. */
-	(void)!sandbox_filter_make(walls_calls(ROLE_ROOM), &r->filter);
 	r->queue.watch.fd = -1;
 	r->proc.parent.watch.fd = -1;
 	for (int i = 0; i < DOORS_MAX; i++)
@@ -311,10 +307,7 @@ int room_main(char **argv)
 	r->proc.stop = stop;
 	snprintf(folder, sizeof folder, "%s/mail/%llu", r->proc.conf.dir,
 		 (unsigned long long)r->proc.account);
-	r->proc.filter = r->filter.n ? &r->filter : NULL;
 	role_lock_in(&r->proc);
-	r->proc.filter = NULL;
-	sandbox_filter_free(&r->filter);
 	if (open_store(r, folder) != ST_OK) {
 		log_flush();
 		return 1;
