@@ -245,3 +245,28 @@ def test_routes_of_the_settings(world):
         assert people(of_sender, 1) == ["e@anywhere.example"]
         assert people(smart, 1) == ["d@anywhere.example"]
         w.wait_until(lambda: not queue(w, "list"))
+
+
+def test_old_segments_are_given_back_after_a_restart(world):
+    """Letters that wait long lie in any order after some moves: their segments go all the same."""
+    segments = lambda: sorted(int(n[:16], 16) for n in os.listdir(os.path.join(w.dir, "spool")) if n.endswith(".log"))
+
+    def fill(letters):
+        with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=20) as c:
+            for _ in range(letters):
+                c.sendmail("somebody@other.example", "Brown@foo.com", "Subject: fill\r\n\r\n" + "x" * 70 + "\r\n" * 10000)
+
+    with Sink(rcpt=lambda s, line: "451 4.2.1 not today") as sink:
+        w = world(sink, **{"queue.segment": "64k", "queue.retry": "1h"})
+        for i in range(6):
+            hand_in(w, f"never{i}@elsewhere.example", f"stuck{i}")
+            fill(6)
+        w.wait_log(r" moved letters=")
+        w.stop()
+        newest = segments()[-1]
+        w.start()
+        deadline = time.monotonic() + 60
+        while segments()[0] <= newest and time.monotonic() < deadline:
+            fill(4)
+        assert segments()[0] > newest
+        assert sum(l["from"] == "Jones@foo.com" for l in queue(w, "list")) == 6

@@ -2,6 +2,7 @@
 #include "mta/queue/internal.h"
 
 #include "base/log.h"
+#include "ipc/route.h"
 
 #include <stdlib.h>
 
@@ -410,16 +411,16 @@ static enum verdict retry(struct queue *q, struct channel *ch, struct letter *l,
 static enum verdict change_route(struct queue *q, struct channel *ch, struct letter *l, struct view route)
 {
 	uint64_t id = l->id;
-	char *own = view_eq(route, VIEW("-")) ? NULL : strndup(route.p, route.n);
+	struct route parsed;
+	char *own = NULL;
 	enum verdict v;
 
 	(void)ch;
-	if (own == NULL && !view_eq(route, VIEW("-")))
+	if (is_in_hand(l))
 		return VERDICT_LATER;
-	if (is_in_hand(l)) {
-		free(own);
+	if (!view_eq(route, VIEW("-")) &&
+	    (route_parse(route, &parsed) != ST_OK || (own = strndup(route.p, route.n)) == NULL))
 		return VERDICT_LATER;
-	}
 	(void)letter_unschedule(q, l);
 	free(l->route);
 	l->route = own;

@@ -285,6 +285,9 @@ enum status letter_copy(struct queue *q, const struct letter *l, struct spool_pl
 			struct spool_place *ret_progress_at) MUST_USE;
 void letter_moved(struct queue *q, struct letter *l, const struct spool_place *at,
 		  const struct spool_place *progress_at);
+/* After the opening, which tells of letters by their ids: one that was moved
+ * lies behind younger ones.  ST_NOMEM. */
+enum status letters_by_place(struct queue *q) MUST_USE;
 
 /* reply.c: NULL where there is no memory: it is then as if none had come. */
 struct reply *reply_of(struct queue *q, const struct attempt_result *r);

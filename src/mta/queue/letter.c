@@ -449,8 +449,8 @@ enum status letter_copy(struct queue *q, const struct letter *l, struct spool_pl
 	if (l->in_report)	/* behind which its progress must not come */
 		return ST_EXISTS;
 	st = spool_copy(q->spool, l->id, &l->at, ret_at);
-	/* It must lie behind its letter. */
-	if (st == ST_OK && l->progress_at.segment) {
+	/* It must lie behind its letter, also one that this batch is the first to say. */
+	if (st == ST_OK && (l->progress_at.segment || l->dirty)) {
 		st = letter_progress(q, l, false, &progress);
 		if (st == ST_OK)
 			st = spool_progress(q->spool, l->id, buf_view(&progress), ret_progress_at);
@@ -471,6 +471,33 @@ void letter_moved(struct queue *q, struct letter *l, const struct spool_place *a
 	walks_step_over(q, l);
 	ring_remove(&l->by_place);
 	ring_append(&q->by_place, &l->by_place);
+}
+
+static int as_they_lie(const void *a, const void *b)
+{
+	const struct spool_place *x = &(*(struct letter *const *)a)->at, *y = &(*(struct letter *const *)b)->at;
+
+	if (x->segment != y->segment)
+		return x->segment < y->segment ? -1 : 1;
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+enum status letters_by_place(struct queue *q)
+{
+	struct letter **all = calloc(q->letters.used + 1, sizeof(*all)), *l;
+	size_t n = 0, at = 0;
+
+	if (all == NULL)
+		return ST_NOMEM;
+	while ((l = map_next(&q->letters, &at)) != NULL)
+		all[n++] = l;
+	qsort(all, n, sizeof(*all), as_they_lie);
+	for (size_t i = 0; i < n; i++) {
+		ring_remove(&all[i]->by_place);
+		ring_append(&q->by_place, &all[i]->by_place);
+	}
+	free(all);
+	return ST_OK;
 }
 
 /* ---- its age ---- */

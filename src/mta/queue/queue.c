@@ -162,7 +162,7 @@ static enum status open_spool(struct queue *q, const char *folder, uint64_t *ret
 				ret_damaged)) == ST_EXISTS &&
 	       clock_steady() < end)
 		usleep(10000);
-	return st;
+	return st == ST_OK ? letters_by_place(q) : st;
 }
 
 int queue_main(void)

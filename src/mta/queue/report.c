@@ -80,8 +80,12 @@ static enum status write_text(struct queue *q, const struct letter *l, const str
 	size_t n = 0;
 	enum status st = told ? spool_letter(q->spool, &l->at, &env, &letter) : arena_status(a);
 
-	if (st != ST_OK)
+	if (st == ST_NOMEM || told == NULL)
 		return st;
+	if (st != ST_OK) {	/* damaged: the report tells of it without */
+		letter_log_held(l, "its text in the spool cannot be read for a report");
+		letter = VIEW_NONE;
+	}
 	for (uint32_t i = 0; i < l->n; i++)
 		if (tells_of(&l->to[i]))
 			say(q, &l->to[i], &e->recipients[i], &told[n++]);
@@ -395,11 +399,14 @@ static bool report_on(struct queue *q, uint64_t id, struct draft *d)
 	st = v == VERDICT_OK || v == VERDICT_RELAY ? draft_write(q, l, &e, d) :
 	     v == VERDICT_NO			   ? ST_MISSING :
 						     ST_CLOSED;
-	if (st == ST_MISSING || st == ST_SYNTAX || st == ST_DENIED)
-		drop(q, l, "there is no such sender");
-	else if (st != ST_OK)
-		report_again(q, l, st);
-	return st != ST_CLOSED && st != ST_NOMEM && st != ST_IO && st != ST_NOSPACE;
+	if (st == ST_OK)
+		return true;
+	if (st == ST_MISSING || st == ST_SYNTAX || st == ST_DENIED || st == ST_LIMIT) {
+		drop(q, l, st == ST_LIMIT ? "it would be too long" : "there is no such sender");
+		return true;
+	}
+	report_again(q, l, st);
+	return false;
 }
 
 static void reporter(void *arg)
