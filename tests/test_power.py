@@ -1,13 +1,16 @@
 """The loss of all that was not flushed, at any moment: what was acknowledged
-before it is there afterwards, once, and no UID is given twice.  The index is
-lost altogether and made again; SQLite writes it, not the disk layer.
+before it is there afterwards, once, and no UID is given twice.  What is for
+another host gets there, and who cannot be reached there is reported once.  The
+index is lost altogether and made again; SQLite writes it, not the disk layer.
 
 CUTS says how many moments are tried; SEED which.
 """
 import bisect
+import collections
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -18,12 +21,14 @@ import pytest
 import cut
 import load
 from conftest import SERVICES, WAXWING, Instance, free_ports
+from smtp_sink import Sink
 
 CUTS = int(os.environ.get("CUTS", "8"))
 SEED = int(os.environ.get("SEED", "1"))
 DUMP = os.path.join(os.path.dirname(os.path.dirname(WAXWING)), "tests/dump_store")
 # Small, so that segments begin and go many times within a few seconds.
-SMALL = {"queue.flush_interval": "60ms", "store.linger": "150ms", "queue.segment": "1m", "store.segment": "2m"}
+SMALL = {"queue.flush_interval": "60ms", "store.linger": "150ms", "queue.segment": "1m", "store.segment": "2m",
+         "relay.networks": "127.0.0.1", "queue.retry": "50ms", "relay.sts": "no"}
 
 
 class Noting(load.Sender):
@@ -36,22 +41,70 @@ class Noting(load.Sender):
             self.acked[-1] += (os.path.getsize(self.record),)
 
 
+class Abroad(Noting):
+    """From Jones to another host; every third letter also to somebody whom it refuses."""
+
+    def letter(self, s, f):
+        self.count += 1
+        ident = f"<x{self.count}@localhost>"
+        to = ["out@elsewhere.example"] + ["bad@elsewhere.example"] * (self.count % 3 == 0)
+        self.say(s, f, b"MAIL FROM:<Jones@foo.com>\r\n", b"250")
+        for one in to:
+            self.say(s, f, f"RCPT TO:<{one}>\r\n".encode(), b"250")
+        self.say(s, f, b"DATA\r\n", b"354")
+        self.say(s, f, f"Message-ID: {ident}\r\n\r\n".encode() + load.BLAH * 20 + b".\r\n", b"250")
+        self.acked.append((ident, to, os.path.getsize(self.record)))
+
+
+class Elsewhere(Sink):
+    """Takes most of it, not now or never the rest; notes how long the record was."""
+
+    def __init__(self, record=None):
+        self.record, self.chance = record, random.Random(SEED)
+        super().__init__(rcpt=self.says)
+
+    def says(self, session, line):
+        return "550 5.1.1 nobody" if "bad@" in line else self.chance.choice([None, None, "451 4.2.1 not now"])
+
+    def keep(self, letter):
+        letter["at"] = os.path.getsize(self.record) if self.record else 0
+        super().keep(letter)
+
+    def idents(self, upto=0):
+        return {re.search(rb"Message-ID: (<x[^>]*>)", m["data"])[1].decode() for m in list(self.letters) if m["at"] <= upto}
+
+    def settings(self):
+        return {"relay.routes": f"elsewhere.example = smtp://[127.0.0.1]:{self.port}"}
+
+
+def reported(w, box):
+    """Message-ID of a letter -> how many reports on it are in that INBOX."""
+    about = {}
+    folder = os.path.join(w.dir, "mail", load.accounts(w)["Jones@foo.com"])
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".seg"):
+            data = open(os.path.join(folder, name), "rb").read()
+            about.update(re.findall(rb"Message-ID: (<r[^>\r\n]*>)\r\nReferences: (<x[^>\r\n]*>)", data))
+    return collections.Counter(about[m.encode()].decode() for m, uids in box.items() for _ in uids if m.encode() in about)
+
+
 def recorded_load(w, record):
     senders = [Noting(w.ports["smtp"], f"s{i}", f"{SEED}/{i}", largest=100 * 1024, pause=0.002) for i in range(3)]
+    senders.append(Abroad(w.ports["smtp"], "x", "x", pause=0.004))
     chance = random.Random(SEED)
     for s in senders:
         s.record = record
         s.start()
     # Processes die too while it lasts, so that restarts are cut as well.
-    for role in ("room", "queue", "room", "queue"):
+    for role in ("room", "queue", "relay", "room", "queue"):
         time.sleep(chance.uniform(0.3, 0.6))
         for pid in w.pids(role)[:1]:
             os.kill(pid, signal.SIGKILL)
     time.sleep(0.5)
     for s in senders:
         s.stop()
-    w.wait_until(lambda: not load.missing(w, [plain(senders)]), 60)
-    return senders
+    w.wait_until(lambda: not load.missing(w, [plain(senders[:-1])]), 60)
+    return senders[:-1], senders[-1]
 
 
 class plain:
@@ -86,7 +139,7 @@ def messages(w):
     return found
 
 
-def resurrect(w, path, files, senders, upto):
+def resurrect(w, path, files, senders, upto, elsewhere):
     """An instance on what was left; waits until all that is owed is there."""
     new = Instance.__new__(Instance)
     new.__dict__.update(w.__dict__)
@@ -102,7 +155,7 @@ def resurrect(w, path, files, senders, upto):
             cut.write_folder(os.path.join(path, name), old, files.get(os.stat(old).st_ino, {}))
     os.chmod(os.path.join(path, "mail"), 0o711)
     new.settings = dict(w.settings, **{f"listen.{s}": f"127.0.0.1:{p}" for s, p in new.ports.items()})
-    new.configure(**{"testing.record": "", "store.linger": "100ms"})
+    new.configure(**dict(elsewhere.settings(), **{"testing.record": "", "store.linger": "100ms"}))
     new.start()
     want = plain(senders, upto)
     try:
@@ -118,10 +171,11 @@ def resurrect(w, path, files, senders, upto):
 def test_power_loss_at_any_moment(instance):
     w = instance(settings=dict(SMALL), start=False)
     record = os.path.join(os.path.dirname(w.dir), "record")
-    w.configure(**{"testing.record": record})
-    w.start()
-    senders = recorded_load(w, record)
-    w.stop()
+    with Elsewhere(record) as elsewhere:
+        w.configure(**dict(elsewhere.settings(), **{"testing.record": record}))
+        w.start()
+        senders, abroad = recorded_load(w, record)
+        w.stop()
     ends = [e[0] for e in cut.entries(record)]
     assert len(ends) > 500
     chance = random.Random(SEED)
@@ -134,10 +188,17 @@ def test_power_loss_at_any_moment(instance):
         path = os.path.join(os.path.dirname(w.dir), f"cut{i}")
         what = f"cut {i} of seed {SEED}, at {upto}, {mode}"
         try:
-            new, want = resurrect(w, path, files, senders, upto)
+            with Elsewhere() as again:
+                new, want = resurrect(w, path, files, senders, upto, again)
             boxes = messages(new)
+            told = reported(new, boxes["Jones@foo.com"])
         except AssertionError as e:
             raise AssertionError(f"{what}: {e}") from e
+        there = elsewhere.idents(upto) | again.idents()
+        for ident, to, at in abroad.acked:
+            if at <= upto:
+                assert ident in there, f"{what}: {ident} did not leave"
+                assert told.get(ident, 0) == len(to) - 1, f"{what}: {ident} to {to} was reported {told.get(ident, 0)} times"
         for ident, to in want.acked:
             for address in to:
                 assert len(boxes[address].get(ident, [])) == 1, f"{what}: {ident} in {address}: {boxes[address].get(ident)}"
@@ -145,4 +206,4 @@ def test_power_loss_at_any_moment(instance):
             twice = {m: u for m, u in box.items() if len(u) > 1}
             assert not twice, f"{what}: twice in {address}: {twice}"
         shutil.rmtree(path)
-    print(f"{sum(len(s.acked) for s in senders)} letters, {len(ends)} writes and flushes, {CUTS} cuts")
+    print(f"{sum(len(s.acked) for s in senders)} letters and {len(abroad.acked)} to another host, {len(ends)} writes and flushes, {CUTS} cuts")
