@@ -11,8 +11,11 @@
 #include "conf/conf.h"
 #include "ipc/records.h"
 #include "names/describe.h"
+#include "role/role.h"
+#include "role/walls.h"
 #include "wire/rdata.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -20,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { JSON_MAX = 1024 * 1024, AT_ONCE = 100, CHANNEL_FD = 3 };
+enum { JSON_MAX = 1024 * 1024, AT_ONCE = 100 };
 
 struct play {
 	struct loop *loop;
@@ -72,8 +75,9 @@ static void start(struct play *p)
 	char *argv[] = { (char *)p->program, "--role", "names", NULL };
 	posix_spawn_file_actions_t fa;
 	struct buf b = BUF(RECORD_MAX);
-	int fds[2], ends[2];
+	int fds[2], ends[2], filter;
 
+	must(sandbox_filter_make(walls_calls(ROLE_NAMES), &filter));
 	must(channel_pair(fds));
 	must(channel_pair(ends));
 	p->parent = (struct channel){ .receive = ignore, .self = ROLE_PARENT, .peer = ROLE_NAMES };
@@ -83,7 +87,10 @@ static void start(struct play *p)
 	};
 	must(channel_open(&p->door, p->loop, ends[0]));
 	posix_spawn_file_actions_init(&fa);
-	posix_spawn_file_actions_adddup2(&fa, fds[1], CHANNEL_FD);
+	/* Not where the channel shall be. */
+	filter = fcntl(filter, F_DUPFD_CLOEXEC, ROLE_FILTER_FD + 1);
+	posix_spawn_file_actions_adddup2(&fa, fds[1], ROLE_PARENT_FD);
+	posix_spawn_file_actions_adddup2(&fa, filter, ROLE_FILTER_FD);
 	if (posix_spawn(&p->pid, p->program, &fa, NULL, argv, environ) != 0)
 		must(ST_IO);
 	posix_spawn_file_actions_destroy(&fa);

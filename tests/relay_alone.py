@@ -110,10 +110,11 @@ class Relay:
         self.answers, self.changed = {}, threading.Condition()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.log_path = os.path.join(self.top.name, "log")
-        with open(self.log_path, "w") as log:
+        with open(self.log_path, "w") as log, tempfile.TemporaryFile() as walls:
+            subprocess.run([program, "--filter", "relay"], stdout=walls, check=True)
             self.process = subprocess.Popen(
-                ["bash", "-c", f'exec "$0" --role relay 3<&{theirs.fileno()}', program],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stderr=log,
+                ["bash", "-c", f'exec "$0" --role relay 3<&{theirs.fileno()} 4<&{walls.fileno()}', program],
+                pass_fds=[theirs.fileno(), walls.fileno()], stdin=subprocess.DEVNULL, stderr=log,
                 # Behind its walls a sanitized one cannot look for leaks.
                 env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0:detect_stack_use_after_return=0"))
         theirs.close()

@@ -270,6 +270,7 @@ int main(int argc, char **argv)
 	struct sandbox_filter filter;
 	struct walls w;
 	const char *why = "";
+	int fd;
 
 	if (argc < 6)
 		return NO_WALLS;
@@ -277,7 +278,8 @@ int main(int argc, char **argv)
 	walls_of(role_of(argv[1]), argv[2], strtoull(argv[3], NULL, 10), &w);
 	w.sandbox.uid = (uint32_t)strtoul(argv[4], NULL, 10);
 	w.sandbox.filter = &filter;
-	if (sandbox_filter_make(w.sandbox.calls, &filter) != ST_OK || sandbox_enter(&w.sandbox, &why) != ST_OK) {
+	if (sandbox_filter_make(w.sandbox.calls, &fd) != ST_OK || sandbox_filter_read(fd, &filter) != ST_OK ||
+	    sandbox_enter(&w.sandbox, &why) != ST_OK) {
 		fprintf(stderr, "%s\n", why);
 		return NO_WALLS;
 	}

@@ -4,10 +4,12 @@
 #include "admin/command.h"
 #include "admin/tell.h"
 #include "ipc/records.h"
+#include "role/walls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TEXT_MAX = 1024 * 1024, WORDS = 3 };
 
@@ -232,12 +234,36 @@ static void records(struct buf *out)
 	}
 }
 
+/* The system calls that a role may make, as the kernel's program. */
+static int filter(const char *name)
+{
+	char bytes[4096];
+	ssize_t n;
+	int fd, role = 0;
+
+	while (role < ROLE_COUNT && strcmp(role_name((enum role)role), name) != 0)
+		role++;
+	if (role == ROLE_COUNT || sandbox_filter_make(walls_calls((enum role)role), &fd) != ST_OK) {
+		tell("no filter for %.80s", name);
+		return WRONG_USE;
+	}
+	lseek(fd, 0, SEEK_SET);
+	while ((n = read(fd, bytes, sizeof bytes)) > 0)
+		fwrite(bytes, 1, (size_t)n, stdout);
+	close(fd);
+	return fflush(stdout) == 0 ? DONE : FAILED;
+}
+
 static bool hidden(int argc, char **argv, int *ret_status)
 {
 	struct buf out = BUF(TEXT_MAX);
 
 	if (argc == 3 && strcmp(argv[1], "--manual") == 0) {
 		*ret_status = manual(argv[2]);
+		return true;
+	}
+	if (argc == 3 && strcmp(argv[1], "--filter") == 0) {
+		*ret_status = filter(argv[2]);
 		return true;
 	}
 	if (argc == 2 && strcmp(argv[1], "--completion") == 0)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
@@ -22,6 +23,31 @@ enum { LL_SCOPE_ABSTRACT = 1 << 0, LL_SCOPE_SIGNAL = 1 << 1 };
 struct ll_attr {
 	uint64_t fs, net, scoped;
 };
+
+enum status sandbox_filter_read(int fd, struct sandbox_filter *ret)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+	size_t n = size > 0 ? (size_t)size / sizeof *ret->ops : 0;
+	struct sandbox_filter f = { .n = (unsigned short)n };
+
+	if (n == 0 || n > USHRT_MAX)
+		return ST_MISSING;
+	f.ops = malloc(n * sizeof *f.ops);
+	if (f.ops == NULL)
+		return ST_NOMEM;
+	if (pread(fd, f.ops, n * sizeof *f.ops, 0) != (ssize_t)(n * sizeof *f.ops)) {
+		free(f.ops);
+		return ST_IO;
+	}
+	*ret = f;
+	return ST_OK;
+}
+
+void sandbox_filter_free(struct sandbox_filter *f)
+{
+	free(f->ops);
+	*f = (struct sandbox_filter){ .ops = NULL };
+}
 
 /* The program names this process by a number that nobody has. */
 static void put_self(struct sock_filter *ops, size_t n)

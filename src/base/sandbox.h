@@ -46,9 +46,12 @@ struct sandbox {
 	const struct sandbox_filter *filter;	/* of these calls */
 };
 
-/* The filter for these groups, for any process.  To work it out takes longer
- * than all of sandbox_enter.  ST_NOMEM, ST_DENIED. */
-enum status sandbox_filter_make(unsigned calls, struct sandbox_filter *ret) MUST_USE;
+/* The filter for these groups, for any process, in a sealed file.  To work it
+ * out takes longer than all of sandbox_enter.  ST_NOMEM, ST_DENIED. */
+enum status sandbox_filter_make(unsigned calls, int *ret_fd) MUST_USE;
+
+/* What stands in that file.  ST_MISSING (it is no filter), ST_NOMEM, ST_IO. */
+enum status sandbox_filter_read(int fd, struct sandbox_filter *ret) MUST_USE;
 void sandbox_filter_free(struct sandbox_filter *f);
 
 /* Locks this process in.  ret_why (static text) says which wall failed; the

@@ -5,11 +5,8 @@
 #include <asm/ioctls.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <linux/filter.h>
 #include <malloc.h>
 #include <seccomp.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -142,30 +139,24 @@ static int allow_memory(scmp_filter_ctx f, bool libraries)
 #define OTHERWISE SCMP_ACT_KILL_PROCESS
 #endif
 
-/* What the library made, as bytes. */
-static enum status take_program(scmp_filter_ctx f, struct sandbox_filter *ret)
+/* What the library made, in a file that nobody can change: it is given to all
+ * processes of a role. */
+static enum status take_program(scmp_filter_ctx f, int *ret_fd)
 {
-	int fd = memfd_create("filter", MFD_CLOEXEC);
-	off_t size;
-	struct sandbox_filter mine = { .ops = NULL };
+	int fd = memfd_create("filter", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd < 0)
 		return status_of_errno(errno);
-	size = seccomp_export_bpf(f, fd) == 0 ? lseek(fd, 0, SEEK_END) : 0;
-	if (size > 0 && (size_t)size / sizeof *mine.ops <= USHRT_MAX)
-		mine.ops = malloc((size_t)size);
-	if (mine.ops && pread(fd, mine.ops, (size_t)size, 0) == (ssize_t)size)
-		mine.n = (unsigned short)((size_t)size / sizeof *mine.ops);
-	close(fd);
-	if (mine.n == 0) {
-		free(mine.ops);
+	if (seccomp_export_bpf(f, fd) != 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+		close(fd);
 		return ST_DENIED;
 	}
-	*ret = mine;
+	*ret_fd = fd;
 	return ST_OK;
 }
 
-enum status sandbox_filter_make(unsigned wanted, struct sandbox_filter *ret)
+enum status sandbox_filter_make(unsigned wanted, int *ret_fd)
 {
 	scmp_filter_ctx f = seccomp_init(OTHERWISE);
 	enum status st = ST_DENIED;
@@ -186,14 +177,8 @@ enum status sandbox_filter_make(unsigned wanted, struct sandbox_filter *ret)
 	if (rc == 0)
 		rc = allow_memory(f, wanted & SANDBOX_LIBRARIES);
 	if (rc == 0)
-		st = take_program(f, ret);
+		st = take_program(f, ret_fd);
 	seccomp_release(f);
 	malloc_trim(0);		/* the library takes a hundred times what it leaves */
 	return st;
-}
-
-void sandbox_filter_free(struct sandbox_filter *f)
-{
-	free(f->ops);
-	*f = (struct sandbox_filter){ .ops = NULL };
 }

@@ -67,10 +67,12 @@ static void test_charsets_when_locked_in(void **state)
 		struct sandbox s = { .calls = SANDBOX_FILES | SANDBOX_LIBRARIES, .filter = &filter };
 		struct buf out = BUF(256);
 		const char *why;
+		int fd;
 
 		for (int i = 0; CHARSET_FOLDERS[i]; i++)
 			s.readable[i] = CHARSET_FOLDERS[i];
-		if (sandbox_filter_make(s.calls, &filter) != ST_OK || sandbox_enter(&s, &why) != ST_OK)
+		if (sandbox_filter_make(s.calls, &fd) != ST_OK || sandbox_filter_read(fd, &filter) != ST_OK ||
+		    sandbox_enter(&s, &why) != ST_OK)
 			_exit(2);
 		charset_text(VIEW("euc-kr"), VIEW("\xb0\xa1"), &out);
 		_exit(view_eq(buf_view(&out), VIEW("\xea\xb0\x80")) ? 0 : 3);

@@ -9,12 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/filter.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 enum { NAME_SIZE = 64 };
@@ -94,31 +91,18 @@ void parent_become(const char *dir)
 	}
 }
 
-/* In a file that no process can change, for it is given to all of a role. */
 static enum status make_filter(enum role role, int *ret_fd)
 {
-	struct sandbox_filter f;
-	enum status st = sandbox_filter_make(walls_calls(role), &f);
-	int fd = -1, high;
+	int fd, high;
+	enum status st = sandbox_filter_make(walls_calls(role), &fd);
 
 	if (st != ST_OK)
 		return st;
-	fd = memfd_create("filter", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		st = status_of_errno(errno);
-	if (st == ST_OK)
-		st = disk_write_at(fd, &(struct iovec){ f.ops, f.n * sizeof *f.ops }, 1, 0);
-	if (st == ST_OK && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
-		st = ST_DENIED;
-	sandbox_filter_free(&f);
 	/* Above those that a child begins with. */
-	high = st == ST_OK ? fcntl(fd, F_DUPFD_CLOEXEC, ROLE_FILTER_FD + 1) : -1;
-	if (fd >= 0)
-		close(fd);
-	if (st == ST_OK && high < 0)
-		st = status_of_errno(errno);
+	high = fcntl(fd, F_DUPFD_CLOEXEC, ROLE_FILTER_FD + 1);
+	close(fd);
 	*ret_fd = high;
-	return st;
+	return high < 0 ? status_of_errno(errno) : ST_OK;
 }
 
 enum status parent_make_filters(struct parent *p)

@@ -5,12 +5,11 @@
 #include "base/log.h"
 #include "role/walls.h"
 
-#include <limits.h>
-#include <linux/filter.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum { ROOM_UID_BEGIN = 16, ROWS_WAIT_MS = 2 };
@@ -91,7 +90,12 @@ void role_begin(struct role_process *p, enum role role)
 	struct record rec;
 	enum status st;
 
+	char name[16];
+
 	p->role = role;
+	/* Executed through a descriptor, it would be called by its number. */
+	snprintf(name, sizeof name, "waxwing-%s", role_name(role));
+	prctl(PR_SET_NAME, name, 0, 0, 0);
 	log_start(role_name(role), 2, LOG_INFO_);
 	/* A terminal's Ctrl-C is for the parent, who tells us what to do. */
 	signal(SIGINT, SIG_IGN);
@@ -111,28 +115,6 @@ void role_begin(struct role_process *p, enum role role)
 	take_hooks(p);
 }
 
-/* What the parent has worked out for all of our role. */
-static enum status take_filter(struct sandbox_filter *ret)
-{
-	off_t size = lseek(ROLE_FILTER_FD, 0, SEEK_END);
-	size_t n = size > 0 ? (size_t)size / sizeof *ret->ops : 0;
-	struct sandbox_filter f = { .n = (unsigned short)n };
-	enum status st;
-
-	if (n == 0 || n > USHRT_MAX)
-		return ST_MISSING;
-	f.ops = malloc(n * sizeof *f.ops);
-	if (f.ops == NULL)
-		return ST_NOMEM;
-	st = disk_read_at(ROLE_FILTER_FD, f.ops, n * sizeof *f.ops, 0);
-	close(ROLE_FILTER_FD);
-	if (st == ST_OK)
-		*ret = f;
-	else
-		free(f.ops);
-	return st;
-}
-
 void role_lock_in(struct role_process *p)
 {
 	struct sandbox_filter filter = { .ops = NULL };
@@ -143,10 +125,11 @@ void role_lock_in(struct role_process *p)
 	walls_of(p->role, p->conf.dir, p->account, &w);
 	w.sandbox.uid = role_uid(&p->conf, p->role, p->account);
 	w.sandbox.filter = &filter;
-	st = take_filter(&filter);
+	st = sandbox_filter_read(ROLE_FILTER_FD, &filter);
+	close(ROLE_FILTER_FD);
 	if (st == ST_OK)
 		st = sandbox_enter(&w.sandbox, &why);
-	free(filter.ops);
+	sandbox_filter_free(&filter);
 	if (st != ST_OK) {
 		log_event(LOG_ERROR_, "sandbox", "wall=\"%s\" why=\"%s\"", why, status_name(st));
 		exit(1);
