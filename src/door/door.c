@@ -309,6 +309,7 @@ static enum verdict command(struct role_process *p, struct channel *ch, const st
 static void take_checks_settings(struct door *d)
 {
 	d->checks.name = view_cstr(d->proc.conf.host_name);
+	d->checks.sealers = view_cstr(d->proc.conf.trust_arc_sealers);
 	d->checks.signatures = (unsigned)d->proc.conf.trust_signatures;
 	d->checks.patience = (steady_ms)d->proc.conf.trust_patience;
 }

@@ -73,6 +73,16 @@ static enum status check_spf(struct checks *c, const struct checks_letter *l, st
 	return spf_check(&q, c->host->resolver, &c->pass.a, &v->spf);
 }
 
+/* Local policy where the author's domain wants such letters refused (RFC 9989
+ * 5.4, RFC 8617 7.2). */
+static void take_chain(struct checks *c, struct trust_verdict *v)
+{
+	v->arc_vouches = v->dmarc.result == DMARC_FAIL &&
+			 arc_vouches(&c->pass, &c->arc, c->host->sealers, v->dmarc.domain);
+	if (v->arc_vouches)
+		v->dmarc.disposition = DMARC_POLICY_NONE;
+}
+
 enum status checks_end(struct checks *c, const struct checks_letter *l, struct trust_verdict *ret)
 {
 	struct trust_verdict v = { .header = pass_end(&c->pass), .tls = l->tls };
@@ -87,6 +97,7 @@ enum status checks_end(struct checks *c, const struct checks_letter *l, struct t
 		q.spf = v.has_spf ? &v.spf : NULL;
 		q.dkim = &c->dkim;
 		st = dmarc_check(&q, c->host->resolver, &c->pass.a, &v.dmarc);
+		take_chain(c, &v);
 	} else if (st == ST_OK) {
 		v.dmarc = (struct dmarc_answer){ .result = DMARC_PERMERROR, .problem = "the header is too large" };
 	}
@@ -149,7 +160,8 @@ static void put_dmarc(const struct trust_verdict *v, struct buf *out)
 	put_reason(d->problem, out);
 	put_property("header.from", d->domain, out);
 	if (d->result == DMARC_FAIL)
-		buf_putf(out, " policy.dmarc=%s", dmarc_policy_name(d->disposition));
+		buf_putf(out, " policy.dmarc=%s%s", dmarc_policy_name(d->disposition),
+			 v->arc_vouches ? " policy.arc=trusted" : "");
 }
 
 void verdict_put_results(const struct trust_verdict *v, const struct checks_letter *l, struct view id,
@@ -231,6 +243,8 @@ void verdict_put_sentence(const struct trust_verdict *v, struct buf *out)
 		break;
 	case DMARC_FAIL:
 		put_fail(&v->dmarc, out);
+		if (v->arc_vouches)
+			buf_puts(out, " But hosts that are trusted here have sent it on, and say that it was proved when they got it.");
 		break;
 	case DMARC_NONE:
 		put_none(v, out);

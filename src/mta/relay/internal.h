@@ -9,6 +9,7 @@
  *     transaction.c  MAIL, RCPT, DATA or BDAT
  *     letter.c       the bytes of the letter, in the form that a host can take
  *     seal.c         the signatures that stand before them
+ *     onward.c       what will be found of a letter that is sent on
  *     memory.c       what TLS a site had before
  *
  * An attempt is a coroutine.  It drives its connection from outside (conn_hold
@@ -241,6 +242,13 @@ void relay_attempt_ended(struct relay *r);
  * DNS.  An error: it cannot be signed now. */
 enum status seal_letter(struct attempt *a, const struct recipient *r, struct view head, struct view bytes,
 			struct buf *out) MUST_USE;
+
+/* ---- onward.c ---- */
+
+/* Logs which checks will pass at the next host.  results: what the door found
+ * (the value of Authentication-Results); changed: the letter was converted;
+ * sealed: it bears our seal. */
+void onward_log(struct attempt *a, const struct recipient *r, struct view results, bool changed, bool sealed);
 
 /* ---- transaction.c ---- */
 

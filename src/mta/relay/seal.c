@@ -24,6 +24,7 @@ struct distant {
 
 struct seal_work {
 	struct attempt *a;
+	const struct recipient *to;
 	struct view grant, domain;	/* what is shown, and for which of its domains */
 	bool chain;			/* sealed as sent on, not signed as ours */
 	struct distant keys[KEYS_MOST];
@@ -185,6 +186,7 @@ static enum status work(struct seal_work *w, struct view head, struct view bytes
 	if (st == ST_OK && w->chain) {
 		arc_check(&p, &w->arc, &w->a->r->dns.resolver, NULL, now);
 		st = arc_seal_end(&p, &w->arc, &w->sealing, out);
+		onward_log(w->a, w->to, w->sealing.results, bytes.p != w->a->letter.raw.p, st == ST_OK && w->arc.result != ARC_FAIL);
 	} else if (st == ST_OK) {
 		st = dkim_sign_end(&p, &w->signing, out);
 	}
@@ -240,7 +242,7 @@ static bool is_final(enum status st)
 static enum status seal(struct attempt *a, const struct recipient *r, struct view head, struct view bytes,
 			struct buf *out)
 {
-	struct seal_work w = { .a = a, .grant = a->env.seal };
+	struct seal_work w = { .a = a, .to = r, .grant = a->env.seal };
 	struct buf fields = BUF(SEALED_MAX);
 	struct seal_grant g;
 	enum status st;
