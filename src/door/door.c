@@ -261,6 +261,10 @@ static void add_channel(struct door *d, const struct rec_channel_to *to, int fd)
 	}
 	/* It may have answered before it died. */
 	channel_drain(ch);
+	/* A new names process has forgotten all (`waxwing dns forget` is one): so
+	 * does who remembers its answers. */
+	if (to->role == ROLE_NAMES)
+		dns_recent_forget(&d->recent);
 	*ch = (struct channel){
 		.receive = peer_says, .allowed = record_allowed, .owner = d,
 		.self = ROLE_DOOR, .peer = to->role,
