@@ -142,6 +142,8 @@ static void put_signature(const struct signature *s, struct buf *out)
 		buf_putf(out, " (%u-bit key%s)", s->key_bits, s->testing ? ", testing" : "");
 	if (s->unsigned_octets)
 		buf_putf(out, " (%llu octets at the end are not signed)", (unsigned long long)s->unsigned_octets);
+	if (s->doubled)
+		buf_putf(out, " (one of several %s: fields is not signed)", s->doubled);
 	put_reason(s->problem, out);
 	put_property("header.d", s->domain, out);
 	put_property("header.i", s->identity, out);
@@ -260,6 +262,11 @@ void verdict_put_sentence(const struct trust_verdict *v, struct buf *out)
 			buf_putf(out, " The signature of %.*s does not cover the last %llu octets: anybody may have added them.",
 				 VIEW_ARG(v->dkim.signatures[i].domain),
 				 (unsigned long long)v->dkim.signatures[i].unsigned_octets);
+	for (uint32_t i = 0; i < v->dkim.n; i++)
+		if (v->dkim.signatures[i].doubled)
+			buf_putf(out, " The letter has several %s: fields that differ, and the signature of %.*s does not cover all: "
+				 "anybody may have added one.", v->dkim.signatures[i].doubled,
+				 VIEW_ARG(v->dkim.signatures[i].domain));
 	if (v->author.name_lies)
 		buf_puts(out, " The name of the author is itself an address, of another domain than the letter.");
 	if (v->tls.n)
