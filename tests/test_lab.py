@@ -148,7 +148,7 @@ def alive(pid):
 
 @pytest.mark.parametrize("words,status", [
     (("lab", "break", "nothing"), 2), (("lab", "break", "dane", "example.org"), 2),
-    (("lab", "break", "dane", "insecure.example"), 1), (("lab", "mend", "nothing"), 2),
+    (("lab", "break", "dane", "insecure.example"), 1), (("lab", "break", "dkim", "insecure.example"), 1), (("lab", "mend", "nothing"), 2),
 ])
 def test_what_cannot_be_broken_is_said(whole, words, status):
     p = subprocess.run([WAXWING, *words, "--dir", whole.dir], text=True, stdout=subprocess.PIPE,
@@ -273,6 +273,34 @@ def test_each_break_has_its_outcome_and_nothing_is_lost(whole, what, outcome, wo
         assert "DANE-EE verified" in line
     if outcome == "returned":
         wait_line(whole, "bar.com", "delivered .*to=Smith@bar.com")
+
+
+def test_both_ends_say_who_wrote_it(whole):
+    for words in ((), ("--from", "Jones@foo.com", "--to", "Smith@bar.com")):
+        s = whole.run("lab", "send", *words)
+        assert s["sealed"] == {"by": "dkim", "domain": s["from"].split("@")[1]}
+        assert s["checked"] == {"spf": "pass", "dkim": "pass", "dmarc": "pass", "arc": "none"}
+        assert any(t["text"] == "checked: spf=pass dkim=pass dmarc=pass arc=none" and t["explanation"] for t in s["dialog"])
+    # The old host signs nothing, and nobody asks it to.
+    s = whole.run("lab", "send", "--from", "Old@insecure.example")
+    assert s["sealed"] is None and s["checked"] == {"spf": "none", "dkim": "none", "dmarc": "none", "arc": "none"}
+
+
+@pytest.mark.parametrize("what,outcome,spf,dkim,dmarc", [
+    ("spf", "delivered", "fail", "pass", "pass"), ("dkim", "delivered", "pass", "fail", "pass"),
+    ("dmarc", "returned", "fail", "fail", "fail"),
+])
+def test_who_wrote_it_cannot_be_proved(whole, what, outcome, spf, dkim, dmarc):
+    said = whole.run("lab", "break", what)
+    assert said["domain"] == "bar.com"
+    s = whole.run("lab", "send", check=False)
+    found = s["checked"]
+    assert (s["outcome"], found["spf"], found["dkim"], found["dmarc"]) == (outcome, spf, dkim, dmarc), s
+    if what == "dmarc":
+        assert found["disposition"] == "reject" and "DMARC" in s["says"]
+        wait_line(whole, "bar.com", "delivered .*to=Smith@bar.com")
+    whole.run("lab", "mend", what)
+    assert whole.run("lab", "send")["checked"]["dmarc"] == "pass"
 
 
 def test_without_proof_a_cut_starttls_costs_the_secrecy(whole):

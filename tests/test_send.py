@@ -75,7 +75,8 @@ def test_a_letter_leaves_and_is_forgotten(world):
         one = sink.wait(1)[0]
         assert one["mail"].startswith("MAIL FROM:<Jones@foo.com>")
         assert one["rcpts"] == ["RCPT TO:<anybody@elsewhere.example>", "RCPT TO:<else@Elsewhere.Example>"]
-        assert b"\r\nSubject: out\r\n" in one["data"] and one["data"].startswith(b"Received: from ")
+        assert b"\r\nSubject: out\r\n" in one["data"]
+        assert one["data"].startswith(b"DKIM-Signature: ") and b"\r\nReceived: from " in one["data"]
         w.wait_until(lambda: not queue(w, "list"))
         w.wait_until(lambda: len(inbox(w, "Brown@foo.com")) == 1)
         w.wait_log(r" relayed .*to=anybody@elsewhere\.example.*host=mx\.elsewhere\.example")

@@ -3,6 +3,8 @@
 #include "admin/listing.h"
 #include "admin/tell.h"
 
+#include "warden/signing_keys.h"
+
 #include <stdio.h>
 
 static const struct reason why_not[] = {
@@ -14,14 +16,24 @@ static const struct reason why_not[] = {
 
 int cmd_domain_add(struct invocation *in)
 {
+	struct view domain = view_cstr(in->args[0]);
 	struct directory *d;
 	enum status st = instance_directory(in, &d);
 
 	if (st != ST_OK)
 		return FAILED;
-	st = directory_add_domain(d, view_cstr(in->args[0]));
+	st = directory_add_domain(d, domain);
+	if (st == ST_OK) {
+		/* Active at once: nothing was signed before that somebody could miss. */
+		st = signing_keys_setup(in->dir, d, domain, SIGNING_ACTIVE, clock_wall());
+		if (st != ST_OK)
+			tell("%s is ours now, but has no keys to sign its letters with: %s; `waxwing domain key rotate %s` "
+			     "makes them", in->args[0], status_name(st), in->args[0]);
+		directory_close(d);
+		return st == ST_OK ? DONE : FAILED;
+	}
 	directory_close(d);
-	return st == ST_OK ? DONE : complain(in->args[0], st, why_not);
+	return complain(in->args[0], st, why_not);
 }
 
 static void add_row(void *arg, struct view name, struct view b, uint64_t id)

@@ -98,6 +98,7 @@ json_t *signature_json(const struct signature *s)
 			      "key_bits", (int)s->key_bits, "unsigned_octets", (json_int_t)s->unsigned_octets);
 
 	json_object_set_new(o, "problem", s->problem ? json_string(s->problem) : json_null());
+	json_object_set_new(o, "doubled", s->doubled ? json_string(s->doubled) : json_null());
 	json_object_set_new(o, "algorithm", text_or_null(s->algorithm_text));
 	json_object_set_new(o, "domain", text_or_null(s->domain));
 	json_object_set_new(o, "selector", text_or_null(s->selector));

@@ -5,6 +5,7 @@
 #include "base/disk.h"
 #include "parent/parent.h"
 #include "warden/keys.h"
+#include "warden/signing_keys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -104,6 +105,30 @@ static enum status step_domain(struct invocation *in, struct buf *ret_name)
 	return st;
 }
 
+static void note_key(void *any, const struct signing_key *k)
+{
+	(void)k;
+	*(bool *)any = true;
+}
+
+/* Active at once: nothing was signed before that somebody could miss. */
+static enum status step_signing(struct invocation *in, struct buf *ret_name)
+{
+	struct view domain = view_cstr(in->args[0]);
+	bool any = false;
+	struct directory *d;
+	enum status st = instance_directory(in, &d);
+
+	buf_putf(ret_name, "keys/dkim/%s", in->args[0]);
+	if (st != ST_OK)
+		return st;
+	st = signing_each(d, domain, note_key, &any);
+	if (st == ST_OK)
+		st = any ? ST_EXISTS : signing_keys_setup(in->dir, d, domain, SIGNING_ACTIVE, clock_wall());
+	directory_close(d);
+	return st;
+}
+
 /* Self-signed, for the domain, its usual mail host, and this host's name. */
 static enum status step_certificate(struct invocation *in, struct buf *ret_name)
 {
@@ -127,6 +152,7 @@ static const struct {
 	{ "the directory of accounts", step_directory },
 	{ "the domain", step_domain },
 	{ "the certificate", step_certificate },
+	{ "the keys that letters are signed with", step_signing },
 };
 
 static const struct reason why_not[] = {

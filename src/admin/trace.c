@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_SIZE = 4096, FILES_MOST = 100, ID_MOST = 64, LINES_MOST = 100000 };
+enum { PATH_SIZE = 4096, FILES_MOST = 100, ID_MOST = 64, LINES_MOST = 100000, EXPLANATION_MAX = 4096 };
 
 struct story {
 	char session[ID_MOST];	/* hexadecimal; empty: not known */
@@ -61,12 +61,79 @@ static bool concerns(const struct story *s, const struct log_line *l)
 	return same_id(s->session, sid);
 }
 
+/* ---- a letter that was sent on ---- */
+
+static bool says(const struct log_line *l, const char *key, const char *value)
+{
+	return view_eq(log_line_pair(l->rest, key), view_cstr(value));
+}
+
+/* Which check fails at the next host, and why. */
+static void put_onward(const struct log_line *l, struct buf *out)
+{
+	struct view spf = log_line_pair(l->rest, "spf-domain"), dkim = log_line_pair(l->rest, "dkim-domain");
+	struct view author = log_line_pair(l->rest, "author");
+
+	if (says(l, "spf", "pass"))
+		buf_putf(out, "SPF passes there, for %.*s, which sends it on; that is not the author's domain.", VIEW_ARG(spf));
+	else
+		buf_putf(out, "SPF fails there: no record of %.*s names this host, and its address could not be made one of ours.",
+			 VIEW_ARG(spf));
+	if (says(l, "dkim", "pass"))
+		buf_putf(out, " DKIM passes: the signature of %.*s holds, since nothing that it covers is changed.", VIEW_ARG(dkim));
+	else if (says(l, "dkim", "none"))
+		buf_puts(out, " DKIM: the letter has no signature.");
+	else if (says(l, "changed", "yes"))
+		buf_puts(out, " DKIM fails: that host takes 7 bits only, and the letter had to be converted.");
+	else
+		buf_puts(out, " DKIM fails, as it did here.");
+	if (says(l, "dmarc", "pass"))
+		buf_putf(out, " DMARC passes for %.*s, by DKIM alone.", VIEW_ARG(author));
+	else if (says(l, "dmarc", "fail"))
+		buf_putf(out, " DMARC fails: nothing that holds is of %.*s.%s", VIEW_ARG(author),
+			 says(l, "arc", "pass") ? " Our seal (ARC) tells what was found here; only a host that trusts us heeds it."
+						: "");
+	else
+		buf_puts(out, " DMARC: the author's domain has no policy.");
+}
+
+static void explain(const struct log_line *l, json_t *row)
+{
+	struct buf text = BUF(EXPLANATION_MAX);
+
+	if (view_eq(l->event, VIEW("onward"))) {
+		put_onward(l, &text);
+		json_object_set_new(row, "explanation", json_text(buf_view(&text)));
+	}
+	buf_free(&text);
+}
+
+/* For people, below the table. */
+static void print_explanations(const json_t *lines)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(lines, i, row) {
+		const char *text = json_string_value(json_object_get(row, "explanation"));
+
+		if (text)
+			printf("\nAt the next host: %s\n", text);
+	}
+}
+
+/* ---- lines ---- */
+
 static void tell_line(struct story *s, const struct log_line *l)
 {
-	if (json_array_size(s->lines) < LINES_MOST)
-		json_array_append_new(s->lines, json_pack("{so,so,so,so}", "at", json_text(l->at), "process",
-							  json_text(l->process), "event", json_text(l->event),
-							  "says", json_text(l->rest)));
+	json_t *row;
+
+	if (json_array_size(s->lines) == LINES_MOST)
+		return;
+	row = json_pack("{so,so,so,so}", "at", json_text(l->at), "process", json_text(l->process), "event",
+			json_text(l->event), "says", json_text(l->rest));
+	explain(l, row);
+	json_array_append_new(s->lines, row);
 }
 
 typedef void visit_line(struct story *s, const struct log_line *l);
@@ -214,7 +281,9 @@ int cmd_trace(struct invocation *in)
 	};
 	struct story s = { .lines = json_array() };
 	char log[PATH_SIZE];
+	json_t *kept;
 	enum status st;
+	int done;
 
 	take_id(&s, in->args[0]);
 	if (log_path(in, log) != ST_OK) {
@@ -235,5 +304,9 @@ int cmd_trace(struct invocation *in)
 	}
 	s.lines = in_order(s.lines);
 	add_times(s.lines);
-	return listing_print(in, columns, sizeof columns / sizeof *columns, s.lines, "");
+	kept = in->given[OPTION_json] ? NULL : json_incref(s.lines);
+	done = listing_print(in, columns, sizeof columns / sizeof *columns, s.lines, "");
+	print_explanations(kept);
+	json_decref(kept);
+	return done;
 }

@@ -73,6 +73,8 @@ enum status directory_open(const char *path, struct directory **ret)
 		st = secrets_open(d);
 	if (st == ST_OK)
 		st = routes_open(d);
+	if (st == ST_OK)
+		st = signing_open(d);
 	if (st != ST_OK) {
 		directory_close(d);
 		return st;
@@ -89,6 +91,7 @@ void directory_close(struct directory *d)
 		sql_finish(d->q[i]);
 	secrets_close(d);
 	routes_close(d);
+	signing_close(d);
 	sql_close(d->db);
 	free(d);
 }
@@ -242,7 +245,11 @@ enum status directory_remove_domain(struct directory *d, struct view domain)
 
 	if (st != ST_OK)
 		return st;
-	return used ? ST_DENIED : change(d, Q_REMOVE_DOMAIN, domain, VIEW_NONE);
+	if (used)
+		return ST_DENIED;
+	/* Keys without a domain sign nothing: a crash between the two costs nobody. */
+	st = change(d, Q_REMOVE_DOMAIN, domain, VIEW_NONE);
+	return st == ST_OK ? signing_forget(d, domain) : st;
 }
 
 enum status directory_begin(struct directory *d)

@@ -49,6 +49,21 @@ enum route_query {
 	R_COUNT,
 };
 
+/* Every statement of signing.c. */
+enum signing_query {
+	K_EACH,
+	K_ALL,
+	K_ADD,
+	K_SEEN,
+	K_HAS_NEXT,
+	K_RETIRE,
+	K_ACTIVATE,
+	K_STATE,
+	K_REMOVE,
+	K_FORGET,
+	K_COUNT,
+};
+
 enum { DIRECTORY_QUERIES = 32 };
 
 struct directory {
@@ -57,6 +72,7 @@ struct directory {
 	struct sql_stmt *q[DIRECTORY_QUERIES];	/* directory.c */
 	struct sql_stmt *s[S_COUNT];		/* secrets.c */
 	struct sql_stmt *r[R_COUNT];		/* resolve.c */
+	struct sql_stmt *k[K_COUNT];		/* signing.c */
 };
 
 enum { FOLDED_MAX = ADDRESS_MAX };
@@ -76,6 +92,11 @@ void secrets_close(struct directory *d);
 enum status secrets_forget_keys(struct directory *d, uint64_t account) MUST_USE;
 /* The account goes. */
 enum status secrets_forget_all(struct directory *d, uint64_t account) MUST_USE;
+
+enum status signing_open(struct directory *d) MUST_USE;
+void signing_close(struct directory *d);
+/* The domain goes. */
+enum status signing_forget(struct directory *d, struct view domain) MUST_USE;
 
 enum status routes_open(struct directory *d) MUST_USE;
 void routes_close(struct directory *d);

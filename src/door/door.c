@@ -261,6 +261,10 @@ static void add_channel(struct door *d, const struct rec_channel_to *to, int fd)
 	}
 	/* It may have answered before it died. */
 	channel_drain(ch);
+	/* A new names process has forgotten all (`waxwing dns forget` is one): so
+	 * does who remembers its answers. */
+	if (to->role == ROLE_NAMES)
+		dns_recent_forget(&d->recent);
 	*ch = (struct channel){
 		.receive = peer_says, .allowed = record_allowed, .owner = d,
 		.self = ROLE_DOOR, .peer = to->role,
@@ -309,6 +313,7 @@ static enum verdict command(struct role_process *p, struct channel *ch, const st
 static void take_checks_settings(struct door *d)
 {
 	d->checks.name = view_cstr(d->proc.conf.host_name);
+	d->checks.sealers = view_cstr(d->proc.conf.trust_arc_sealers);
 	d->checks.signatures = (unsigned)d->proc.conf.trust_signatures;
 	d->checks.patience = (steady_ms)d->proc.conf.trust_patience;
 }

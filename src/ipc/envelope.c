@@ -1,9 +1,10 @@
 #include "ipc/envelope.h"
 
-/* Form 1 has no priority, forms 1 and 2 have no via, sender and detail. */
-enum { FORM = 3, FORM_PRIORITY = 2, FORM_VIA = 3 };
+/* Form 1 has no priority, forms 1 and 2 have no via, sender and detail, the
+ * first three no seal. */
+enum { FORM = 4, FORM_PRIORITY = 2, FORM_VIA = 3, FORM_SEAL = 4 };
 /* Bytes, where all views are empty. */
-enum { LEAST = 45, RECIPIENT_LEAST = 34, RECIPIENT_LEAST_ONCE = 21 };
+enum { LEAST = 49, RECIPIENT_LEAST = 34, RECIPIENT_LEAST_ONCE = 21 };
 /* Bits of one byte. */
 enum { WITH_SMTPUTF8 = 1, WITH_REQUIRETLS = 2 };
 
@@ -20,6 +21,7 @@ void envelope_put(struct buf *b, const struct envelope *e)
 	put_u8(b, e->ret);
 	put_u64(b, e->authenticated);
 	put_u8(b, (uint8_t)e->priority);
+	put_view(b, e->seal);
 	put_u32(b, e->n_recipients);
 	for (uint32_t i = 0; i < e->n_recipients; i++) {
 		const struct recipient *r = &e->recipients[i];
@@ -38,7 +40,7 @@ void envelope_put(struct buf *b, const struct envelope *e)
 
 size_t envelope_size(const struct envelope *e)
 {
-	return LEAST + e->id.n + e->sender.n + e->envid.n;
+	return LEAST + e->id.n + e->sender.n + e->envid.n + e->seal.n;
 }
 
 size_t recipient_size(const struct recipient *r)
@@ -84,6 +86,8 @@ enum status envelope_take(struct view bytes, struct arena *a, struct envelope *r
 	e.authenticated = take_u64(&c);
 	if (form >= FORM_PRIORITY)
 		e.priority = (int8_t)take_u8(&c);
+	if (form >= FORM_SEAL)
+		e.seal = take_view(&c);
 	e.n_recipients = take_u32(&c);
 	/* An unknown bit asks for something that would not be kept. */
 	if (!cursor_ok(&c) || (with & ~(WITH_SMTPUTF8 | WITH_REQUIRETLS)) || e.n_recipients > RECIPIENTS_MAX ||

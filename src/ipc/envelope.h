@@ -51,6 +51,7 @@ struct envelope {
 	uint8_t ret;		/* RFC 3461 RET: 0, 'F' or 'H' */
 	uint64_t authenticated;	/* account that submitted it, 0: a stranger */
 	int8_t priority;	/* -9 to 9 (RFC 6710 4), 0: none was given */
+	struct view seal;	/* what it may be signed for (seal.h), or empty */
 	struct recipient *recipients;
 	uint32_t n_recipients;
 };

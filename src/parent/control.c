@@ -51,6 +51,7 @@ static const struct route {
 	{ "dns-lookup", ROLE_NAMES, NULL },
 	{ "dns-forget", ROLE_NAMES, NULL },
 	{ "names-status", ROLE_NAMES, NULL },
+	{ "keys-check", ROLE_WARDEN, NULL },
 	{ "status", ROLE_PARENT, answer_status },
 	{ "room-stop", ROLE_PARENT, answer_room_stop },
 	{ "room-rest", ROLE_PARENT, answer_room_rest },

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PAIRS_MAX = 250, NAME_SIZE = 256 };
@@ -138,4 +139,55 @@ void parent_give_keys(struct parent *p)
 	for (int i = 0; i < n; i++)
 		free(pairs[i]);
 	free(pairs);
+}
+
+/* ---- keys/dkim/DOMAIN/SELECTOR.key, which warden reads itself ---- */
+
+static int open_below(int dir, const char *name)
+{
+	return openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+}
+
+/* What root has made, in folders that are warden's: no link is followed, and
+ * a file with a second name could be anybody's.  Takes dir. */
+static void own_all(int dir, uint32_t uid, unsigned depth)
+{
+	DIR *d = fdopendir(dir);
+	struct dirent *e;
+
+	if (d == NULL) {
+		close(dir);
+		return;
+	}
+	while ((e = readdir(d)) != NULL) {
+		int fd = e->d_name[0] == '.' ? -1 : open_below(dirfd(d), e->d_name);
+		struct stat sb = { 0 };
+
+		if (fd < 0)
+			continue;
+		if (fstat(fd, &sb) == 0 && sb.st_uid == 0 && (S_ISDIR(sb.st_mode) || (S_ISREG(sb.st_mode) && sb.st_nlink == 1)) &&
+		    fchown(fd, uid, uid) != 0)
+			log_event(LOG_WARN_, "chown", "file=%s", e->d_name);
+		if (S_ISDIR(sb.st_mode) && depth)
+			own_all(fd, uid, depth - 1);
+		else
+			close(fd);
+	}
+	closedir(d);
+}
+
+void parent_own_signing_keys(const struct conf *c, uint32_t uid)
+{
+	char path[4200];
+	int keys, dkim;
+
+	snprintf(path, sizeof path, "%s/keys", c->dir);
+	keys = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dkim = keys < 0 ? -1 : open_below(keys, "dkim");
+	if (dkim >= 0 && fchown(dkim, uid, uid) != 0)
+		log_event(LOG_WARN_, "chown", "file=keys/dkim");
+	if (dkim >= 0)
+		own_all(dkim, uid, 1);
+	if (keys >= 0)
+		close(keys);
 }

@@ -442,6 +442,8 @@ static void own_directory(const struct conf *c)
 		if (lchown(path, uid, uid) != 0 && errno != ENOENT)
 			log_event(LOG_WARN_, "chown", "file=%s", files[i]);
 	}
+	if (uid)
+		parent_own_signing_keys(c, uid);
 }
 
 /* Standard descriptors are open, and nothing lies on those that a child

@@ -1,6 +1,7 @@
 #include "trust/arc.h"
 
 #include "msg/lex.h"
+#include "trust/authres.h"
 #include "trust/dkim.h"
 
 const char *arc_result_name(enum arc_result r)
@@ -232,6 +233,55 @@ void arc_check(struct pass *p, struct arc *c, struct resolver *r, struct key_cac
 	}
 	if (c->problem == NULL)
 		c->result = ARC_PASS;
+}
+
+/* ---- believing it ---- */
+
+static bool is_among(struct view domain, struct view list)
+{
+	while (list.n) {
+		size_t n = view_find(list, ' ');
+
+		if (n && view_eq_i(view_head(list, n), domain))
+			return true;
+		list = view_skip(list, n + 1);
+	}
+	return false;
+}
+
+static bool saw_dmarc_pass(const struct authres *found, struct view domain)
+{
+	bool passed = false;
+
+	for (size_t i = 0; i < found->n; i++) {
+		const struct authres_result *r = &found->results[i];
+
+		if (!view_eq_i(r->method, VIEW("dmarc")))
+			continue;
+		/* Of two that are not alike none counts. */
+		if (passed || !view_eq_i(r->result, VIEW("pass")))
+			return false;
+		for (size_t k = 0; k < r->n; k++)
+			passed |= view_eq_i(r->properties[k].type, VIEW("header")) &&
+				  view_eq_i(r->properties[k].name, VIEW("from")) && view_eq_i(r->properties[k].value, domain);
+	}
+	return passed;
+}
+
+bool arc_vouches(struct pass *p, const struct arc *c, struct view sealers, struct view domain)
+{
+	struct authres found;
+	struct view value;
+
+	if (c->result != ARC_PASS || domain.n == 0)
+		return false;
+	for (unsigned i = 0; i < c->n; i++)
+		if (!is_among(c->seals[i].domain, sealers))
+			return false;
+	/* Behind "i=1;" stands what Authentication-Results has (4.1.1). */
+	value = p->fields[c->sets[0].results].value;
+	value = view_skip(value, view_find(value, ';') + 1);
+	return authres_parse(value, &p->a, &found) == ST_OK && saw_dmarc_pass(&found, domain);
 }
 
 /* ---- sealing ---- */

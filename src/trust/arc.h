@@ -35,6 +35,11 @@ const char *arc_result_name(enum arc_result r);
 void arc_collect(struct pass *p, struct resolver *r, struct arc *ret);
 void arc_check(struct pass *p, struct arc *c, struct resolver *r, struct key_cache *cache, wall_ms now);
 
+/* May what the chain tells of DMARC be believed (7.2.1): it passes, all who
+ * sealed it are among `sealers` (domains with blanks between), and the first of
+ * them saw DMARC pass for that domain. */
+bool arc_vouches(struct pass *p, const struct arc *c, struct view sealers, struct view domain);
+
 /* ---- sealing (5.1) ---- */
 
 struct arc_sealing {

@@ -67,10 +67,51 @@ void dkim_collect(struct pass *p, unsigned most, struct resolver *r, struct dkim
 	ret->n = n;
 }
 
+/* RFC 6376 8.15, 5.4.2: fields that stand once in a letter (RFC 5322 3.6, RFC
+ * 2045 3) and that a reader is shown, or that say how the rest is read. */
+static const char *const single[] = {
+	"Subject", "To", "Cc", "Date", "Sender", "Reply-To", "MIME-Version", "Content-Type", "Content-Transfer-Encoding",
+};
+
+static uint32_t times_signed(const struct signature *s, struct view name)
+{
+	struct view list = s->names, one;
+	uint32_t n = 0;
+
+	while (tags_list_next(&list, ':', &one))
+		n += view_eq_i(one, name);
+	return n;
+}
+
+/* Signed are the lowest ones; whether one above them says something else. */
+static bool is_doubled(struct pass *p, const struct signature *s, struct view name)
+{
+	uint32_t id = pass_name(p, name), at = id == PASS_NONE ? PASS_NONE : p->names[id].last, left = times_signed(s, name);
+	struct view first;
+
+	/* What is not signed at all proves nothing of itself, be it there once or twice. */
+	if (at == PASS_NONE || p->fields[at].above == PASS_NONE || left == 0)
+		return false;
+	first = pass_canon(p, CANON_RELAXED, at);
+	for (; at != PASS_NONE; at = p->fields[at].above) {
+		if (left)
+			left--;
+		else if (!view_eq(pass_canon(p, CANON_RELAXED, at), first))
+			return true;
+	}
+	return false;
+}
+
 void dkim_check(struct pass *p, struct dkim *d, struct resolver *r, struct key_cache *cache, wall_ms now)
 {
-	for (uint32_t i = 0; i < d->n; i++)
-		signature_check(p, &d->signatures[i], r, cache, now);
+	for (uint32_t i = 0; i < d->n; i++) {
+		struct signature *s = &d->signatures[i];
+
+		signature_check(p, s, r, cache, now);
+		for (size_t k = 0; s->result == SEAL_PASS && s->doubled == NULL && k < sizeof single / sizeof *single; k++)
+			if (is_doubled(p, s, view_cstr(single[k])))
+				s->doubled = single[k];
+	}
 }
 
 /* From the best to the worst, as a person would count them. */

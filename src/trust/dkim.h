@@ -25,10 +25,10 @@ void dkim_collect(struct pass *p, unsigned most, struct resolver *r, struct dkim
 void dkim_check(struct pass *p, struct dkim *d, struct resolver *r, struct key_cache *cache, wall_ms now);
 
 /* Does it prove the domain for all of the letter?  Not where text behind l=
- * could be anybody's. */
+ * could be anybody's, nor where a second Subject: and the like could be. */
 static inline bool dkim_proves(const struct signature *s)
 {
-	return s->result == SEAL_PASS && s->unsigned_octets == 0;
+	return s->result == SEAL_PASS && s->unsigned_octets == 0 && s->doubled == NULL;
 }
 
 /* The best that can be said: pass before all others. */

@@ -38,6 +38,8 @@ struct signature {
 	unsigned key_bits;
 	bool testing;			/* the key says t=y */
 	uint64_t unsigned_octets;	/* of the canonical body, behind l= */
+	const char *doubled;		/* a field that must stand once stands again, differs, and is not signed
+					 * there: its name (static), or NULL */
 };
 
 /* From the tags of a field, without asking anybody; result is SEAL_NONE when

@@ -6,6 +6,8 @@
 #include "trust/dkim.h"
 #include "trust/records.h"
 
+#include <openssl/core_names.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
@@ -443,6 +445,40 @@ static void test_length(void **state)
 	own_close(&o);
 }
 
+/* ---- two stories in one letter (8.15) ---- */
+
+static void expect_doubled(const char *before, const char *doubled)
+{
+	struct buf text = BUF(1 << 20);
+	struct checking c = { 0 };
+
+	buf_puts(&text, before);
+	buf_puts(&text, LETTER_6376);
+	check_text(&c, buf_view(&text), zone, 65536, now);
+	assert_int_equal(c.d.signatures[0].result, SEAL_PASS);
+	if (doubled)
+		assert_string_equal(c.d.signatures[0].doubled, doubled);
+	else
+		assert_null(c.d.signatures[0].doubled);
+	assert_int_equal(dkim_proves(&c.d.signatures[0]), doubled == NULL);
+	pass_free(&c.p);
+	buf_free(&text);
+}
+
+static void test_doubled(void **state)
+{
+	(void)state;
+	expect_doubled("", NULL);
+	expect_doubled("Subject: You have won\r\n", "Subject");
+	expect_doubled("SUBJECT\t:\r\n You have won\r\n", "Subject");
+	expect_doubled("X-Spam: no\r\nDate: Fri, 11 Jul 2025 21:00:37 -0700 (PDT)\r\n", "Date");
+	/* The same again, however it is folded; fields of which there may be many;
+	 * and what is not signed at all. */
+	expect_doubled("subject:  Is\r\n\tdinner ready?\r\n", NULL);
+	expect_doubled("Received: by somebody\r\nReceived: by another\r\n", NULL);
+	expect_doubled("Cc: a@b.example\r\nCc: c@d.example\r\n", NULL);
+}
+
 /* ---- what liars and the careless write ---- */
 
 #define SIGNED(tags) "DKIM-Signature: " tags "\r\n" PLAIN
@@ -556,6 +592,52 @@ static void test_key_sizes(void **state)
 	key_cache_free(cache);
 }
 
+/* Of a size that nobody makes: its modulus need be no product of primes. */
+static EVP_PKEY *huge_key(unsigned bits)
+{
+	unsigned char *n = malloc(bits / 8);
+	BIGNUM *modulus;
+	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	BIGNUM *e = BN_new();
+	OSSL_PARAM *params;
+	EVP_PKEY *pkey = NULL;
+
+	memset(n, 0xab, bits / 8);
+	modulus = BN_bin2bn(n, (int)(bits / 8), NULL);
+	BN_set_word(e, 65537);
+	OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, modulus);
+	OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, e);
+	params = OSSL_PARAM_BLD_to_param(bld);
+	assert_int_equal(EVP_PKEY_fromdata_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params), 1);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(bld);
+	EVP_PKEY_CTX_free(ctx);
+	BN_free(modulus);
+	BN_free(e);
+	free(n);
+	return pkey;
+}
+
+/* What costs a minute to use is not used. */
+static void test_huge_keys(void **state)
+{
+	static const unsigned sizes[] = { 8200, 16384 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		EVP_PKEY *pkey = huge_key(sizes[i]);
+		struct buf records = BUF(65536);
+
+		put_key(&records, "brisbane._domainkey.example.com", "", pkey);
+		buf_putc(&records, '\0');
+		expect(LETTER_6376, records.p, SEAL_POLICY, "the key is too large");
+		buf_free(&records);
+		EVP_PKEY_free(pkey);
+	}
+}
+
 /* Thousands of signatures cost what the first few cost. */
 static void test_many(void **state)
 {
@@ -613,9 +695,11 @@ int main(void)
 		cmocka_unit_test(test_bodies),
 		cmocka_unit_test(test_canon),
 		cmocka_unit_test(test_length),
+		cmocka_unit_test(test_doubled),
 		cmocka_unit_test(test_bad_signatures),
 		cmocka_unit_test(test_bad_keys),
 		cmocka_unit_test(test_key_sizes),
+		cmocka_unit_test(test_huge_keys),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_header_limit),
 	};

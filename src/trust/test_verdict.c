@@ -175,6 +175,54 @@ static void test_verdicts(void **state)
 	arena_free(&a);
 }
 
+/* Whose letter it is, in all the ways to say that it is somebody else's. */
+static void test_authors(void **state)
+{
+#define HEADER(text) { text "\r\n\r\n", sizeof text + 3 }
+	static const struct {
+		struct view header;
+		enum author_kind kind;
+		const char *domain;	/* of the first */
+		bool lies;
+	} cases[] = {
+		{ HEADER("From: smith@bar.com"), AUTHOR_ONE, "bar.com", false },
+		{ HEADER("FROM:\r\n\t(x)\r\n smith\r\n @\r\n bar.com"), AUTHOR_ONE, "bar.com", false },
+		{ HEADER("From : smith@bar.com\r\nFrom: eve@evil.example"), AUTHOR_TWICE, "bar.com", false },
+		{ HEADER("From: smith@bar.com\r\nfrom: smith@bar.com"), AUTHOR_TWICE, "bar.com", false },
+		{ HEADER("From: smith@bar.com, eve@evil.example"), AUTHOR_SEVERAL, "bar.com", false },
+		/* A group (RFC 6854): its members are the authors; one of nobody has none. */
+		{ HEADER("From: friends: smith@bar.com, eve@evil.example;"), AUTHOR_SEVERAL, "bar.com", false },
+		{ HEADER("From: \"boss@foo.com\": smith@bar.com;"), AUTHOR_ONE, "bar.com", false },
+		{ HEADER("From: undisclosed:;"), AUTHOR_EMPTY, NULL, false },
+		{ HEADER("From: <>"), AUTHOR_BAD, "", false },
+		{ HEADER("Sender: smith@bar.com"), AUTHOR_NONE, NULL, false },
+		/* Encoded words: text in a name, nothing of the kind in an address. */
+		{ HEADER("From: =?utf-8?q?boss=40foo.com?= <smith@bar.com>"), AUTHOR_ONE, "bar.com", true },
+		{ HEADER("From: =?utf-8?q?boss=40foo.com=3E=2C?= <smith@bar.com>"), AUTHOR_ONE, "bar.com", true },
+		{ HEADER("From: smith@=?utf-8?q?bar.com?="), AUTHOR_BAD, "", false },
+		{ HEADER("From: =?utf-8?q?smith=40bar.com?="), AUTHOR_BAD, "", false },
+		/* NUL, here in the middle of a domain. */
+		{ HEADER("From: smith@bar.com\0.evil.example"), AUTHOR_ONE, "bar.com.evil.example", false },
+		{ HEADER("From: smith@[192.0.2.1]"), AUTHOR_BAD, "", false },
+	};
+	struct author au;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct arena a = ARENA(1 << 20);
+
+		assert_int_equal(author_find(cases[i].header, &a, &au), ST_OK);
+		if (au.kind != cases[i].kind || au.name_lies != cases[i].lies)
+			print_error("%.*s: kind %d, lies %d\n", VIEW_ARG(cases[i].header), au.kind, au.name_lies);
+		assert_int_equal(au.kind, cases[i].kind);
+		assert_int_equal(au.name_lies, cases[i].lies);
+		assert_int_equal(au.n > 0, cases[i].domain != NULL);
+		if (cases[i].domain)
+			assert_view(au.all[0].domain, cases[i].domain);
+		arena_free(&a);
+	}
+}
+
 static void test_huge_header(void **state)
 {
 	struct buf letter = BUF(2 * PASS_HEADER_MAX);
@@ -198,7 +246,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),	 cmocka_unit_test(test_strip),	     cmocka_unit_test(test_values),
-		cmocka_unit_test(test_verdicts), cmocka_unit_test(test_huge_header),
+		cmocka_unit_test(test_verdicts), cmocka_unit_test(test_authors), cmocka_unit_test(test_huge_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,6 +73,16 @@ static enum status check_spf(struct checks *c, const struct checks_letter *l, st
 	return spf_check(&q, c->host->resolver, &c->pass.a, &v->spf);
 }
 
+/* Local policy where the author's domain wants such letters refused (RFC 9989
+ * 5.4, RFC 8617 7.2). */
+static void take_chain(struct checks *c, struct trust_verdict *v)
+{
+	v->arc_vouches = v->dmarc.result == DMARC_FAIL &&
+			 arc_vouches(&c->pass, &c->arc, c->host->sealers, v->dmarc.domain);
+	if (v->arc_vouches)
+		v->dmarc.disposition = DMARC_POLICY_NONE;
+}
+
 enum status checks_end(struct checks *c, const struct checks_letter *l, struct trust_verdict *ret)
 {
 	struct trust_verdict v = { .header = pass_end(&c->pass), .tls = l->tls };
@@ -87,6 +97,7 @@ enum status checks_end(struct checks *c, const struct checks_letter *l, struct t
 		q.spf = v.has_spf ? &v.spf : NULL;
 		q.dkim = &c->dkim;
 		st = dmarc_check(&q, c->host->resolver, &c->pass.a, &v.dmarc);
+		take_chain(c, &v);
 	} else if (st == ST_OK) {
 		v.dmarc = (struct dmarc_answer){ .result = DMARC_PERMERROR, .problem = "the header is too large" };
 	}
@@ -131,6 +142,8 @@ static void put_signature(const struct signature *s, struct buf *out)
 		buf_putf(out, " (%u-bit key%s)", s->key_bits, s->testing ? ", testing" : "");
 	if (s->unsigned_octets)
 		buf_putf(out, " (%llu octets at the end are not signed)", (unsigned long long)s->unsigned_octets);
+	if (s->doubled)
+		buf_putf(out, " (one of several %s: fields is not signed)", s->doubled);
 	put_reason(s->problem, out);
 	put_property("header.d", s->domain, out);
 	put_property("header.i", s->identity, out);
@@ -149,7 +162,8 @@ static void put_dmarc(const struct trust_verdict *v, struct buf *out)
 	put_reason(d->problem, out);
 	put_property("header.from", d->domain, out);
 	if (d->result == DMARC_FAIL)
-		buf_putf(out, " policy.dmarc=%s", dmarc_policy_name(d->disposition));
+		buf_putf(out, " policy.dmarc=%s%s", dmarc_policy_name(d->disposition),
+			 v->arc_vouches ? " policy.arc=trusted" : "");
 }
 
 void verdict_put_results(const struct trust_verdict *v, const struct checks_letter *l, struct view id,
@@ -231,6 +245,8 @@ void verdict_put_sentence(const struct trust_verdict *v, struct buf *out)
 		break;
 	case DMARC_FAIL:
 		put_fail(&v->dmarc, out);
+		if (v->arc_vouches)
+			buf_puts(out, " But hosts that are trusted here have sent it on, and say that it was proved when they got it.");
 		break;
 	case DMARC_NONE:
 		put_none(v, out);
@@ -246,6 +262,11 @@ void verdict_put_sentence(const struct trust_verdict *v, struct buf *out)
 			buf_putf(out, " The signature of %.*s does not cover the last %llu octets: anybody may have added them.",
 				 VIEW_ARG(v->dkim.signatures[i].domain),
 				 (unsigned long long)v->dkim.signatures[i].unsigned_octets);
+	for (uint32_t i = 0; i < v->dkim.n; i++)
+		if (v->dkim.signatures[i].doubled)
+			buf_putf(out, " The letter has several %s: fields that differ, and the signature of %.*s does not cover all: "
+				 "anybody may have added one.", v->dkim.signatures[i].doubled,
+				 VIEW_ARG(v->dkim.signatures[i].domain));
 	if (v->author.name_lies)
 		buf_puts(out, " The name of the author is itself an address, of another domain than the letter.");
 	if (v->tls.n)

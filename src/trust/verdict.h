@@ -15,6 +15,7 @@
 struct checks_host {
 	struct resolver *resolver;
 	struct view name;		/* our authserv-id */
+	struct view sealers;		/* whose ARC is believed: domains with blanks between */
 	unsigned signatures;		/* DKIM signatures that are looked at */
 	steady_ms patience;		/* for SPF's look-ups in all, ms; 0: none */
 	struct suffixes *suffixes;
@@ -37,6 +38,7 @@ struct trust_verdict {
 	struct spf_answer spf;		/* MAIL FROM, or HELO for the null reverse-path */
 	struct dkim dkim;
 	struct arc arc;
+	bool arc_vouches;		/* DMARC fails, and a trusted chain says that it had passed */
 	struct author author;
 	struct dmarc_answer dmarc;
 	struct view tls;

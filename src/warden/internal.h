@@ -5,6 +5,7 @@
 #include "directory/logins.h"
 #include "directory/secrets.h"
 #include "role/role.h"
+#include "trust/key.h"
 #include "warden/authorities.h"
 #include "warden/guess.h"
 #include "warden/keys.h"
@@ -14,14 +15,22 @@
 #include "warden/ticket.h"
 #include "warden/tokens.h"
 
-enum { DOORS_MAX = 64 };
+enum { DOORS_MAX = 64, RELAYS_MAX = 64, SEALING_SLOTS = 256 };
+
+/* A private key that was read. */
+struct sealing_slot {
+	struct buf name;	/* domain and selector */
+	struct signer_with_key key;
+};
 
 struct warden {
 	struct role_process proc;
 	struct directory *directory;
 	struct channel doors[DOORS_MAX];
 	uint64_t door_came[DOORS_MAX];	/* which of its channels: grows */
-	struct channel queue;
+	struct channel queue, names;
+	struct channel relays[RELAYS_MAX];
+	struct dns_over_channel dns;
 	struct buf out, targets;
 	struct mac srs;
 	struct keys *keys;
@@ -42,6 +51,15 @@ struct warden {
 		uint64_t last_id;
 		struct exchange_host host;
 	} talks;
+	struct sealing {
+		int keys;		/* the folder */
+		struct mac grants;
+		struct sealing_slot slots[SEALING_SLOTS];
+	} sealing;
+	struct rotation {
+		struct timer timer;
+		bool busy;
+	} rotation;
 	/* What of it is shown, and what comes with the list of keys. */
 	struct tokens *tokens, *next_tokens;
 	struct authorities *authorities, *next_authorities;
@@ -108,6 +126,18 @@ void sasl_dropped(struct warden *w, struct channel *ch, const struct record *rec
 
 /* recipient.c: where do letters for this address go? */
 void rcpt_ask(struct warden *w, struct channel *ch, const struct record *rec);
+
+/* sealing.c: signatures of letters that leave. */
+void seal_grant_ask(struct warden *w, struct channel *ch, const struct record *rec);
+void seal_keys_ask(struct warden *w, struct channel *ch, const struct record *rec);
+void seal_ask(struct warden *w, struct channel *ch, const struct record *rec);
+void sealing_free(struct warden *w);
+
+/* rotation.c: the next round comes after dkim.check. */
+void rotation_start(struct warden *w);
+/* One now, for the operator: rows say what was found.  Waits.  VERDICT_LATER:
+ * one is on its way. */
+enum verdict rotation_check(struct warden *w, struct channel *ch);
 
 /* tls.c */
 void certificate_ask(struct warden *w, struct channel *ch, const struct record *rec);

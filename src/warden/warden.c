@@ -50,6 +50,9 @@ static const struct {
 	{ REC_sasl_begin, sasl_begin_asked },
 	{ REC_sasl_next, sasl_next_asked },
 	{ REC_sasl_drop, sasl_dropped },
+	{ REC_seal_grant_ask, seal_grant_ask },
+	{ REC_seal_keys_ask, seal_keys_ask },
+	{ REC_seal_ask, seal_ask },
 };
 
 static void peer_says(struct channel *ch, struct record *rec)
@@ -67,6 +70,10 @@ static struct channel *channel_of(struct warden *w, const struct rec_channel_to 
 {
 	if (to->role == ROLE_QUEUE)
 		return &w->queue;
+	if (to->role == ROLE_NAMES)
+		return &w->names;
+	if (to->role == ROLE_RELAY)
+		return to->index < RELAYS_MAX ? &w->relays[to->index] : NULL;
 	if (to->role != ROLE_DOOR || to->index >= DOORS_MAX)
 		return NULL;
 	w->door_came[to->index]++;
@@ -102,6 +109,13 @@ static void reloaded(struct role_process *p)
 	logins_settings((struct warden *)((char *)p - offsetof(struct warden, proc)));
 }
 
+static enum verdict operator_asks(struct role_process *p, struct channel *ch, const struct rec_command *cmd)
+{
+	struct warden *w = (struct warden *)((char *)p - offsetof(struct warden, proc));
+
+	return view_eq(cmd->verb, VIEW("keys-check")) ? rotation_check(w, ch) : VERDICT_NO;
+}
+
 /* Locked in: open what we answer from. */
 static enum status open_all(struct warden *w, const char *directory, const char *keys)
 {
@@ -117,8 +131,11 @@ static enum status open_all(struct warden *w, const char *directory, const char 
 		return st;
 	st = mac_open(fd, "srs.key", &w->srs);
 	if (st == ST_OK)
+		st = mac_open(fd, "seal.key", &w->sealing.grants);
+	if (st == ST_OK)
 		st = logins_open(w, directory, fd);
-	close(fd);
+	/* Keys of domains are read when they are first asked for. */
+	w->sealing.keys = fd;
 	return st;
 }
 
@@ -134,12 +151,16 @@ int warden_main(void)
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	for (int i = 0; i < DOORS_MAX; i++)
 		w->doors[i].watch.fd = -1;
-	w->proc.parent.watch.fd = w->queue.watch.fd = -1;
+	for (int i = 0; i < RELAYS_MAX; i++)
+		w->relays[i].watch.fd = -1;
+	w->proc.parent.watch.fd = w->queue.watch.fd = w->names.watch.fd = -1;
+	dns_over_channel(&w->dns, &w->names);
 	w->out = BUF(RECORD_MAX);
 	w->targets = BUF(RECORD_MAX / 2);
 	role_begin(&w->proc, ROLE_WARDEN);
 	w->proc.receive = parent_says;
 	w->proc.reloaded = reloaded;
+	w->proc.command = operator_asks;
 	snprintf(folder, sizeof folder, "%s/directory", w->proc.conf.dir);
 	snprintf(keys, sizeof keys, "%s/keys", w->proc.conf.dir);
 	if (keys_new(&w->keys) != ST_OK)
@@ -151,11 +172,13 @@ int warden_main(void)
 		log_flush();
 		return 1;
 	}
+	rotation_start(w);
 	role_run(&w->proc);
 	logins_flush(w);
 	login_log_close(w->logins.log);
 	directory_close(w->directory);
 	keys_free(w->keys);
 	mac_free(&w->srs);
+	sealing_free(w);
 	return 0;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* What has to be done so that a change is seen. */
-enum { IN_DNS = 1, IN_SETTINGS = 2, IN_PROCESS = 4, NEW_KEY = 8, SILENCE = 16 };
+enum { IN_DNS = 1, IN_SETTINGS = 2, IN_PROCESS = 4, NEW_KEY = 8, SILENCE = 16, OF_SENDER = 32 };
 
 static const struct mechanism {
 	const char *name;
@@ -34,6 +34,12 @@ static const struct mechanism {
 	  "DNSSEC proves that there is no such domain: the letter comes back (RFC 8020)" },
 	{ "dns", SILENCE, "the name server is silent; that is so for all domains",
 	  "silence is no answer: nothing is known, the letter waits (RFC 5321 5.1)" },
+	{ "spf", IN_DNS | OF_SENDER, "the SPF record of %s names no host any more",
+	  "SPF fails for its letters; DMARC passes all the same, by DKIM, which does not ask who brings a letter (RFC 9989 4.4)" },
+	{ "dkim", IN_DNS | OF_SENDER, "the DKIM records of %s are of keys which its host does not have",
+	  "no signature of its fits; DMARC passes all the same, by SPF, until somebody sends the letter on (RFC 9989 4.4)" },
+	{ "dmarc", IN_DNS | OF_SENDER, "neither SPF nor DKIM of %s holds",
+	  "nothing proves the author, and his domain asks for rejection: the letter comes back (RFC 9989 4.8)" },
 	{ "host", IN_PROCESS, "the host of %s does not run",
 	  "nobody answers the connection: the letter waits, and is tried again (RFC 5321 4.5.4.1)" },
 };
@@ -145,10 +151,12 @@ static void list_mechanisms(void)
 	}
 }
 
-/* The place that the second argument names; foo.com without one. */
-static const struct lab_place *place_of(const struct invocation *in)
+/* The place that the second argument names; without one it is whoever of the
+ * two of `lab send` has the mechanism. */
+static const struct lab_place *place_of(const struct invocation *in, const struct mechanism *m)
 {
-	const struct lab_place *p = lab_place_of(view_cstr(in->n > 1 ? in->args[1] : "foo.com"));
+	const char *usual = m && m->how & OF_SENDER ? "bar.com" : "foo.com";
+	const struct lab_place *p = lab_place_of(view_cstr(in->n > 1 ? in->args[1] : usual));
 
 	if (p == NULL)
 		tell("%s is no domain of the lab; `waxwing lab status` lists them", in->args[1]);
@@ -180,7 +188,7 @@ static int report(const struct invocation *in, const struct lab *l, const struct
 int cmd_lab_break(struct invocation *in)
 {
 	const struct mechanism *m = find(in->args[0]);
-	const struct lab_place *p = m ? place_of(in) : NULL;
+	const struct lab_place *p = m ? place_of(in, m) : NULL;
 	struct lab l;
 	int done = FAILED;
 
@@ -188,7 +196,7 @@ int cmd_lab_break(struct invocation *in)
 		list_mechanisms();
 	if (p == NULL)
 		return WRONG_USE;
-	if (!p->modern && (m->how & NEW_KEY || strcmp(m->name, "dane") == 0)) {
+	if (!p->modern && (m->how & (NEW_KEY | OF_SENDER) || strcmp(m->name, "dane") == 0)) {
 		tell("%s has no %s that could be broken", p->domain, m->name);
 		return FAILED;
 	}
@@ -220,7 +228,7 @@ static enum status mend(struct lab *l, const char *what, const struct lab_place 
 int cmd_lab_mend(struct invocation *in)
 {
 	const char *what = in->n && strcmp(in->args[0], "all") != 0 ? in->args[0] : NULL;
-	const struct lab_place *only = in->n > 1 ? place_of(in) : NULL;
+	const struct lab_place *only = in->n > 1 ? place_of(in, NULL) : NULL;
 	struct lab l;
 	int done = FAILED;
 

@@ -34,6 +34,7 @@ struct story {
 	enum outcome outcome;
 	struct buf how;		/* how the connection was secured */
 	struct buf says;	/* why it waits or comes back */
+	json_t *sealed, *checked;	/* its seal, and what the other host found; or NULL */
 };
 
 /* ---- what the logs say ---- */
@@ -88,6 +89,44 @@ static void judge_line(struct story *s, const struct log_line *l)
 	}
 }
 
+/* The pairs of a line that are there, as an object. */
+static json_t *pairs_of(const struct log_line *l, const char *const *keys, size_t n)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < n; i++) {
+		struct buf value = BUF(TEXT_MAX);
+
+		log_line_value(l->rest, keys[i], &value);
+		if (value.n)
+			json_object_set_new(o, keys[i], json_text(buf_view(&value)));
+		buf_free(&value);
+	}
+	return o;
+}
+
+static void keep_pairs(json_t **to, const struct log_line *l, const char *const *keys, size_t n)
+{
+	json_decref(*to);
+	*to = pairs_of(l, keys, n);
+}
+
+/* The seal at one end, the verdict at the other.  A letter that was refused
+ * has no name there; then its author tells. */
+static void judge_seal(struct story *s, const json_t *kept)
+{
+	static const char *const seal[] = { "by", "domain", "why" };
+	static const char *const verdict[] = { "spf", "dkim", "dmarc", "disposition", "arc" };
+	struct log_line l;
+
+	if (line_of(kept, s->from, &l) && names(&l, s->id) && view_starts_i(l.process, VIEW("relay")) &&
+	    (view_eq(l.event, VIEW("sealed")) || view_eq(l.event, VIEW("warning not-sealed"))))
+		keep_pairs(&s->sealed, &l, seal, sizeof seal / sizeof *seal);
+	if (s->from != s->to && line_of(kept, s->to, &l) && view_eq(l.event, VIEW("checked")) &&
+	    (s->there[0] ? names(&l, s->there) : view_eq_i(log_line_pair(l.rest, "from"), view_cstr(s->sender))))
+		keep_pairs(&s->checked, &l, verdict, sizeof verdict / sizeof *verdict);
+}
+
 /* From all lines so far, which may have come in another order than they
  * mean. */
 static void judge(struct story *s)
@@ -103,6 +142,8 @@ static void judge(struct story *s)
 	json_array_foreach(s->lines, i, one)
 		if (line_of(one, s->to, &l) && names(&l, s->there) && view_eq(l.event, VIEW("delivered")))
 			s->outcome = DELIVERED;
+	json_array_foreach(s->lines, i, one)
+		judge_seal(s, one);
 }
 
 static void follow(struct story *s, struct lab_tails *tails)
@@ -238,6 +279,19 @@ static void add_turn(void *arg, struct lab_sessions *all, const struct lab_turn 
 	json_array_append_new(arg, lab_turn_json(t, time));
 }
 
+static void print_pairs(const char *host, const char *what, const json_t *pairs)
+{
+	const char *key;
+	const json_t *value;
+
+	if (pairs == NULL)
+		return;
+	printf("  %-12s %s", host, what);
+	json_object_foreach((json_t *)pairs, key, value)
+		printf(" %s=%s", key, json_string_value(value));
+	putchar('\n');
+}
+
 static void print_story(const struct story *s, const struct invocation *in)
 {
 	json_t *dns = dns_of(s);
@@ -246,8 +300,11 @@ static void print_story(const struct story *s, const struct invocation *in)
 	printf("Letter %s from %s to %s\n\n", s->id, s->sender, s->recipient);
 	printf("  %-12s has it on disk\n", s->from->domain);
 	print_dns(dns);
+	print_pairs(s->from->domain, "sealed it:", s->sealed);
 	if (s->how.n)
 		printf("  %-12s gave it on: %.*s\n", s->from->domain, VIEW_ARG(buf_view(&s->how)));
+	if (s->to)
+		print_pairs(s->to->domain, "checked it:", s->checked);
 	if (s->outcome == DELIVERED && s->to)
 		printf("  %-12s has put it into the mailbox of %s\n", s->to->domain, s->recipient);
 	else if (s->says.n)
@@ -271,6 +328,8 @@ static void print_json_story(const struct story *s)
 	json_object_set_new(o, "how", json_text(buf_view(&s->how)));
 	json_object_set_new(o, "says", json_text(buf_view(&s->says)));
 	json_object_set_new(o, "verdict", verdict ? json_string(verdict) : json_null());
+	json_object_set(o, "sealed", s->sealed ? s->sealed : json_null());
+	json_object_set(o, "checked", s->checked ? s->checked : json_null());
 	json_object_set_new(o, "dns", dns_of(s));
 	if (s->there[0])
 		each_turn(s, s->to, s->there, add_turn, dialog);
@@ -332,6 +391,8 @@ int cmd_lab_send(struct invocation *in)
 		lab_close(&l);
 	}
 	json_decref(s.lines);
+	json_decref(s.sealed);
+	json_decref(s.checked);
 	buf_free(&s.how);
 	buf_free(&s.says);
 	return done;

@@ -108,6 +108,27 @@ static void put_delivered(const struct log_line *l, struct lab_turn *t)
 	log_line_value(l->rest, "to", &t->text);
 }
 
+/* What was found of who sent it. */
+static void put_checked(const struct log_line *l, struct lab_turn *t)
+{
+	static const char *const checks[] = { "spf", "dkim", "dmarc", "arc" };
+
+	buf_puts(&t->text, "checked:");
+	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+		if (log_line_pair(l->rest, checks[i]).n) {
+			buf_putf(&t->text, " %s=", checks[i]);
+			log_line_value(l->rest, checks[i], &t->text);
+		}
+}
+
+static void put_sealed(const struct log_line *l, struct lab_turn *t)
+{
+	buf_puts(&t->text, "sealed by ");
+	log_line_value(l->rest, "by", &t->text);
+	buf_puts(&t->text, " for ");
+	log_line_value(l->rest, "domain", &t->text);
+}
+
 static void put_relayed(const struct log_line *l, struct lab_turn *t)
 {
 	buf_puts(&t->text, "relayed: ");
@@ -142,6 +163,8 @@ static const struct {
 	{ "door", "tls", put_tls },
 	{ "door", "tls-failed", put_tls_failed },
 	{ "door", "disconnect", put_end },
+	{ "door", "checked", put_checked },
+	{ "relay", "sealed", put_sealed },
 	{ "queue", "queued", put_kept },
 	{ "queue", "delivered", put_delivered },
 	{ "relay", "relayed", put_relayed },

@@ -1,10 +1,13 @@
 /* zones.c - what DNS says in the lab, written from what is broken. */
 #include "admin/lab/lab.h"
 
+#include "admin/tell.h"
+#include "directory/signing.h"
+
 #include <stdio.h>
 #include <string.h>
 
-enum { ZONE_MAX = 64 * 1024, TTL = 60 };
+enum { ZONE_MAX = 64 * 1024, TTL = 60, STRING_MOST = 255, WRONG_AT = 20 };
 
 /* The root first; each below the one that is named. */
 static const struct {
@@ -83,6 +86,57 @@ static void put_tlsa(const struct lab *l, const struct lab_zone *z, struct view 
 	buf_free(&record);
 }
 
+/* ---- what receivers check letters by ---- */
+
+struct key_lines {
+	bool wrong;
+	struct buf *out;
+};
+
+/* A record of 255 octets and more is several strings (RFC 6376 3.6.2.2). */
+static void put_key(void *arg, const struct signing_key *k)
+{
+	struct key_lines *lines = arg;
+	struct buf record = BUF(SIGNING_PUBLIC_MAX + 64);
+	struct view left;
+
+	signing_put_record(k, &record);
+	/* A letter of the key itself is another one. */
+	if (lines->wrong && record.n > WRONG_AT)
+		record.p[record.n - WRONG_AT] = record.p[record.n - WRONG_AT] == 'A' ? 'B' : 'A';
+	buf_putf(lines->out, "%.*s._domainkey TXT", VIEW_ARG(k->selector));
+	for (left = buf_view(&record); left.n; left = view_skip(left, STRING_MOST))
+		buf_putf(lines->out, " \"%.*s\"", VIEW_ARG(view_head(left, STRING_MOST)));
+	buf_putc(lines->out, '\n');
+	buf_free(&record);
+}
+
+static enum status put_keys(const struct lab *l, const struct lab_zone *z, struct buf *out)
+{
+	struct key_lines lines = { broken(l, z, "dkim") || broken(l, z, "dmarc"), out };
+	struct directory *d;
+	char path[LAB_PATH];
+	enum status st = directory_open(lab_path(l, path, "%s/directory/directory.db", z->place->domain), &d);
+
+	if (st == ST_OK) {
+		st = signing_each(d, view_cstr(z->place->domain), put_key, &lines);
+		directory_close(d);
+	}
+	if (st != ST_OK)
+		complain(path, st, NULL);
+	return st;
+}
+
+static void put_policies(const struct lab *l, const struct lab_zone *z, struct buf *out)
+{
+	bool nobody = broken(l, z, "spf") || broken(l, z, "dmarc");
+
+	buf_putf(out, "@ TXT \"v=spf1 %s-all\"\n_dmarc TXT \"v=DMARC1; p=reject\"\n", nobody ? "" : "mx ");
+	/* Who sends reports says this name (RFC 7208 2.4). */
+	buf_putf(out, "mail TXT \"v=spf1 %s-all\"\n", nobody ? "" : "a ");
+	buf_putf(out, "_smtp._tls TXT \"v=TLSRPTv1; rua=mailto:postmaster@%s\"\n", z->place->domain);
+}
+
 static const char *mx_of(const struct lab *l, const struct lab_zone *z)
 {
 	if (broken(l, z, "null-mx"))
@@ -100,9 +154,10 @@ static enum status put_place(const struct lab *l, const struct lab_zone *z, stru
 	buf_putf(out, "@ MX %s\n@ A %s\nmail A %s\n", mx_of(l, z), address, address);
 	buf_putf(out, "_imaps._tcp SRV 0 1 2993 mail\n_submissions._tcp SRV 0 1 %d mail\n", LAB_SUBMISSIONS_PORT);
 	if (z->place->modern) {
-		buf_puts(out, "@ TXT \"v=spf1 mx -all\"\n_dmarc TXT \"v=DMARC1; p=reject\"\n");
-		buf_putf(out, "_smtp._tls TXT \"v=TLSRPTv1; rua=mailto:postmaster@%s\"\n", z->place->domain);
-		st = instance_published(l, z->place, &published);
+		put_policies(l, z, out);
+		st = put_keys(l, z, out);
+		if (st == ST_OK)
+			st = instance_published(l, z->place, &published);
 		if (st == ST_OK)
 			put_tlsa(l, z, buf_view(&published), out);
 	}

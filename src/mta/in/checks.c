@@ -76,7 +76,8 @@ static bool is_false_own(struct smtp_session *s, const struct trust_verdict *v, 
 {
 	for (size_t i = 0; i < v->author.n; i++) {
 		const struct author_address *one = &v->author.all[i];
-		bool proved = view_eq(one->domain, v->dmarc.domain) && (v->dmarc.spf_aligned || v->dmarc.dkim_aligned);
+		bool proved = view_eq(one->domain, v->dmarc.domain) &&
+			      (v->dmarc.spf_aligned || v->dmarc.dkim_aligned || v->arc_vouches);
 
 		if (one->domain.n == 0 || proved || !is_ours(s, one->address))
 			continue;
@@ -131,6 +132,8 @@ static void log_verdict(const struct smtp_session *s, const struct trust_verdict
 	if (v->dmarc.result == DMARC_FAIL)
 		log_str("disposition", dmarc_policy_name(v->dmarc.disposition));
 	log_str("arc", arc_result_name(v->arc.result));
+	if (v->arc_vouches)
+		log_str("trusted", "arc");
 	if (v->author.n)
 		log_view("from", v->author.all[0].address);
 	log_end();

@@ -2,6 +2,7 @@
 #include "mta/in/internal.h"
 
 #include "base/log.h"
+#include "ipc/seal.h"
 
 enum { RECIPIENTS_FIRST = 4, ENVID_MAX = 100, ORCPT_MAX = 500 };
 
@@ -197,8 +198,9 @@ static enum status add_recipient(struct smtp_session *s, const struct recipient 
 	return arena_status(&s->tx);
 }
 
-/* What the envelope must have room for besides: the letter's id. */
-enum { ENVELOPE_SPARE = 64 };
+/* What the envelope must have room for besides: the letter's id, and what it
+ * may be signed for. */
+enum { ENVELOPE_SPARE = 64 + SEAL_GRANT_MAX };
 
 /* One more recipient of the letter, where the envelope has room. */
 static enum reply add_one(struct smtp_session *s, const struct recipient *r)

@@ -86,6 +86,11 @@ void smtp_checks_forget(struct smtp_session *s);
  * does not say all. */
 enum reply smtp_checks_end(struct smtp_session *s, struct buf *why);
 
+/* ---- seal.c ---- */
+/* The letter is good: what it may be signed for goes into its envelope.
+ * SAY_OK, SAY_TRY_AGAIN. */
+enum reply smtp_seal(struct smtp_session *s);
+
 /* ---- auth.c ---- */
 enum reply cmd_auth(struct smtp_session *s, struct view rest);
 /* The client's line in MODE_AUTH. */

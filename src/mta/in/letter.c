@@ -226,6 +226,8 @@ static void finish(struct smtp_session *s)
 
 	smtp_dialog_letter(s, s->sink.size);
 	if (r == SAY_OK)
+		r = smtp_seal(s);
+	if (r == SAY_OK)
 		r = ask_queue(s, &queue_id);
 	log_letter(s, r, queue_id);
 	s->letters++;

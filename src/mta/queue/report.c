@@ -7,6 +7,7 @@
 #include "mta/queue/internal.h"
 
 #include "base/log.h"
+#include "ipc/seal.h"
 #include "msg/dsn.h"
 
 #include <stdio.h>
@@ -14,6 +15,8 @@
 #include <sys/random.h>
 
 enum { ASK_MS = 30000, AGAIN_MS = 1000, REPORT_MAX = 64 * 1024 * 1024, LETTER_MAX = 256 * 1024, ADDRESS_TEXT_MAX = 512 };
+
+#define REPORTER "MAILER-DAEMON"
 
 bool report_wanted(const struct letter *l, const struct handover *h, unsigned what)
 {
@@ -89,7 +92,7 @@ static enum status write_text(struct queue *q, const struct letter *l, const str
 	for (uint32_t i = 0; i < l->n; i++)
 		if (tells_of(&l->to[i]))
 			say(q, &l->to[i], &e->recipients[i], &told[n++]);
-	snprintf(from, sizeof from, "MAILER-DAEMON@%s", host);
+	snprintf(from, sizeof from, REPORTER "@%s", host);
 	snprintf(postmaster, sizeof postmaster, "postmaster@%s", host);
 	return dsn_build(&(struct dsn){
 				 .reporting_mta = view_cstr(host), .from = view_cstr(from),
@@ -126,15 +129,17 @@ static struct recipient *take_targets(struct view targets, struct arena *a, uint
 struct draft {
 	struct view sender;	/* who gets it */
 	struct view targets;	/* where that is */
+	char name[32];		/* its id */
+	struct view seal;	/* what it may be signed for */
 	struct arena arena;
 	struct buf text, envelope, progress;
 };
 
-static enum status draft_envelope(struct draft *d, struct view id, const struct dsn_form *form, struct letter **ret,
+static enum status draft_envelope(struct draft *d, const struct dsn_form *form, struct letter **ret,
 				  const struct queue *q)
 {
 	struct envelope e = {
-		.id = id, .received = clock_wall(),
+		.id = view_cstr(d->name), .received = clock_wall(), .seal = d->seal,
 		.body = form->eightbit ? BODY_8BIT : BODY_7BIT, .smtputf8 = form->smtputf8,
 	};
 	struct letter *l;
@@ -167,14 +172,12 @@ static enum status draft_write(struct queue *q, struct letter *about, const stru
 	struct report *r = calloc(1, sizeof *r);
 	struct dsn_form form = { 0 };
 	uint64_t id = about->report_id;
-	char name[32];
 	enum status st = r ? ST_OK : ST_NOMEM;
 
-	make_id(id ? id : spool_next_id(q->spool), name);
 	if (st == ST_OK)
-		st = write_text(q, about, e, d->sender, view_cstr(name), &d->arena, &d->text, &form);
+		st = write_text(q, about, e, d->sender, view_cstr(d->name), &d->arena, &d->text, &form);
 	if (st == ST_OK)
-		st = draft_envelope(d, view_cstr(name), &form, &r->letter, q);
+		st = draft_envelope(d, &form, &r->letter, q);
 	if (st == ST_OK)
 		st = letter_progress(q, about, true, &d->progress);
 	if (st == ST_OK) {
@@ -303,6 +306,32 @@ static enum verdict ask_warden(struct queue *q, struct view address, struct buf 
 	return v;
 }
 
+/* Its author is we ourselves.  VERDICT_NO: no domain of ours is that of this
+ * host. */
+static enum verdict ask_seal(struct queue *q, struct draft *d)
+{
+	struct buf b = BUF(RECORD_MAX), answer = BUF(RECORD_MAX), authors = BUF(ADDRESS_TEXT_MAX), from = BUF(ADDRESS_TEXT_MAX);
+	struct rec_seal_grant_ask question = { .id = view_cstr(d->name) };
+	struct rec_seal_grant_answer a;
+	uint16_t type;
+	enum verdict v = VERDICT_LATER;
+
+	buf_putf(&from, REPORTER "@%s", q->proc.conf.host_name);
+	put_view(&authors, buf_view(&from));
+	question.authors = buf_view(&authors);
+	rec_put_seal_grant_ask(&b, 0, 0, &question);
+	if (channel_ask(&q->warden, &b, -1, ASK_MS, &answer, &type, NULL) == ST_OK && type == REC_seal_grant_answer &&
+	    rec_take_seal_grant_answer(buf_view(&answer), &a)) {
+		v = (enum verdict)a.verdict;
+		d->seal = arena_copy(&d->arena, view_head(a.grant, SEAL_GRANT_MAX));
+	}
+	buf_free(&b);
+	buf_free(&answer);
+	buf_free(&authors);
+	buf_free(&from);
+	return v;
+}
+
 /* Somebody of another domain: he is his own target. */
 static void target_of(struct view address, struct buf *out)
 {
@@ -384,9 +413,12 @@ static bool report_on(struct queue *q, uint64_t id, struct draft *d)
 	unmark(l);
 	if (d->sender.n == 0)
 		return true;
+	make_id(l->report_id ? l->report_id : spool_next_id(q->spool), d->name);
 	v = ask_warden(q, d->sender, &answer, &d->targets);
 	d->targets = arena_copy(&d->arena, d->targets);
 	buf_free(&answer);
+	if ((v == VERDICT_OK || v == VERDICT_RELAY) && q->proc.conf.dkim_sign && ask_seal(q, d) == VERDICT_LATER)
+		v = VERDICT_LATER;
 	l = map_get(&q->letters, id);
 	if (l == NULL || l->in_report)
 		return true;

@@ -245,6 +245,7 @@ static void by_idle(struct attempt *a)
 static void attempt_free(struct attempt *a)
 {
 	letter_close(&a->letter);
+	buf_free(&a->sealed.fields);
 	buf_free(&a->how);
 	arena_free(&a->arena);
 	free(a);
@@ -353,6 +354,7 @@ void attempt_begin(struct relay *r, struct record *rec)
 		a->r = r;
 		a->arena = ARENA(ATTEMPT_ARENA);
 		a->how = BUF(HOW_MAX);
+		a->sealed.fields = BUF(SEALED_MAX);
 		a->last = own_answer(VERDICT_LATER, "4.4.0", VIEW("no host was found to ask"));
 		st = take_record(a, &in, rec->fd);
 	}

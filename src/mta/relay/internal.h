@@ -8,6 +8,8 @@
  *     pool.c         connections that wait for the next letter
  *     transaction.c  MAIL, RCPT, DATA or BDAT
  *     letter.c       the bytes of the letter, in the form that a host can take
+ *     seal.c         the signatures that stand before them
+ *     onward.c       what will be found of a letter that is sent on
  *     memory.c       what TLS a site had before
  *
  * An attempt is a coroutine.  It drives its connection from outside (conn_hold
@@ -25,7 +27,7 @@
 #include "wire/connect.h"
 #include "wire/smtp_reply.h"
 
-enum { ATTEMPT_ARENA = 4 * 1024 * 1024, OWN_ADDRESSES = 64, HOW_MAX = 1024 };
+enum { ATTEMPT_ARENA = 4 * 1024 * 1024, OWN_ADDRESSES = 64, HOW_MAX = 1024, SEALED_MAX = 256 * 1024 };
 
 /* ---- what became of something ---- */
 
@@ -92,7 +94,7 @@ enum status letter_open(struct letter *l, struct view body, int fd, uint64_t siz
 			struct arena *a) MUST_USE;
 void letter_close(struct letter *l);
 
-/* The bytes that this host gets.  A signature over them would be made here:
+/* The bytes that this host gets.  Signatures (seal.c) are made over these:
  * nothing changes them behind this but dot-stuffing and the end of the last
  * line.  *ret_body is what BODY= says.  ST_MISSING: the host cannot take it
  * and it cannot be turned into what the host takes.  ST_NOMEM. */
@@ -212,6 +214,12 @@ struct attempt {
 	struct answer *answers;	/* and what became of them */
 	uint32_t n;
 	struct letter letter;
+	/* Signatures over the letter as it is, behind that head, by that address. */
+	struct {
+		struct buf fields;
+		struct view head, via;
+		bool there;
+	} sealed;
 	struct answer last;	/* why the host before did not take it */
 	struct buf how;		/* of the connection that took it */
 	uint32_t tried;		/* connections */
@@ -225,6 +233,22 @@ bool attempt_is_open(const struct attempt *a);
 
 /* relay.c: one less is running. */
 void relay_attempt_ended(struct relay *r);
+
+/* ---- seal.c ---- */
+
+/* The signatures that this letter leaves with to that recipient, and to all
+ * who share a transaction with him: fields that are to stand before head and
+ * bytes; none where it is nobody's whom we sign for.  Waits for warden and for
+ * DNS.  An error: it cannot be signed now. */
+enum status seal_letter(struct attempt *a, const struct recipient *r, struct view head, struct view bytes,
+			struct buf *out) MUST_USE;
+
+/* ---- onward.c ---- */
+
+/* Logs which checks will pass at the next host.  results: what the door found
+ * (the value of Authentication-Results); changed: the letter was converted;
+ * sealed: it bears our seal. */
+void onward_log(struct attempt *a, const struct recipient *r, struct view results, bool changed, bool sealed);
 
 /* ---- transaction.c ---- */
 

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "wire/smtp.h"
 
-enum { WINDOW = 64, PIECE = 64 * 1024, CHUNK = 512 * 1024, HEAD_MAX = 16 * 1024 };
+enum { WINDOW = 64, PIECE = 64 * 1024, CHUNK = 512 * 1024, OWN_HEAD_MAX = 16 * 1024 };
 
 struct transaction {
 	struct attempt *a;
@@ -401,6 +401,21 @@ static bool refuse(struct transaction *t, struct answer answer)
 	return false;
 }
 
+/* Signatures over the fields of this recipient and the letter, and those fields. */
+static enum status put_head(struct transaction *t)
+{
+	struct buf own = BUF(OWN_HEAD_MAX);
+	enum status st;
+
+	recipient_head(recipient_of(t, 0), &own);
+	st = buf_status(&own);
+	if (st == ST_OK)
+		st = seal_letter(t->a, recipient_of(t, 0), buf_view(&own), t->bytes, &t->head);
+	buf_put(&t->head, buf_view(&own));
+	buf_free(&own);
+	return st == ST_OK ? buf_status(&t->head) : st;
+}
+
 /* False: all are decided. */
 static bool prepare(struct transaction *t)
 {
@@ -420,7 +435,8 @@ static bool prepare(struct transaction *t)
 		return refuse(t, own_answer(VERDICT_LATER, "4.3.0", view_cstr(status_name(st))));
 	if (t->utf8 && t->body == BODY_7BIT && t->a->letter.eight_header)
 		t->body = BODY_8BIT;
-	recipient_head(recipient_of(t, 0), &t->head);
+	if (put_head(t) != ST_OK)
+		return refuse(t, own_answer(VERDICT_LATER, "4.3.0", VIEW("it cannot be signed now")));
 	if (t->m->offer.size && t->head.n + t->bytes.n > t->m->offer.size)
 		return refuse(t, own_answerf(a, VERDICT_NO, "5.3.4", "the letter has %zu octets, %.*s takes %llu", t->bytes.n,
 					     VIEW_ARG(t->m->host), (unsigned long long)t->m->offer.size));
@@ -475,7 +491,7 @@ static void one_transaction(struct transaction *t)
 void transact(struct attempt *a, struct remote *m)
 {
 	while (!m->unusable && attempt_is_open(a)) {
-		struct transaction t = { .a = a, .m = m, .head = BUF(HEAD_MAX) };
+		struct transaction t = { .a = a, .m = m, .head = BUF(SEALED_MAX + OWN_HEAD_MAX) };
 
 		if (!choose(&t))
 			return;

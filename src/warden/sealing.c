@@ -1,0 +1,290 @@
+/* sealing.c - what a letter may be signed for, and signing it.
+ *
+ * A door says which letter it is about to keep and gets a grant (ipc/seal.h);
+ * a relay shows it and gets signatures for the domains in it, for no others. */
+#include "warden/internal.h"
+#include "warden/signing_keys.h"
+
+#include "base/log.h"
+#include "ipc/seal.h"
+#include "trust/domain.h"
+
+#include <string.h>
+#include <xxhash.h>
+
+_Static_assert((int)SIGNING_RSA == (int)SEAL_RSA_SHA256 && (int)SIGNING_ED25519 == (int)SEAL_ED25519_SHA256,
+	       "a key signs by the algorithm of its number");
+
+/* A letter is tried for queue.expire; what is on its way then may be sent yet. */
+enum { GRANT_SPARE_MS = 86400000, SIGNATURE_MAX = 1024, KEY_NAME_MAX = 512, ANSWER_ARENA = 16 * 1024 };
+
+static struct view domain_of(struct view address)
+{
+	size_t at = address.n;
+
+	while (at && address.p[at - 1] != '@')
+		at--;
+	return at ? view_skip(address, at) : VIEW_NONE;
+}
+
+/* ---- grants ---- */
+
+/* The domain of ours that it is, or the nearest above it, with which it is
+ * aligned (RFC 9989 5.3.1, relaxed). */
+static enum verdict nearest(struct warden *w, struct view domain, struct view *ret)
+{
+	while (domain.n) {
+		enum verdict v = directory_has_domain(w->directory, domain);
+
+		if (v == VERDICT_OK)
+			*ret = domain;
+		if (v != VERDICT_NO)
+			return v;
+		domain = view_skip(domain, view_find(domain, '.') + 1);
+	}
+	return VERDICT_NO;
+}
+
+/* Whose letter it is.  An address of ours that is not the account's is nobody's
+ * whom we would prove; a stranger's (sent by us all the same) is signed for
+ * who sends it. */
+static enum verdict find_author(struct warden *w, const struct rec_seal_grant_ask *in, bool own, struct view *ret)
+{
+	struct cursor c = cursor_over(in->authors);
+	struct view domain = VIEW_NONE, found = VIEW_NONE;
+
+	while (cursor_left(&c)) {
+		struct view address = take_view(&c);
+		enum verdict v = cursor_ok(&c) ? nearest(w, domain_of(address), &domain) : VERDICT_DENIED;
+
+		if (v == VERDICT_NO)
+			continue;
+		if (v == VERDICT_OK && !own)
+			v = directory_may_send(w->directory, in->account, address, view_cstr(w->proc.conf.separators));
+		if (v != VERDICT_OK)
+			return v == VERDICT_LATER ? v : VERDICT_DENIED;
+		if (found.n == 0)
+			found = domain;
+	}
+	if (found.n == 0 && in->account && in->sender.n)
+		(void)!nearest(w, domain_of(in->sender), &found);
+	*ret = found;
+	return found.n ? VERDICT_OK : VERDICT_NO;
+}
+
+static bool has_room(const struct seal_grant *g, struct view domain)
+{
+	size_t size = SEAL_MAC + 16 + g->author.n + domain.n + 4;
+
+	for (uint32_t i = 0; i < g->n_vias; i++)
+		size += 4 + g->vias[i].n;
+	return g->n_vias < SEAL_VIAS_MOST && size + 4 <= SEAL_GRANT_MAX;
+}
+
+/* Of many the first ones: a letter that comes for more domains than that goes
+ * on without a seal for the others. */
+static void find_vias(struct warden *w, const struct rec_seal_grant_ask *in, struct seal_grant *g)
+{
+	struct cursor c = cursor_over(in->vias);
+
+	while (cursor_left(&c)) {
+		struct view domain = domain_of(take_view(&c));
+
+		if (!cursor_ok(&c))
+			return;
+		if (domain.n == 0 || seal_grant_has(g, domain) || !has_room(g, domain) ||
+		    directory_has_domain(w->directory, domain) != VERDICT_OK)
+			continue;
+		g->vias[g->n_vias++] = domain;
+	}
+}
+
+static enum status mac_grant(struct warden *w, struct view id, struct view said, unsigned char out[MAC_SIZE])
+{
+	_Static_assert((int)SEAL_MAC == (int)MAC_SIZE, "the grant has room for it");
+	return mac_of(&w->sealing.grants, (struct view[]){ id, said }, 2, out);
+}
+
+static enum verdict grant(struct warden *w, const struct rec_seal_grant_ask *in, bool own, struct buf *out)
+{
+	struct seal_grant g = { .until = clock_wall() + w->proc.conf.expire + GRANT_SPARE_MS };
+	unsigned char mac[MAC_SIZE];
+	enum verdict v = VERDICT_NO;
+
+	if (own || in->account)
+		v = find_author(w, in, own, &g.author);
+	else
+		find_vias(w, in, &g);
+	if (v != VERDICT_OK && g.n_vias == 0)
+		return v;
+	seal_grant_put(out, &g);
+	if (buf_status(out) != ST_OK || mac_grant(w, in->id, buf_view(out), mac) != ST_OK)
+		return VERDICT_LATER;
+	buf_put(out, view_make((const char *)mac, sizeof mac));
+	return buf_status(out) == ST_OK ? VERDICT_OK : VERDICT_LATER;
+}
+
+void seal_grant_ask(struct warden *w, struct channel *ch, const struct record *rec)
+{
+	struct rec_seal_grant_ask in;
+	struct buf out = BUF(SEAL_GRANT_MAX);
+	enum verdict v;
+
+	if (!rec_take_seal_grant_ask(rec->body, &in))
+		return;
+	v = grant(w, &in, ch->peer == ROLE_QUEUE, &out);
+	rec_put_seal_grant_answer(&w->out, rec->call, rec->sid, &(struct rec_seal_grant_answer){
+					  (uint8_t)v, v == VERDICT_OK ? buf_view(&out) : VIEW_NONE });
+	(void)!role_send(ch, &w->out, -1);
+	buf_free(&out);
+}
+
+/* ST_DENIED: it is not ours, not for that letter or domain, or too old. */
+static enum status check_grant(struct warden *w, struct view id, struct view bytes, struct view domain)
+{
+	unsigned char mac[MAC_SIZE];
+	struct seal_grant g;
+	enum status st = seal_grant_take(bytes, &g);
+
+	if (st == ST_OK)
+		st = mac_grant(w, id, g.said, mac);
+	if (st != ST_OK)
+		return st;
+	if (!mac_same(mac, (const unsigned char *)g.mac.p) || g.until < clock_wall() || !seal_grant_has(&g, domain))
+		return ST_DENIED;
+	return ST_OK;
+}
+
+/* ---- which keys ---- */
+
+static void put_active(void *arg, const struct signing_key *k)
+{
+	if (k->state == SIGNING_ACTIVE)
+		seal_key_name_put(arg, &(struct seal_key_name){ (uint8_t)k->algorithm, k->selector });
+}
+
+void seal_keys_ask(struct warden *w, struct channel *ch, const struct record *rec)
+{
+	struct arena a = ARENA(ANSWER_ARENA);
+	struct rec_seal_keys_ask in;
+	struct buf keys = BUF(RECORD_MAX / 2);
+	struct view ascii = VIEW_NONE;
+	enum status st;
+
+	if (!rec_take_seal_keys_ask(rec->body, &in))
+		return;
+	st = check_grant(w, in.id, in.grant, in.domain);
+	if (st == ST_OK)
+		st = domain_ascii(in.domain, &a, &ascii);
+	if (st == ST_OK)
+		st = signing_each(w->directory, in.domain, put_active, &keys);
+	if (st == ST_OK)
+		st = keys.n ? buf_status(&keys) : ST_MISSING;
+	if (st != ST_OK && st != ST_MISSING)
+		log_event(LOG_WARN_, "not-sealed", "why=\"%s\"", status_name(st));
+	rec_put_seal_keys_answer(&w->out, rec->call, rec->sid,
+				 &(struct rec_seal_keys_answer){ st == ST_OK		 ? VERDICT_OK :
+								 st == ST_MISSING	 ? VERDICT_NO :
+								 st == ST_DENIED	 ? VERDICT_DENIED :
+											   VERDICT_LATER,
+								 ascii, buf_view(&keys) });
+	(void)!role_send(ch, &w->out, -1);
+	buf_free(&keys);
+	arena_free(&a);
+}
+
+/* ---- signing ---- */
+
+struct wanted_key {
+	struct view selector;
+	bool good;
+};
+
+static void find_key(void *arg, const struct signing_key *k)
+{
+	struct wanted_key *want = arg;
+
+	/* One that was retired a moment ago may have been answered just before. */
+	if (view_eq(k->selector, want->selector))
+		want->good = k->state != SIGNING_NEXT;
+}
+
+static void slot_clear(struct sealing_slot *s)
+{
+	if (s->key.pkey)
+		signer_free(&s->key);
+	buf_free(&s->name);
+	*s = (struct sealing_slot){ .name = BUF(KEY_NAME_MAX) };
+}
+
+/* Kept once it was read: a selector never gets another key. */
+static enum status key_of(struct warden *w, struct view domain, struct view selector, struct signer_with_key **ret)
+{
+	struct buf name = BUF(KEY_NAME_MAX);
+	struct sealing_slot *s;
+	enum status st;
+
+	put_view(&name, domain);
+	put_view(&name, selector);
+	st = buf_status(&name);
+	if (st != ST_OK) {
+		buf_free(&name);
+		return st;
+	}
+	s = &w->sealing.slots[XXH3_64bits(name.p, name.n) % SEALING_SLOTS];
+	if (!view_eq(buf_view(&s->name), buf_view(&name))) {
+		slot_clear(s);
+		st = signing_key_read(w->sealing.keys, domain, selector, &s->key);
+		if (st == ST_OK)
+			buf_put(&s->name, buf_view(&name));
+	}
+	buf_free(&name);
+	if (st == ST_OK)
+		*ret = &s->key;
+	return st;
+}
+
+static enum status sign(struct warden *w, const struct rec_seal_ask *in, struct buf *out)
+{
+	struct wanted_key want = { .selector = in->selector };
+	struct signer_with_key *key = NULL;
+	enum status st = in->digest.n == SHA256_SIZE ? check_grant(w, in->id, in->grant, in->domain) : ST_SYNTAX;
+
+	if (st == ST_OK)
+		st = signing_each(w->directory, in->domain, find_key, &want);
+	if (st == ST_OK && !want.good)
+		st = ST_MISSING;
+	if (st == ST_OK)
+		st = key_of(w, in->domain, in->selector, &key);
+	return st == ST_OK ? key->signer.sign(&key->signer, (const uint8_t *)in->digest.p, out) : st;
+}
+
+void seal_ask(struct warden *w, struct channel *ch, const struct record *rec)
+{
+	struct rec_seal_ask in;
+	struct buf signature = BUF(SIGNATURE_MAX);
+	enum status st;
+
+	if (!rec_take_seal_ask(rec->body, &in))
+		return;
+	st = sign(w, &in, &signature);
+	if (st != ST_OK) {
+		log_begin(LOG_WARN_, "not-sealed");
+		log_view("id", in.id);
+		log_view("domain", in.domain);
+		log_view("selector", in.selector);
+		log_str("why", status_name(st));
+		log_end();
+	}
+	rec_put_seal_answer(&w->out, rec->call, rec->sid, &(struct rec_seal_answer){
+				    st == ST_OK ? VERDICT_OK : VERDICT_NO, buf_view(&signature) });
+	(void)!role_send(ch, &w->out, -1);
+	buf_free(&signature);
+}
+
+void sealing_free(struct warden *w)
+{
+	for (size_t i = 0; i < SEALING_SLOTS; i++)
+		slot_clear(&w->sealing.slots[i]);
+	mac_free(&w->sealing.grants);
+}

@@ -1,0 +1,305 @@
+#include "warden/signing_keys.h"
+
+#include "base/disk.h"
+#include "warden/keys.h"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { NAMES_TRIED = 99, NAME_SIZE = 80, DOMAIN_SIZE = ADDRESS_MAX + 1 };
+
+/* ---- a pair ---- */
+
+static bool put_public(EVP_PKEY *pkey, enum signing_algorithm algorithm, struct buf *out)
+{
+	unsigned char raw[32], *der = NULL;
+	size_t n = sizeof raw;
+	int size;
+
+	if (algorithm == SIGNING_ED25519) {
+		if (EVP_PKEY_get_raw_public_key(pkey, raw, &n) != 1)
+			return false;
+		seal_encode(view_make((const char *)raw, n), out);
+		return buf_status(out) == ST_OK;
+	}
+	/* SubjectPublicKeyInfo, which all use and the examples of RFC 6376 have. */
+	size = i2d_PUBKEY(pkey, &der);
+	if (size > 0)
+		seal_encode(view_make((const char *)der, (size_t)size), out);
+	OPENSSL_free(der);
+	return size > 0 && buf_status(out) == ST_OK;
+}
+
+static bool put_private(EVP_PKEY *pkey, struct buf *out)
+{
+	BIO *bio = BIO_new(BIO_s_secmem());
+	bool good = bio && PEM_write_bio_PKCS8PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL);
+	char *p;
+
+	if (good) {
+		long n = BIO_get_mem_data(bio, &p);
+
+		buf_put(out, view_make(p, (size_t)n));
+	}
+	BIO_free(bio);
+	return good && buf_status(out) == ST_OK;
+}
+
+enum status signing_pair_make(enum signing_algorithm algorithm, struct buf *ret_public, struct buf *ret_pem)
+{
+	EVP_PKEY *pkey = algorithm == SIGNING_RSA ? EVP_RSA_gen(SIGNING_RSA_BITS) :
+						    EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	bool good = pkey && put_public(pkey, algorithm, ret_public) && put_private(pkey, ret_pem);
+
+	EVP_PKEY_free(pkey);
+	return good ? ST_OK : ST_NOMEM;
+}
+
+/* ---- files ---- */
+
+/* Below the folder of keys, also where root has it made for warden. */
+static enum status give_away(int keys, int fd)
+{
+	struct stat sb;
+
+	if (geteuid() != 0)
+		return ST_OK;
+	return fstat(keys, &sb) == 0 && fchown(fd, sb.st_uid, sb.st_gid) == 0 ? ST_OK : ST_DENIED;
+}
+
+static enum status open_folder(int dir, const char *name, int *ret_fd)
+{
+	return disk_open(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, ret_fd);
+}
+
+static enum status make_folder(int keys, int dir, const char *name, int *ret_fd)
+{
+	enum status st = disk_mkdir(dir, name, 0700);
+	int fd;
+
+	if (st != ST_OK && st != ST_EXISTS)
+		return st;
+	st = open_folder(dir, name, &fd);
+	if (st != ST_OK)
+		return st;
+	st = give_away(keys, fd);
+	if (st == ST_OK)
+		st = disk_flush_all(dir);
+	if (st == ST_OK)
+		*ret_fd = fd;
+	else
+		close(fd);
+	return st;
+}
+
+static const char *folder_name(struct view domain, char out[DOMAIN_SIZE])
+{
+	size_t n = domain.n < DOMAIN_SIZE ? domain.n : 0;
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = ascii_lower(domain.p[i]);
+	out[n] = '\0';
+	/* A row that somebody else wrote must not lead out of the folder. */
+	return n && out[0] != '.' && memchr(out, '/', n) == NULL && memchr(out, '\0', n) == NULL ? out : NULL;
+}
+
+/* keys/dkim/DOMAIN */
+static enum status domain_folder(int keys, struct view domain, bool make, int *ret_fd)
+{
+	char name[DOMAIN_SIZE];
+	int dkim;
+	enum status st;
+
+	if (folder_name(domain, name) == NULL)
+		return ST_SYNTAX;
+	st = make ? make_folder(keys, keys, "dkim", &dkim) : open_folder(keys, "dkim", &dkim);
+	if (st != ST_OK)
+		return st;
+	st = make ? make_folder(keys, dkim, name, ret_fd) : open_folder(dkim, name, ret_fd);
+	close(dkim);
+	return st;
+}
+
+static enum status write_key(int keys, int folder, const char *file, const struct buf *pem)
+{
+	struct iovec iov = { pem->p, pem->n };
+	int fd;
+	enum status st = disk_open(folder, file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &fd);
+
+	if (st != ST_OK)
+		return st;
+	st = give_away(keys, fd);
+	if (st == ST_OK)
+		st = disk_write_at(fd, &iov, 1, 0);
+	if (st == ST_OK)
+		st = disk_flush(fd);
+	close(fd);
+	return st == ST_OK ? disk_flush_all(folder) : st;
+}
+
+/* Under a selector that this domain never had: the day, the algorithm, and
+ * where that is taken a number. */
+static enum status write_new(int keys, int folder, enum signing_algorithm algorithm, wall_ms now, const struct buf *pem,
+			     char selector[static NAME_SIZE])
+{
+	time_t t = (time_t)(now / 1000);
+	enum status st = ST_EXISTS;
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	for (int i = 1; i <= NAMES_TRIED && st == ST_EXISTS; i++) {
+		char number[16] = "", file[NAME_SIZE + 8];
+
+		if (i > 1)
+			snprintf(number, sizeof number, "%d", i);
+		snprintf(selector, NAME_SIZE, "%04d%02d%02d%c%s", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+			 signing_algorithm_word(algorithm)[0], number);
+		snprintf(file, sizeof file, "%s.key", selector);
+		st = write_key(keys, folder, file, pem);
+	}
+	return st;
+}
+
+static enum status make_one(int keys, int folder, struct directory *d, struct signing_key k)
+{
+	struct buf public_key = BUF(SIGNING_PUBLIC_MAX), pem = BUF(KEY_FILE_MAX);
+	char selector[NAME_SIZE];
+	enum status st = signing_pair_make(k.algorithm, &public_key, &pem);
+
+	if (st == ST_OK)
+		st = write_new(keys, folder, k.algorithm, k.created, &pem, selector);
+	if (st == ST_OK) {
+		k.selector = view_cstr(selector);
+		k.public_key = buf_view(&public_key);
+		st = signing_add(d, &k);
+	}
+	if (pem.p)
+		OPENSSL_cleanse(pem.p, pem.cap);
+	buf_free(&pem);
+	buf_free(&public_key);
+	return st;
+}
+
+struct looking {
+	enum signing_state state;
+	bool found;
+};
+
+static void look(void *arg, const struct signing_key *k)
+{
+	struct looking *l = arg;
+
+	l->found |= k->state == l->state;
+}
+
+/* Both or none: the rows in one transaction. */
+static enum status make_both(int keys, int folder, struct directory *d, struct view domain, enum signing_state state,
+			     wall_ms now)
+{
+	struct signing_key k = { .domain = domain, .state = state, .created = now,
+				 .activated = state == SIGNING_ACTIVE ? now : 0 };
+	struct looking l = { .state = state };
+	enum status st = directory_begin(d);
+
+	if (st != ST_OK)
+		return st;
+	st = signing_each(d, domain, look, &l);
+	if (st == ST_OK && l.found)
+		st = ST_EXISTS;
+	for (int i = SIGNING_RSA; i <= SIGNING_ED25519 && st == ST_OK; i++) {
+		k.algorithm = (enum signing_algorithm)i;
+		st = make_one(keys, folder, d, k);
+	}
+	if (st == ST_OK)
+		return directory_end(d, true);
+	return directory_end(d, false) == ST_OK ? st : ST_IO;
+}
+
+enum status signing_keys_make(int keys, struct directory *d, struct view domain, enum signing_state state, wall_ms now)
+{
+	int folder;
+	enum status st = domain_folder(keys, domain, true, &folder);
+
+	if (st != ST_OK)
+		return st;
+	st = make_both(keys, folder, d, domain, state, now);
+	close(folder);
+	return st;
+}
+
+enum status signing_keys_setup(const char *dir, struct directory *d, struct view domain, enum signing_state state,
+			       wall_ms now)
+{
+	char path[4096];
+	int keys;
+	enum status st;
+
+	snprintf(path, sizeof path, "%s/keys", dir);
+	st = disk_mkdir(AT_FDCWD, path, 0700);
+	if (st == ST_OK || st == ST_EXISTS)
+		st = disk_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, &keys);
+	if (st != ST_OK)
+		return st;
+	st = signing_keys_make(keys, d, domain, state, now);
+	close(keys);
+	return st;
+}
+
+/* ---- one that is there ---- */
+
+static enum status file_of(struct view selector, char out[static NAME_SIZE])
+{
+	if (selector.n == 0 || selector.n > SIGNING_SELECTOR_MAX || selector.p[0] == '.' ||
+	    view_find(selector, '/') < selector.n)
+		return ST_SYNTAX;
+	snprintf(out, NAME_SIZE, "%.*s.key", VIEW_ARG(selector));
+	return ST_OK;
+}
+
+enum status signing_key_drop(int keys, struct view domain, struct view selector)
+{
+	char file[NAME_SIZE];
+	int folder;
+	enum status st = file_of(selector, file);
+
+	if (st == ST_OK)
+		st = domain_folder(keys, domain, false, &folder);
+	if (st != ST_OK)
+		return st == ST_MISSING ? ST_OK : st;
+	st = disk_unlink(folder, file);
+	close(folder);
+	return st == ST_MISSING ? ST_OK : st;
+}
+
+enum status signing_key_read(int keys, struct view domain, struct view selector, struct signer_with_key *ret)
+{
+	struct buf pem = BUF(KEY_FILE_MAX);
+	char file[NAME_SIZE];
+	int folder, fd;
+	enum status st = file_of(selector, file);
+
+	if (st == ST_OK)
+		st = domain_folder(keys, domain, false, &folder);
+	if (st != ST_OK)
+		return st;
+	st = disk_open(folder, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &fd);
+	close(folder);
+	if (st != ST_OK)
+		return st;
+	st = key_file_read(fd, &pem);
+	close(fd);
+	if (st == ST_OK)
+		st = signer_from_pem(buf_view(&pem), domain, selector, ret);
+	if (pem.p)
+		OPENSSL_cleanse(pem.p, pem.cap);
+	buf_free(&pem);
+	return st;
+}
