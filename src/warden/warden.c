@@ -24,12 +24,13 @@ static void domain_ask(struct warden *w, struct channel *ch, const struct record
 static void sender_ask(struct warden *w, struct channel *ch, const struct record *rec)
 {
 	struct rec_sender_ask in;
+	bool own = false;
 	enum verdict v;
 
 	if (!rec_take_sender_ask(rec->body, &in))
 		return;
-	v = directory_may_send(w->directory, in.account, in.address, view_cstr(w->proc.conf.separators));
-	rec_put_sender_answer(&w->out, rec->call, rec->sid, &(struct rec_sender_answer){ (uint8_t)v });
+	v = directory_may_send(w->directory, in.account, in.address, view_cstr(w->proc.conf.separators), &own);
+	rec_put_sender_answer(&w->out, rec->call, rec->sid, &(struct rec_sender_answer){ (uint8_t)v, own });
 	(void)!role_send(ch, &w->out, -1);
 }
 
@@ -41,6 +42,7 @@ static const struct {
 	{ REC_rcpt_ask, rcpt_ask },
 	{ REC_domain_ask, domain_ask },
 	{ REC_sender_ask, sender_ask },
+	{ REC_submit_ask, submit_ask },
 	{ REC_login_ask, login_ask },
 	{ REC_room_ask, room_ask },
 	{ REC_certificate_ask, certificate_ask },
@@ -118,6 +120,8 @@ static enum status open_all(struct warden *w, const char *directory, const char 
 	st = mac_open(fd, "srs.key", &w->srs);
 	if (st == ST_OK)
 		st = logins_open(w, directory, fd);
+	if (st == ST_OK)
+		st = submissions_open(w, directory, fd);
 	close(fd);
 	return st;
 }
@@ -140,6 +144,7 @@ int warden_main(void)
 	role_begin(&w->proc, ROLE_WARDEN);
 	w->proc.receive = parent_says;
 	w->proc.reloaded = reloaded;
+	w->proc.command = submission_command;
 	snprintf(folder, sizeof folder, "%s/directory", w->proc.conf.dir);
 	snprintf(keys, sizeof keys, "%s/keys", w->proc.conf.dir);
 	if (keys_new(&w->keys) != ST_OK)
@@ -154,6 +159,7 @@ int warden_main(void)
 	role_run(&w->proc);
 	logins_flush(w);
 	login_log_close(w->logins.log);
+	submissions_close(w);
 	directory_close(w->directory);
 	keys_free(w->keys);
 	mac_free(&w->srs);
