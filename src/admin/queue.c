@@ -91,7 +91,8 @@ int cmd_queue_list(struct invocation *in)
 	static const struct column columns[] = {
 		{ "id", "ID", COLUMN_TEXT },	     { "received", "RECEIVED", COLUMN_TEXT },
 		{ "size", "SIZE", COLUMN_BYTES },    { "recipients", "TO", COLUMN_NUMBER },
-		{ "owed", "OWED", COLUMN_NUMBER },   { "from", "FROM", COLUMN_TEXT },
+		{ "owed", "OWED", COLUMN_NUMBER },   { "leaves", "LEAVES", COLUMN_TEXT },
+		{ "from", "FROM", COLUMN_TEXT },
 	};
 	struct buf filter = BUF(ARGUMENT_MAX);
 	json_t *rows;

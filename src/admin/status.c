@@ -92,7 +92,7 @@ static void add_words(json_t *row)
 {
 	struct buf text = BUF(256);
 	const char *comma = "";
-	static const char *const keys[] = { "connections", "letters", "waiting", "in_hand", "unflushed",
+	static const char *const keys[] = { "connections", "letters", "waiting", "in_hand", "unflushed", "held", "later",
 					    "asked", "in_flight", "failed", "bogus" };
 
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {

@@ -309,10 +309,33 @@ static enum status check_clear_text(const struct conf *c, struct buf *why)
 	return ST_OK;
 }
 
+/* A setting that is one word of a few. */
+static enum status check_word(const char *key, const char *value, const char *const *words, size_t n, struct buf *why)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(value, words[i]) == 0)
+			return ST_OK;
+	buf_putf(why, "%s is \"%s\", but should be", key, value);
+	for (size_t i = 0; i < n; i++)
+		buf_putf(why, "%s %s", i == 0 ? "" : i + 1 == n ? " or" : ",", words[i]);
+	return ST_SYNTAX;
+}
+
+static enum status check_submission(const struct conf *c, struct buf *why)
+{
+	static const char *const from[] = { "own", "resent", "any" };
+	static const char *const sender[] = { "granted", "always", "never" };
+	enum status st = check_word("submission.from", c->submission_from, from, 3, why);
+
+	return st == ST_OK ? check_word("submission.sender", c->submission_sender, sender, 3, why) : st;
+}
+
 enum status conf_check(const struct conf *c, struct buf *why)
 {
 	enum status st = check_clear_text(c, why);
 
+	if (st == ST_OK)
+		st = check_submission(c, why);
 	if (st == ST_OK)
 		st = check_sts(c, why);
 	if (st == ST_OK)

@@ -72,6 +72,10 @@ int64_t conf_time_at(const char *times, size_t i);
  * IPv4 address in IPv6 (::ffff:192.0.2.1) is the IPv4 address. */
 bool conf_in_networks(const char *networks, const char *address);
 
+/* Those of a NETWORKS setting that are public and large, though not too large:
+ * more than 256 hosts (IPv6: than a /48).  With blanks between. */
+void conf_wide_networks(const char *networks, struct buf *out);
+
 /* Do the settings fit each other, and can the routes be read?  ST_DENIED: what
  * they ask for is not safe.  ST_SYNTAX. */
 enum status conf_check(const struct conf *c, struct buf *why) MUST_USE;

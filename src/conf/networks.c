@@ -7,6 +7,8 @@
 
 /* Larger ones must lie in private space. */
 enum { V4_LEAST_BITS = 16, V6_LEAST_BITS = 32, V4_IN_V6 = 96 };
+/* Larger ones are worth a word, unless private. */
+enum { V4_WIDE_BITS = 24, V6_WIDE_BITS = 48 };
 
 /* An address as IPv6; IPv4 as ::ffff:a.b.c.d (RFC 4291 2.5.5.2). */
 struct network {
@@ -95,12 +97,31 @@ static bool is_open(const struct network *n)
 	return holds(n, &v4) || n->bits < (is_v4(n) ? V4_IN_V6 + V4_LEAST_BITS : V6_LEAST_BITS);
 }
 
+/* A domain or an address of somebody, in a list of networks. */
+static bool is_claim(struct view v)
+{
+	bool letters = false;
+
+	if (view_find(v, '@') < v.n)
+		return true;
+	for (size_t i = 0; i < v.n; i++)
+		letters |= ascii_alpha(v.p[i]) || v.p[i] == '*';
+	return letters && view_find(v, ':') == v.n;
+}
+
 enum status conf_check_networks(const char *key, struct view list, struct buf *why)
 {
 	struct view one;
 	struct network n;
 
 	while ((one = view_take_word(&list)).n) {
+		if (!parse_network(one, &n) && is_claim(one)) {
+			buf_putf(why, "%s has \"%.*s\", which is a name: what stands in From: or MAIL FROM is what the client "
+				 "says of itself, anybody can say it, and who relays for a name is an open relay. Name the "
+				 "networks of your own hosts, as \"192.0.2.0/24\", or let people log in",
+				 key, VIEW_ARG(view_head(one, 80)));
+			return ST_DENIED;
+		}
 		if (!parse_network(one, &n)) {
 			buf_putf(why, "%s has \"%.*s\", but should have networks, as \"192.0.2.0/24, 2001:db8::/48\"",
 				 key, VIEW_ARG(view_head(one, 80)));
@@ -133,4 +154,19 @@ bool conf_in_networks(const char *networks, const char *address)
 		if (parse_network(one, &n) && holds(&n, &who))
 			return true;
 	return false;
+}
+
+void conf_wide_networks(const char *networks, struct buf *out)
+{
+	struct view list = view_cstr(networks), one;
+	struct network n;
+
+	while ((one = view_take_word(&list)).n) {
+		if (!parse_network(one, &n) || is_private(&n) ||
+		    n.bits >= (is_v4(&n) ? V4_IN_V6 + V4_WIDE_BITS : V6_WIDE_BITS))
+			continue;
+		if (out->n)
+			buf_putc(out, ' ');
+		buf_put(out, one);
+	}
 }

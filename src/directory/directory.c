@@ -75,6 +75,8 @@ enum status directory_open(const char *path, struct directory **ret)
 		st = routes_open(d);
 	if (st == ST_OK)
 		st = signing_open(d);
+	if (st == ST_OK)
+		st = numbers_open(d);
 	if (st != ST_OK) {
 		directory_close(d);
 		return st;
@@ -92,6 +94,7 @@ void directory_close(struct directory *d)
 	secrets_close(d);
 	routes_close(d);
 	signing_close(d);
+	numbers_close(d);
 	sql_close(d->db);
 	free(d);
 }
@@ -365,7 +368,9 @@ static enum status remove_account(struct directory *d, const struct account *acc
 
 	if (st == ST_OK)
 		st = secrets_forget_all(d, acc->id);
-	return st == ST_OK ? forward_forget(d, acc->id) : st;
+	if (st == ST_OK)
+		st = forward_forget(d, acc->id);
+	return st == ST_OK ? numbers_forget(d, acc->id) : st;
 }
 
 enum status directory_remove_account(struct directory *d, struct view address)

@@ -53,10 +53,10 @@ enum verdict directory_resolve(struct directory *d, const struct asked *q, struc
 /* Is this domain ours?  VERDICT_OK, VERDICT_NO, VERDICT_LATER. */
 enum verdict directory_has_domain(struct directory *d, struct view domain);
 
-/* May the account send as address: does it get its letters, or is it an
- * identity of it (secrets.h)?  VERDICT_OK, VERDICT_NO, VERDICT_LATER. */
+/* May the account send as address: does it get its letters (*ret_own), or is
+ * it an identity of it (secrets.h)?  VERDICT_OK, VERDICT_NO, VERDICT_LATER. */
 enum verdict directory_may_send(struct directory *d, uint64_t account, struct view address,
-				struct view separators);
+				struct view separators, bool *ret_own);
 
 /* ST_MISSING where there is none. */
 enum status directory_account(struct directory *d, struct view address, struct arena *a,

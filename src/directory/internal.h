@@ -63,6 +63,8 @@ enum signing_query {
 	K_FORGET,
 	K_COUNT,
 };
+/* Every statement of numbers.c. */
+enum number_query { N_ALL, N_SET, N_DROP, N_FORGET, N_COUNT };
 
 enum { DIRECTORY_QUERIES = 32 };
 
@@ -73,6 +75,7 @@ struct directory {
 	struct sql_stmt *s[S_COUNT];		/* secrets.c */
 	struct sql_stmt *r[R_COUNT];		/* resolve.c */
 	struct sql_stmt *k[K_COUNT];		/* signing.c */
+	struct sql_stmt *n[N_COUNT];		/* numbers.c */
 };
 
 enum { FOLDED_MAX = ADDRESS_MAX };
@@ -102,5 +105,10 @@ enum status routes_open(struct directory *d) MUST_USE;
 void routes_close(struct directory *d);
 /* The account goes. */
 enum status forward_forget(struct directory *d, uint64_t account) MUST_USE;
+
+enum status numbers_open(struct directory *d) MUST_USE;
+void numbers_close(struct directory *d);
+/* The account goes. */
+enum status numbers_forget(struct directory *d, uint64_t account) MUST_USE;
 
 #endif

@@ -433,7 +433,7 @@ enum status directory_has_identity(struct directory *d, uint64_t account, struct
 }
 
 enum verdict directory_may_send(struct directory *d, uint64_t account, struct view address,
-				struct view separators)
+				struct view separators, bool *ret_own)
 {
 	struct buf targets = BUF(RECORD_MAX / 2);
 	struct target t;
@@ -445,6 +445,7 @@ enum verdict directory_may_send(struct directory *d, uint64_t account, struct vi
 	while (!has && target_take(&c, &t))
 		has = t.account == account;
 	buf_free(&targets);
+	*ret_own = has;
 	if (has)
 		return VERDICT_OK;
 	if (v == VERDICT_LATER || directory_has_identity(d, account, address, &has) != ST_OK)

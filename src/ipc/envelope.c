@@ -1,12 +1,12 @@
 #include "ipc/envelope.h"
 
 /* Form 1 has no priority, forms 1 and 2 have no via, sender and detail, the
- * first three no seal. */
-enum { FORM = 4, FORM_PRIORITY = 2, FORM_VIA = 3, FORM_SEAL = 4 };
+ * first three no times, hold and seal. */
+enum { FORM = 4, FORM_PRIORITY = 2, FORM_VIA = 3, FORM_TIMES = 4 };
 /* Bytes, where all views are empty. */
-enum { LEAST = 49, RECIPIENT_LEAST = 34, RECIPIENT_LEAST_ONCE = 21 };
+enum { LEAST = 67, RECIPIENT_LEAST = 34, RECIPIENT_LEAST_ONCE = 21 };
 /* Bits of one byte. */
-enum { WITH_SMTPUTF8 = 1, WITH_REQUIRETLS = 2 };
+enum { WITH_SMTPUTF8 = 1, WITH_REQUIRETLS = 2, WITH_TRACE = 4 };
 
 void envelope_put(struct buf *b, const struct envelope *e)
 {
@@ -17,10 +17,15 @@ void envelope_put(struct buf *b, const struct envelope *e)
 	put_view(b, e->sender);
 	put_view(b, e->envid);
 	put_u8(b, e->body);
-	put_u8(b, (uint8_t)((e->smtputf8 ? WITH_SMTPUTF8 : 0) | (e->requiretls ? WITH_REQUIRETLS : 0)));
+	put_u8(b, (uint8_t)((e->smtputf8 ? WITH_SMTPUTF8 : 0) | (e->requiretls ? WITH_REQUIRETLS : 0) |
+			    (e->by_trace ? WITH_TRACE : 0)));
 	put_u8(b, e->ret);
 	put_u64(b, e->authenticated);
 	put_u8(b, (uint8_t)e->priority);
+	put_u8(b, e->hold);
+	put_u64(b, (uint64_t)e->release);
+	put_u64(b, (uint64_t)e->deliver_by);
+	put_u8(b, e->by_mode);
 	put_view(b, e->seal);
 	put_u32(b, e->n_recipients);
 	for (uint32_t i = 0; i < e->n_recipients; i++) {
@@ -64,6 +69,17 @@ static void take_recipient(struct cursor *c, uint8_t form, struct recipient *r)
 	r->detail = take_view(c);
 }
 
+/* The times, and whether they fit each other. */
+static bool take_times(struct cursor *c, struct envelope *e)
+{
+	e->hold = take_u8(c);
+	e->release = (wall_ms)take_u64(c);
+	e->deliver_by = (wall_ms)take_u64(c);
+	e->by_mode = take_u8(c);
+	return e->hold <= HOLD_RECIPIENTS && e->release >= 0 && e->deliver_by >= 0 &&
+	       (e->deliver_by ? e->by_mode == 'R' || e->by_mode == 'N' : e->by_mode == 0);
+}
+
 enum status envelope_take(struct view bytes, struct arena *a, struct envelope *ret)
 {
 	struct cursor c = cursor_over(bytes);
@@ -82,15 +98,18 @@ enum status envelope_take(struct view bytes, struct arena *a, struct envelope *r
 	with = take_u8(&c);
 	e.smtputf8 = (with & WITH_SMTPUTF8) != 0;
 	e.requiretls = (with & WITH_REQUIRETLS) != 0;
+	e.by_trace = (with & WITH_TRACE) != 0;
 	e.ret = take_u8(&c);
 	e.authenticated = take_u64(&c);
 	if (form >= FORM_PRIORITY)
 		e.priority = (int8_t)take_u8(&c);
-	if (form >= FORM_SEAL)
+	if (form >= FORM_TIMES && !take_times(&c, &e))
+		return ST_SYNTAX;
+	if (form >= FORM_TIMES)
 		e.seal = take_view(&c);
 	e.n_recipients = take_u32(&c);
 	/* An unknown bit asks for something that would not be kept. */
-	if (!cursor_ok(&c) || (with & ~(WITH_SMTPUTF8 | WITH_REQUIRETLS)) || e.n_recipients > RECIPIENTS_MAX ||
+	if (!cursor_ok(&c) || (with & ~(WITH_SMTPUTF8 | WITH_REQUIRETLS | WITH_TRACE)) || e.n_recipients > RECIPIENTS_MAX ||
 	    e.n_recipients > cursor_left(&c) / (form < FORM_VIA ? RECIPIENT_LEAST_ONCE : RECIPIENT_LEAST))
 		return ST_SYNTAX;
 	e.recipients = arena_array(a, e.n_recipients, sizeof *e.recipients);
@@ -139,6 +158,10 @@ void recipient_head(const struct recipient *r, struct buf *out)
 {
 	if (r->via_kind == VIA_NOTHING || r->via.n == 0)
 		return;
+	if (r->via_kind == VIA_SENT) {
+		buf_putf(out, "Bcc:%.*s\r\n", VIEW_ARG(r->via));
+		return;
+	}
 	buf_putf(out, "Delivered-To: %.*s\r\n", VIEW_ARG(r->via));
 	if (r->via_kind != VIA_GROUP)
 		return;

@@ -25,6 +25,15 @@ enum via_kind {
 	VIA_NOTHING,	/* he was, or by an alias */
 	VIA_FORWARD,	/* he is where an account sends its letters on to */
 	VIA_GROUP,	/* he is a member */
+	VIA_SENT,	/* he is the author: the copy for his Sent mailbox; via is
+			 * the value of Bcc:, which nobody else sees */
+};
+
+/* Why a letter does not leave the queue before the operator says so. */
+enum hold {
+	HOLD_NOT,
+	HOLD_RECIPIENTS,	/* its account suddenly writes to many for the first time */
+	HOLD_TELL = 0x80,	/* of submit_answer: the first of them */
 };
 
 struct recipient {
@@ -52,6 +61,11 @@ struct envelope {
 	uint64_t authenticated;	/* account that submitted it, 0: a stranger */
 	int8_t priority;	/* -9 to 9 (RFC 6710 4), 0: none was given */
 	struct view seal;	/* what it may be signed for (seal.h), or empty */
+	uint8_t hold;		/* enum hold */
+	wall_ms release;	/* it does not leave before (RFC 4865); 0: at once */
+	wall_ms deliver_by;	/* when it is too late (RFC 2852); 0: never */
+	uint8_t by_mode;	/* then: 'R' or 'N'; 0 without deliver_by */
+	uint8_t by_trace;	/* tell of each handing on */
 	struct recipient *recipients;
 	uint32_t n_recipients;
 };

@@ -24,12 +24,18 @@ static void put_common(struct buf *b, uint8_t form)
 	put_view(b, VIEW("rfc822;o@b.c"));
 	put_u64(b, 7);
 	put_u8(b, NOTIFY_FAILURE);
+	if (form < 3)
+		return;
+	put_u8(b, VIA_FORWARD);
+	put_view(b, VIEW("v@b.c"));
+	put_view(b, VIEW_NONE);
+	put_view(b, VIEW_NONE);
 }
 
 static void test_older_forms(void **state)
 {
 	(void)state;
-	for (uint8_t form = 1; form <= 2; form++) {
+	for (uint8_t form = 1; form <= 3; form++) {
 		struct arena a = ARENA(4096);
 		struct buf b = BUF(1024);
 		struct envelope e;
@@ -41,7 +47,8 @@ static void test_older_forms(void **state)
 		assert_view(e.recipients[0].address, "a@b.c");
 		assert_int_equal(e.recipients[0].notify, NOTIFY_FAILURE);
 		assert_view(recipient_sender(&e, &e.recipients[0]), "s@t.u");
-		b.p[0] = 4;
+		assert_true(e.release == 0 && e.deliver_by == 0 && e.hold == HOLD_NOT);
+		b.p[0] = 5;
 		assert_int_equal(envelope_take(buf_view(&b), &a, &e), ST_SYNTAX);
 		buf_free(&b);
 		arena_free(&a);
@@ -65,6 +72,37 @@ static void test_round_trip(void **state)
 	assert_view(e.recipients[0].via, "g@b.c");
 	assert_view(e.recipients[0].detail, "lists");
 	assert_view(recipient_sender(&e, &e.recipients[0]), "g-owner@b.c");
+	buf_free(&b);
+	arena_free(&a);
+}
+
+static void test_times(void **state)
+{
+	struct recipient r = { .address = VIEW("m@x.y"), .via_kind = VIA_SENT, .via = VIEW(" b@c.d") };
+	struct envelope e = { .id = VIEW("x.1"), .recipients = &r, .n_recipients = 1, .hold = HOLD_RECIPIENTS,
+			      .release = 1000, .deliver_by = 2000, .by_mode = 'N', .by_trace = 1 };
+	struct envelope again;
+	struct arena a = ARENA(4096);
+	struct buf b = BUF(1024);
+
+	(void)state;
+	envelope_put(&b, &e);
+	assert_int_equal(envelope_take(buf_view(&b), &a, &again), ST_OK);
+	assert_true(again.hold == HOLD_RECIPIENTS && again.release == 1000 && again.deliver_by == 2000 &&
+		    again.by_mode == 'N' && again.by_trace == 1);
+	buf_clear(&b);
+	recipient_head(&again.recipients[0], &b);
+	assert_view(buf_view(&b), "Bcc: b@c.d\r\n");
+	/* A mode without a time, and none with one. */
+	e.deliver_by = 0;
+	buf_clear(&b);
+	envelope_put(&b, &e);
+	assert_int_equal(envelope_take(buf_view(&b), &a, &again), ST_SYNTAX);
+	e.deliver_by = 1;
+	e.by_mode = 0;
+	buf_clear(&b);
+	envelope_put(&b, &e);
+	assert_int_equal(envelope_take(buf_view(&b), &a, &again), ST_SYNTAX);
 	buf_free(&b);
 	arena_free(&a);
 }
@@ -100,6 +138,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_older_forms),
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_head),
 	};
 

@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { HEAD_MAX = 4096, ARENA_MAX = 4 * 1024 * 1024 };
+enum { HEAD_MAX = 8192, ARENA_MAX = 4 * 1024 * 1024 };
 
 static enum verdict verdict_of(enum status st)
 {
@@ -22,28 +22,55 @@ static enum verdict verdict_full(struct store *store, uint64_t more)
 	return VERDICT_FULL;
 }
 
+/* The mailbox for copies of what the person sends (RFC 6154), which may have
+ * any name; made where there is none. */
+static struct view sent_mailbox(struct store *store, struct arena *a)
+{
+	struct mailbox_info *all;
+	uint32_t n = 0;
+
+	if (store_mailboxes(store, a, &all, &n) != ST_OK)
+		return VIEW_NONE;
+	for (uint32_t i = 0; i < n; i++)
+		if (all[i].use == USE_SENT)
+			return all[i].name;
+	/* ST_EXISTS: one of that name, though not for that use. */
+	(void)!store_create(store, VIEW("Sent"), USE_SENT);
+	return VIEW("Sent");
+}
+
 static enum verdict put(struct store *store, const struct rec_deliver *in, const struct envelope *e,
 			struct view letter, struct buf *out)
 {
 	const struct recipient *to = &e->recipients[in->recipient];
+	bool sent = to->via_kind == VIA_SENT;
 	struct buf head = BUF(HEAD_MAX);
+	struct arena a = ARENA(ARENA_MAX);
 	uint32_t uid = 0;
 	size_t head_n;
 	enum status st;
 
-	buf_putf(&head, "Return-Path: <%.*s>\r\n", VIEW_ARG(recipient_sender(e, to)));
+	if (!sent)
+		buf_putf(&head, "Return-Path: <%.*s>\r\n", VIEW_ARG(recipient_sender(e, to)));
 	recipient_head(to, &head);
 	struct delivery d = {
 		.queue_id = in->queue_id, .recipient = in->recipient, .floor = in->floor,
 		.date = e->received, .head = buf_view(&head), .letter = letter,
 	};
+	if (sent) {
+		d.mailbox = sent_mailbox(store, &a);
+		d.flags = FLAG_SEEN;
+	}
 	head_n = head.n;
-	st = store_deliver(store, &d, &uid);
+	st = buf_status(&head) == ST_OK ? store_deliver(store, &d, &uid) : buf_status(&head);
 	buf_free(&head);
+	arena_free(&a);
 	log_begin(st == ST_OK ? LOG_INFO_ : LOG_WARN_, st == ST_OK ? "delivered" : "not-delivered");
 	log_view("id", e->id);
 	log_view("to", to->address);
 	log_u64("uid", uid);
+	if (sent)
+		log_str("mailbox", "sent");
 	if (st != ST_OK)
 		log_str("why", status_name(st));
 	log_end();

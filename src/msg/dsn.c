@@ -558,6 +558,8 @@ static void put_status_part(const struct dsn *d, bool utf8, struct view boundary
 	buf_free(&envid);
 	put_typed("Reporting-MTA", "dns", d->reporting_mta, utf8, out);
 	put_date("Arrival-Date", d->arrived, out);
+	if (d->deliver_by)
+		put_date("Deliver-By-Date", d->deliver_by, out);
 	for (size_t i = 0; i < d->n; i++) {
 		buf_puts(out, "\r\n");
 		put_recipient(&d->recipients[i], utf8, out);

@@ -83,6 +83,21 @@ static bool all_ready(const struct parent *p)
 	return p->warden.ready && p->queue.ready && p->names.ready;
 }
 
+/* Whole networks of strangers' may be meant; it is worth a word. */
+static void warn_of_networks(const struct parent *p)
+{
+	struct buf wide = BUF(4096);
+
+	conf_wide_networks(p->conf.relay_networks, &wide);
+	if (wide.n) {
+		log_begin(LOG_WARN_, "relay-wide");
+		log_view("networks", buf_view(&wide));
+		log_str("why", "all hosts in these public networks may send to anybody through this one");
+		log_end();
+	}
+	buf_free(&wide);
+}
+
 static void child_ready(struct child *c)
 {
 	struct parent *p = c->parent;
@@ -94,6 +109,7 @@ static void child_ready(struct child *c)
 	log_event(LOG_INFO_, "serving", "host=%s doors=%u after_ms=%llu", p->conf.host_name, p->n_doors,
 		  (unsigned long long)(clock_steady() - p->started));
 	notify_manager("READY=1");
+	warn_of_networks(p);
 	parent_spares_begin(p);
 }
 
@@ -336,6 +352,7 @@ static enum status take_over(struct parent *p, struct buf *why)
 	p->conf = fresh;
 	parent_each(p, resend_settings, 0);
 	parent_give_keys(p);
+	warn_of_networks(p);
 	parent_spares_begin(p);
 	return ST_OK;
 }

@@ -96,6 +96,19 @@ static bool name_lies(const struct author_address *one)
 	return at > 0 && at < one->name.n && view_find(domain, '.') < domain.n && !domain_within(one->domain, domain);
 }
 
+enum status author_read(struct view value, struct arena *a, struct author *ret)
+{
+	struct author au = { .kind = AUTHOR_ONE, .all = arena_array(a, AUTHORS_MOST, sizeof *au.all) };
+
+	if (au.all == NULL)
+		return arena_status(a);
+	read_field(value, a, &au);
+	if (arena_status(a) != ST_OK)
+		return arena_status(a);
+	*ret = au;
+	return ST_OK;
+}
+
 enum status author_find(struct view header, struct arena *a, struct author *ret)
 {
 	struct author au = { .kind = AUTHOR_NONE, .all = arena_array(a, AUTHORS_MOST, sizeof *au.all) };

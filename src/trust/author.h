@@ -39,6 +39,10 @@ struct author {
 /* The header section, or the whole letter.  In the arena; ST_NOMEM, ST_LIMIT. */
 enum status author_find(struct view header, struct arena *a, struct author *ret) MUST_USE;
 
+/* The same of one field's value: Resent-From:, Sender: (RFC 5322 3.6.6, 3.6.2).
+ * Never AUTHOR_NONE or AUTHOR_TWICE. */
+enum status author_read(struct view value, struct arena *a, struct author *ret) MUST_USE;
+
 /* Why it is no one author, for people; NULL for AUTHOR_ONE.  Static. */
 const char *author_problem(enum author_kind k);
 

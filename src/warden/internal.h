@@ -12,6 +12,7 @@
 #include "warden/mechanism.h"
 #include "warden/pool.h"
 #include "warden/remember.h"
+#include "warden/submitted.h"
 #include "warden/ticket.h"
 #include "warden/tokens.h"
 
@@ -45,6 +46,10 @@ struct warden {
 		struct login_log *log;
 		struct timer write;	/* the log, soon */
 	} logins;
+	struct {
+		struct submitted *counts;
+		struct timer write;	/* them, soon */
+	} submissions;
 	struct talks {
 		struct map by_id;
 		size_t n;
@@ -138,6 +143,13 @@ void rotation_start(struct warden *w);
 /* One now, for the operator: rows say what was found.  Waits.  VERDICT_LATER:
  * one is on its way. */
 enum verdict rotation_check(struct warden *w, struct channel *ch);
+/* submission.c: how much may an account hand in?  directory and keys as for
+ * logins_open. */
+enum status submissions_open(struct warden *w, const char *directory, int keys) MUST_USE;
+void submissions_close(struct warden *w);
+void submit_ask(struct warden *w, struct channel *ch, const struct record *rec);
+/* What waxwing(8) asks. */
+enum verdict submission_command(struct role_process *p, struct channel *ch, const struct rec_command *cmd);
 
 /* tls.c */
 void certificate_ask(struct warden *w, struct channel *ch, const struct record *rec);

@@ -52,6 +52,7 @@ static enum verdict find_author(struct warden *w, const struct rec_seal_grant_as
 {
 	struct cursor c = cursor_over(in->authors);
 	struct view domain = VIEW_NONE, found = VIEW_NONE;
+	bool its_own;
 
 	while (cursor_left(&c)) {
 		struct view address = take_view(&c);
@@ -60,7 +61,7 @@ static enum verdict find_author(struct warden *w, const struct rec_seal_grant_as
 		if (v == VERDICT_NO)
 			continue;
 		if (v == VERDICT_OK && !own)
-			v = directory_may_send(w->directory, in->account, address, view_cstr(w->proc.conf.separators));
+			v = directory_may_send(w->directory, in->account, address, view_cstr(w->proc.conf.separators), &its_own);
 		if (v != VERDICT_OK)
 			return v == VERDICT_LATER ? v : VERDICT_DENIED;
 		if (found.n == 0)

@@ -24,12 +24,13 @@ static void domain_ask(struct warden *w, struct channel *ch, const struct record
 static void sender_ask(struct warden *w, struct channel *ch, const struct record *rec)
 {
 	struct rec_sender_ask in;
+	bool own = false;
 	enum verdict v;
 
 	if (!rec_take_sender_ask(rec->body, &in))
 		return;
-	v = directory_may_send(w->directory, in.account, in.address, view_cstr(w->proc.conf.separators));
-	rec_put_sender_answer(&w->out, rec->call, rec->sid, &(struct rec_sender_answer){ (uint8_t)v });
+	v = directory_may_send(w->directory, in.account, in.address, view_cstr(w->proc.conf.separators), &own);
+	rec_put_sender_answer(&w->out, rec->call, rec->sid, &(struct rec_sender_answer){ (uint8_t)v, own });
 	(void)!role_send(ch, &w->out, -1);
 }
 
@@ -41,6 +42,7 @@ static const struct {
 	{ REC_rcpt_ask, rcpt_ask },
 	{ REC_domain_ask, domain_ask },
 	{ REC_sender_ask, sender_ask },
+	{ REC_submit_ask, submit_ask },
 	{ REC_login_ask, login_ask },
 	{ REC_room_ask, room_ask },
 	{ REC_certificate_ask, certificate_ask },
@@ -113,7 +115,7 @@ static enum verdict operator_asks(struct role_process *p, struct channel *ch, co
 {
 	struct warden *w = (struct warden *)((char *)p - offsetof(struct warden, proc));
 
-	return view_eq(cmd->verb, VIEW("keys-check")) ? rotation_check(w, ch) : VERDICT_NO;
+	return view_eq(cmd->verb, VIEW("keys-check")) ? rotation_check(w, ch) : submission_command(p, ch, cmd);
 }
 
 /* Locked in: open what we answer from. */
@@ -134,6 +136,8 @@ static enum status open_all(struct warden *w, const char *directory, const char 
 		st = mac_open(fd, "seal.key", &w->sealing.grants);
 	if (st == ST_OK)
 		st = logins_open(w, directory, fd);
+	if (st == ST_OK)
+		st = submissions_open(w, directory, fd);
 	/* Keys of domains are read when they are first asked for. */
 	w->sealing.keys = fd;
 	return st;
@@ -176,6 +180,7 @@ int warden_main(void)
 	role_run(&w->proc);
 	logins_flush(w);
 	login_log_close(w->logins.log);
+	submissions_close(w);
 	directory_close(w->directory);
 	keys_free(w->keys);
 	mac_free(&w->srs);

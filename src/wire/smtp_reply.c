@@ -1,5 +1,7 @@
 #include "wire/smtp_reply.h"
 
+#include "wire/smtp_values.h"
+
 void smtp_reply_begin(struct smtp_reply *r)
 {
 	struct buf text = r->text;
@@ -111,15 +113,19 @@ void smtp_offer_line(struct smtp_offer *o, struct view line)
 		      { "CHUNKING", EXT_CHUNKING },	{ "BINARYMIME", EXT_BINARYMIME },
 		      { "SIZE", EXT_SIZE },		{ "STARTTLS", EXT_STARTTLS },
 		      { "SMTPUTF8", EXT_SMTPUTF8 },	{ "DSN", EXT_DSN },
-		      { "REQUIRETLS", EXT_REQUIRETLS } };
+		      { "REQUIRETLS", EXT_REQUIRETLS },	{ "DELIVERBY", EXT_DELIVERBY },
+		      { "MT-PRIORITY", EXT_MT_PRIORITY } };
 	struct view word = view_head(line, view_find(line, ' ')), rest = view_trim(view_skip(line, word.n));
 	uint64_t size;
+	uint32_t least;
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (view_eq_i(word, view_cstr(words[i].word)))
 			o->set |= words[i].bit;
 	if (view_eq_i(word, VIEW("SIZE")) && view_u64(rest, &size))
 		o->size = size;
+	if (view_eq_i(word, VIEW("DELIVERBY")) && smtp_take_hold_for(rest, &least) == ST_OK)
+		o->least_by = least;
 	/* "AUTH=PLAIN LOGIN" is what some old servers say. */
 	if (view_starts_i(line, VIEW("AUTH=")))
 		take_mechanisms(o, view_skip(line, 5));

@@ -44,11 +44,14 @@ enum smtp_extension {
 	EXT_PLAIN = 512,	/* AUTH (RFC 4954) with PLAIN (RFC 4616), */
 	EXT_LOGIN = 1024,
 	EXT_CRAM_MD5 = 2048,	/* RFC 2195 */
+	EXT_DELIVERBY = 4096,	/* RFC 2852 */
+	EXT_MT_PRIORITY = 8192,	/* RFC 6710 */
 };
 
 struct smtp_offer {
 	unsigned set;		/* of enum smtp_extension */
 	uint64_t size;		/* largest letter; 0: not said */
+	uint32_t least_by;	/* DELIVERBY's shortest time, in seconds; 0: not said */
 };
 
 /* One line of the reply to EHLO, the first one left out. */

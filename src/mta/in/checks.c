@@ -146,20 +146,26 @@ static void put_run(void *arg, struct view run)
 	buf_put(arg, run);
 }
 
-/* Our fields before the letter, and where somebody forged one of them, its
- * header without it. */
-static enum reply write_top(struct smtp_session *s, struct buf *fields)
+/* Our fields before the letter, what it lacked behind Received:, and where
+ * something of its header goes (what somebody forged of ours, too), the rest
+ * of it. */
+static enum reply write_top(struct smtp_session *s, struct buf *fields, const struct mended *m)
 {
 	struct view header = buf_view(&s->checks->pass.header), id = view_cstr(s->host->conf->host_name);
+	struct view left = m->changed ? buf_view(&m->kept) : header;
 	struct buf clean = BUF(PASS_HEADER_MAX);
 	uint64_t skip = 0;
 	enum status st;
 
-	authres_strip(header, id, put_run, &clean);
-	if (clean.n != header.n) {
+	authres_strip(left, id, put_run, &clean);
+	if (m->changed || m->added.n || clean.n != header.n) {
 		buf_put(fields, s->trace);
+		buf_put(fields, buf_view(&m->added));
+		skip = s->trace.n;
+	}
+	if (m->changed || clean.n != header.n) {
 		buf_put(fields, buf_view(&clean));
-		skip = s->trace.n + header.n;
+		skip += header.n;
 	}
 	st = buf_status(&clean) != ST_OK ? buf_status(&clean) : buf_status(fields);
 	if (st == ST_OK && (fields->n || skip))
@@ -199,6 +205,7 @@ static enum reply check(struct smtp_session *s, struct buf *why, struct buf *fie
 
 enum reply smtp_checks_end(struct smtp_session *s, struct buf *why)
 {
+	struct mended m = { .added = BUF(FIELDS_MAX), .kept = BUF(PASS_HEADER_MAX) };
 	struct buf fields = BUF(HEAD_MAX);
 	enum reply r = SAY_OK;
 
@@ -208,8 +215,12 @@ enum reply smtp_checks_end(struct smtp_session *s, struct buf *why)
 		r = check(s, why, &fields);
 	else if (pass_end(&s->checks->pass) != ST_OK)
 		r = SAY_TRY_AGAIN;
+	if (r == SAY_OK && s->account)
+		r = smtp_submit_header(s, buf_view(&s->checks->pass.header), why, &m);
 	if (r == SAY_OK)
-		r = write_top(s, &fields);
+		r = write_top(s, &fields, &m);
+	buf_free(&m.added);
+	buf_free(&m.kept);
 	buf_free(&fields);
 	return r;
 }

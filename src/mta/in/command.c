@@ -71,6 +71,7 @@ static void put_keywords(const struct smtp_session *s, struct buf *b)
 		 (long long)conf->recipients);
 	if (conn_has_tls(&s->conn))
 		buf_puts(b, "\nREQUIRETLS");	/* RFC 8689 2: only then */
+	smtp_put_parameters(s, b);
 	buf_puts(b, "\nDSN\n8BITMIME\nBINARYMIME\nCHUNKING\nSMTPUTF8\nENHANCEDSTATUSCODES\nHELP");
 }
 

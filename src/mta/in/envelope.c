@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "ipc/seal.h"
+#include "wire/smtp_values.h"
 
 enum { RECIPIENTS_FIRST = 4, ENVID_MAX = 100, ORCPT_MAX = 500 };
 
@@ -73,6 +74,80 @@ static enum reply requiretls_parameter(struct smtp_session *s, struct view value
 	return SAY_NOTHING;
 }
 
+static enum reply set_release(struct smtp_session *s, wall_ms now, wall_ms at)
+{
+	int64_t most = s->host->conf->submission_hold;
+
+	if (s->account == 0 || most == 0)
+		return SAY_PARAMETER_UNKNOWN;
+	if (s->env.release || at <= now || at > now + most)
+		return SAY_BAD_HOLD;
+	s->env.release = at;
+	return SAY_NOTHING;
+}
+
+static enum reply hold_for_parameter(struct smtp_session *s, struct view value)	/* RFC 4865 */
+{
+	wall_ms now = clock_wall();
+	uint32_t seconds;
+
+	return smtp_take_hold_for(value, &seconds) == ST_OK ? set_release(s, now, now + (wall_ms)seconds * 1000) : SAY_BAD_HOLD;
+}
+
+static enum reply hold_until_parameter(struct smtp_session *s, struct view value)	/* RFC 4865 */
+{
+	wall_ms at;
+
+	return smtp_take_hold_until(value, &at) == ST_OK ? set_release(s, clock_wall(), at) : SAY_BAD_HOLD;
+}
+
+static enum reply by_parameter(struct smtp_session *s, struct view value)	/* RFC 2852 */
+{
+	struct smtp_by by;
+
+	if (!smtp_may_relay(s))
+		return SAY_PARAMETER_UNKNOWN;
+	if (smtp_take_by(value, &by) != ST_OK)
+		return SAY_BAD_ARGUMENT;
+	s->env.deliver_by = clock_wall() + (wall_ms)by.seconds * 1000;
+	s->env.by_mode = (uint8_t)by.mode;
+	s->env.by_trace = by.trace;
+	return SAY_NOTHING;
+}
+
+void smtp_set_priority(struct smtp_session *s, int8_t priority)
+{
+	s->priority_changed = priority > s->priority_most;
+	s->env.priority = s->priority_changed ? s->priority_most : priority;
+}
+
+static enum reply priority_parameter(struct smtp_session *s, struct view value)	/* RFC 6710 */
+{
+	int8_t priority;
+
+	if (!smtp_may_relay(s))
+		return SAY_PARAMETER_UNKNOWN;
+	if (smtp_take_priority(value, &priority) != ST_OK)
+		return SAY_BAD_ARGUMENT;
+	s->priority_given = true;
+	s->env.priority = priority;
+	return SAY_NOTHING;
+}
+
+void smtp_put_parameters(const struct smtp_session *s, struct buf *out)
+{
+	int64_t most = s->host->conf->submission_hold;
+	char at[RFC3339_SIZE];
+
+	if (!smtp_is_submission(s) && !smtp_may_relay(s))
+		return;
+	buf_puts(out, "\nDELIVERBY\nMT-PRIORITY MIXER");
+	if (!smtp_is_submission(s) || most == 0)
+		return;
+	clock_rfc3339(clock_wall() + most, at);
+	buf_putf(out, "\nFUTURERELEASE %lld %.19sZ", (long long)(most / 1000), at);
+}
+
 /* The only list. */
 static const struct {
 	const char *key;
@@ -80,7 +155,8 @@ static const struct {
 } mail_parameters[] = {
 	{ "SIZE", size_parameter }, { "BODY", body_parameter }, { "SMTPUTF8", utf8_parameter },
 	{ "AUTH", auth_parameter }, { "RET", ret_parameter },	{ "ENVID", envid_parameter },
-	{ "REQUIRETLS", requiretls_parameter },
+	{ "REQUIRETLS", requiretls_parameter }, { "HOLDFOR", hold_for_parameter },
+	{ "HOLDUNTIL", hold_until_parameter }, { "BY", by_parameter }, { "MT-PRIORITY", priority_parameter },
 };
 enum { MAIL_PARAMETERS_N = sizeof mail_parameters / sizeof *mail_parameters };
 
@@ -132,20 +208,25 @@ enum verdict smtp_ask_warden(struct smtp_session *s, struct view address, struct
 
 /* Who has logged in sends as himself: by an address whose letters he gets, or
  * by one that the operator gave him (RFC 6409 6.1). */
-static enum reply check_sender(struct smtp_session *s, struct view sender)
+static enum reply check_sender(struct smtp_session *s)
 {
-	struct buf b = BUF(RECORD_MAX), answer = BUF(1024);
-	struct rec_sender_answer a;
-	uint16_t type;
-	enum reply r = SAY_DIRECTORY_DOWN;
+	enum verdict v = s->env.sender.n ? smtp_may_send(s, s->env.sender, &s->sender_own) : VERDICT_OK;
 
-	rec_put_sender_ask(&b, 0, s->sid, &(struct rec_sender_ask){ s->account, sender });
-	if (channel_ask(s->host->warden, &b, -1, ASK_MS, &answer, &type, NULL) == ST_OK &&
-	    type == REC_sender_answer && rec_take_sender_answer(buf_view(&answer), &a))
-		r = a.verdict == VERDICT_OK ? SAY_NOTHING : a.verdict == VERDICT_NO ? SAY_NOT_YOURS : SAY_DIRECTORY_DOWN;
-	buf_free(&b);
-	buf_free(&answer);
-	return r;
+	if (v != VERDICT_OK)
+		return v == VERDICT_NO ? SAY_NOT_YOURS : SAY_DIRECTORY_DOWN;
+	return smtp_submit_begin(s);
+}
+
+/* What the parameters say together. */
+static void settle_parameters(struct smtp_session *s)
+{
+	/* A letter that leaves later has its time from then on. */
+	if (s->env.release && s->env.deliver_by)
+		s->env.deliver_by += s->env.release - clock_wall();
+	if (!s->account)
+		s->priority_most = SMTP_PRIORITY_MOST;
+	if (s->priority_given)
+		smtp_set_priority(s, s->env.priority);
 }
 
 enum reply cmd_mail(struct smtp_session *s, struct view rest)
@@ -164,12 +245,13 @@ enum reply cmd_mail(struct smtp_session *s, struct view rest)
 		s->env.sender = arena_copy(&s->tx, pc.path.address);
 		r = arena_status(&s->tx) == ST_OK ? SAY_NOTHING : SAY_TRY_AGAIN;
 	}
-	if (r == SAY_NOTHING && s->account && s->env.sender.n)
-		r = check_sender(s, s->env.sender);
+	if (r == SAY_NOTHING && s->account)
+		r = check_sender(s);
 	if (r != SAY_NOTHING) {
 		smtp_forget(s);
-		return r;
+		return r == SAY_ANSWERED ? SAY_NOTHING : r;
 	}
+	settle_parameters(s);
 	s->has_sender = true;
 	s->env_size = envelope_size(&s->env);
 	smtp_checks_hint(s);
@@ -202,8 +284,8 @@ static enum status add_recipient(struct smtp_session *s, const struct recipient 
  * may be signed for. */
 enum { ENVELOPE_SPARE = 64 + SEAL_GRANT_MAX };
 
-/* One more recipient of the letter, where the envelope has room. */
-static enum reply add_one(struct smtp_session *s, const struct recipient *r)
+/* Where the envelope has room. */
+enum reply smtp_add_recipient(struct smtp_session *s, const struct recipient *r)
 {
 	if (s->env.n_recipients >= RECIPIENTS_MAX || s->env_size + recipient_size(r) + ENVELOPE_SPARE > ENVELOPE_MAX)
 		return SAY_TOO_MANY_RCPT;
@@ -231,7 +313,7 @@ static enum reply add_targets(struct smtp_session *s, struct view targets, const
 		one.sender = s->env.sender.n ? arena_copy(&s->tx, t.sender) : VIEW_NONE;
 		if (view_eq(one.address, given->original))
 			one.original = VIEW_NONE;
-		r = add_one(s, &one);
+		r = smtp_add_recipient(s, &one);
 	}
 	if (r != SAY_RECIPIENT_OK) {
 		s->env.n_recipients = n;
@@ -240,9 +322,7 @@ static enum reply add_targets(struct smtp_session *s, struct view targets, const
 	return r;
 }
 
-/* To other hosts: who has logged in, and the operator's own networks.  Nothing
- * else that a client says of himself counts. */
-static bool may_relay(const struct smtp_session *s)
+bool smtp_may_relay(const struct smtp_session *s)
 {
 	return s->account || conf_in_networks(s->host->conf->relay_networks, s->peer);
 }
@@ -251,11 +331,11 @@ static enum reply add_elsewhere(struct smtp_session *s, const struct recipient *
 {
 	struct recipient one = *given;
 
-	if (!may_relay(s))
+	if (!smtp_may_relay(s))
 		return SAY_NOT_A_RELAY;
 	one.address = given->original;
 	one.original = VIEW_NONE;
-	return add_one(s, &one);
+	return smtp_add_recipient(s, &one);
 }
 
 static enum reply find_recipient(struct smtp_session *s, const struct recipient *given)
@@ -329,6 +409,8 @@ enum reply cmd_rcpt(struct smtp_session *s, struct view rest)
 		return SAY_NEEDS_UTF8;
 	if (s->env.n_recipients >= (uint32_t)s->host->conf->recipients)
 		return SAY_TOO_MANY_RCPT;
+	if (s->account && s->env.n_recipients >= s->recipients_left)
+		return SAY_TOO_MUCH_RCPT;
 	given.original = arena_copy(&s->tx, pc.path.address);
 	r = arena_status(&s->tx) == ST_OK ? find_recipient(s, &given) : SAY_TRY_AGAIN;
 	log_rcpt(s, given.original, r);

@@ -9,6 +9,7 @@ enum reply {
 	SAY_NOTHING = 0,	/* the command has answered itself, or will later */
 #include "mta/in/replies.def"
 	SAY_COUNT,
+	SAY_ANSWERED,		/* of a step of a command: it was refused, and the client knows */
 };
 #undef REPLY
 
@@ -58,6 +59,35 @@ enum reply cmd_rcpt(struct smtp_session *s, struct view rest);
 /* What warden knows of an address; *ret_targets lies in the answer. */
 enum verdict smtp_ask_warden(struct smtp_session *s, struct view address, struct buf *answer,
 			     struct view *ret_targets);
+
+/* One more recipient; SAY_RECIPIENT_OK, or the envelope is full. */
+enum reply smtp_add_recipient(struct smtp_session *s, const struct recipient *r);
+/* To other hosts: who has logged in, and the operator's own networks.  Nothing
+ * else that a client says of himself counts. */
+bool smtp_may_relay(const struct smtp_session *s);
+/* What MAIL or the letter asks for, as far as it may. */
+void smtp_set_priority(struct smtp_session *s, int8_t priority);
+/* The words of EHLO for the parameters that this client may use. */
+void smtp_put_parameters(const struct smtp_session *s, struct buf *out);
+
+/* ---- submit.c: letters of who has logged in (RFC 6409) ---- */
+
+/* May he send as this address?  *ret_own: he gets its letters. */
+enum verdict smtp_may_send(struct smtp_session *s, struct view address, bool *ret_own);
+/* MAIL: SAY_NOTHING, or he has sent too much for now. */
+enum reply smtp_submit_begin(struct smtp_session *s);
+/* The header is complete: SAY_OK, and how it is mended; or why it is refused. */
+struct mended {
+	struct buf added;	/* goes before it */
+	struct buf kept;	/* changed: what is left of it */
+	bool changed;
+};
+enum reply smtp_submit_header(struct smtp_session *s, struct view header, struct buf *why, struct mended *ret);
+/* The letter is complete: it is counted, and the envelope says whether it is
+ * held and whether a copy goes into Sent. */
+enum reply smtp_submit_charge(struct smtp_session *s, struct buf *why);
+/* It is kept and held, the first of its account: the owner is told. */
+void smtp_submit_tell(struct smtp_session *s);
 
 /* ---- loop.c: what comes back to who sent it on ---- */
 

@@ -52,6 +52,8 @@ static void put_trace(struct smtp_session *s)
 
 		buf_putf(&b, "\r\n\tfor <%.*s>", VIEW_ARG(to));
 	}
+	if (s->priority_given)	/* RFC 6710 5 */
+		buf_putf(&b, "\r\n\tpriority %d", e->priority);
 	buf_putf(&b, ";\r\n\t%s\r\n", clock_rfc5322(e->received, date));
 	s->trace = arena_copy(&s->tx, buf_view(&b));
 	sink_put(&s->sink, buf_view(&b));
@@ -140,7 +142,10 @@ static enum reply refusal(struct smtp_session *s, struct buf *why)
 		return SAY_LOOP_BACK;
 	if (r == SAY_OK)
 		r = smtp_checks_end(s, why);
-	return r == SAY_OK ? of_sink(sink_seal(&s->sink)) : r;
+	if (r == SAY_OK)
+		r = of_sink(sink_seal(&s->sink));
+	/* Only what nothing else speaks against is counted. */
+	return r == SAY_OK && s->account ? smtp_submit_charge(s, why) : r;
 }
 
 /* ST_CLOSED: there is no queue now, or it died over this. */
@@ -205,8 +210,10 @@ static void say_kept(struct smtp_session *s)
 {
 	struct buf b = BUF(128);
 
+	if (s->priority_changed)	/* RFC 6710 10.1 */
+		buf_putf(&b, "%d is its priority, ", s->env.priority);
 	buf_putf(&b, "OK id=%.*s", VIEW_ARG(s->env.id));
-	smtp_say(s, 250, "2.0.0", buf_view(&b));
+	smtp_say(s, 250, s->priority_changed ? "2.3.6" : "2.0.0", buf_view(&b));
 	buf_free(&b);
 }
 
@@ -229,6 +236,8 @@ static void finish(struct smtp_session *s)
 		r = smtp_seal(s);
 	if (r == SAY_OK)
 		r = ask_queue(s, &queue_id);
+	if (r == SAY_OK && s->tell_hold)
+		smtp_submit_tell(s);
 	log_letter(s, r, queue_id);
 	s->letters++;
 	s->idle = 0;

@@ -67,6 +67,9 @@ void smtp_forget(struct smtp_session *s)
 	s->env_size = 0;
 	s->recipients_cap = 0;
 	s->has_sender = s->text_begun = s->last = false;
+	s->sender_own = s->priority_given = s->priority_changed = s->tell_hold = false;
+	s->sent_asked = 0;
+	s->bcc = VIEW_NONE;
 	s->chunk_refusal = 0;
 }
 

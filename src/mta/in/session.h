@@ -83,6 +83,13 @@ struct smtp_session {
 	struct view trace;	/* Received:, the first bytes of the sink */
 	struct arena tx;
 	bool has_sender;
+	bool sender_own;	/* he gets the letters of the reverse-path, or it was granted */
+	bool priority_given, priority_changed;	/* by MAIL; not what was asked for */
+	bool tell_hold;		/* the owner is to hear that his letters are held */
+	int8_t priority_most;
+	int8_t sent_asked;	/* by the letter: a copy for Sent (1), or none (-1) */
+	uint32_t recipients_left;
+	struct view bcc;
 	bool text_begun;	/* the sink has its head */
 	bool last;		/* this chunk is the last */
 	uint64_t chunk, chunk_left;

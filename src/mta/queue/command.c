@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "ipc/route.h"
+#include "mta/queue/progress.h"
 
 #include <stdlib.h>
 
@@ -175,6 +176,10 @@ static void put_letter(const struct letter *l, const struct envelope *e, struct 
 	buf_putf(json, ",\"recipients\":%u,\"owed\":%u,\"held\":%s", l->n, l->owed, l->held ? "true" : "false");
 	if (e->priority)
 		buf_putf(json, ",\"priority\":%d", e->priority);
+	if (l->held && l->suspect)
+		buf_puts(json, ",\"why\":\"recipients\"");
+	put_time(json, "leaves", l->release);
+	put_time(json, "by", e->deliver_by);
 	put_text(json, "route", view_cstr(l->route));
 }
 
@@ -222,22 +227,23 @@ static enum verdict list(struct queue *q, struct channel *ch, const struct rec_c
 /* How many letters, and how many recipients in each state. */
 static enum verdict status(struct queue *q, struct channel *ch, const struct rec_command *cmd)
 {
-	uint64_t letters = 0, held = 0, in[DONE + 1] = { 0 };
+	uint64_t letters = 0, held = 0, early = 0, in[DONE + 1] = { 0 };
 	struct buf json = BUF(512);
 
 	(void)cmd;
 	for (struct letter *l = letter_after(q, NULL); l; l = letter_after(q, l)) {
 		letters++;
 		held += l->held;
+		early += l->release != 0;
 		for (uint32_t i = 0; i < l->n; i++)
 			in[l->to[i].state]++;
 	}
 	buf_putf(&json,
 		 "{\"letters\":%llu,\"waiting\":%llu,\"in_hand\":%llu,\"unflushed\":%llu,\"held\":%llu,"
-		 "\"attempts\":%zu}",
+		 "\"later\":%llu,\"attempts\":%zu}",
 		 (unsigned long long)letters, (unsigned long long)(in[WAITING] + in[DEFERRED]),
 		 (unsigned long long)in[HANDED], (unsigned long long)in[DELIVERED], (unsigned long long)held,
-		 q->attempts.used);
+		 (unsigned long long)early, q->attempts.used);
 	role_row(ch, buf_view(&json));
 	buf_free(&json);
 	return VERDICT_OK;
@@ -376,6 +382,19 @@ static enum verdict hold(struct queue *q, struct channel *ch, struct letter *l, 
 	return write_down(q, l);
 }
 
+/* One that is held is let go; one that only waits for its time leaves now. */
+static void let_go(struct letter *l)
+{
+	if (!l->held) {
+		ring_remove(&l->by_age);
+		l->release = 0;
+		l->released = PROGRESS_AT_ONCE;
+	} else if (l->released != PROGRESS_AT_ONCE) {
+		l->released = PROGRESS_LET_GO;
+	}
+	l->held = false;
+}
+
 static enum verdict release(struct queue *q, struct channel *ch, struct letter *l, struct view more)
 {
 	uint64_t id = l->id;
@@ -383,9 +402,9 @@ static enum verdict release(struct queue *q, struct channel *ch, struct letter *
 
 	(void)ch;
 	(void)more;
-	if (!l->held)
+	if (!l->held && !l->release)
 		return VERDICT_OK;
-	l->held = false;
+	let_go(l);
 	log_event(LOG_INFO_, "release", "id=%s", l->name);
 	v = write_down(q, l);
 	l = map_get(&q->letters, id);
@@ -452,6 +471,78 @@ static enum verdict flush(struct queue *q, struct channel *ch, const struct rec_
 	return any ? VERDICT_OK : VERDICT_NO;
 }
 
+/* ---- all that an account was held for ---- */
+
+static bool is_suspect_of(struct queue *q, const struct letter *l, uint64_t account)
+{
+	struct envelope e;
+
+	return l->held && l->suspect && read_envelope(q, l, &e) && e.authenticated == account;
+}
+
+static void say_letters(struct channel *ch, size_t n)
+{
+	struct buf json = BUF(64);
+
+	buf_putf(&json, "{\"letters\":%zu}", n);
+	role_row(ch, buf_view(&json));
+	buf_free(&json);
+}
+
+/* One commit for all, and only then they go. */
+static enum verdict release_account(struct queue *q, struct channel *ch, const struct rec_command *cmd)
+{
+	struct ids ids = { 0 };
+	enum verdict v = VERDICT_OK;
+	uint64_t account;
+
+	if (!view_u64(cmd->argument, &account) || account == 0)
+		return VERDICT_NO;
+	for (struct letter *l = letter_after(q, NULL); l && v == VERDICT_OK; l = letter_after(q, l)) {
+		if (!is_suspect_of(q, l, account))
+			continue;
+		if (ids_add(&ids, l->id) != ST_OK) {
+			v = VERDICT_LATER;
+			continue;
+		}
+		let_go(l);
+		letter_dirty(q, l);
+		l->settle_at = 0;
+	}
+	q->commit_now = true;
+	q->commit.turn(&q->commit);
+	for (size_t i = 0; i < ids.n; i++) {
+		struct letter *l = map_get(&q->letters, ids.p[i]);
+
+		if (l == NULL)
+			continue;
+		if (l->dirty)
+			v = VERDICT_LATER;
+		log_event(LOG_INFO_, "release", "id=%s", l->name);
+		letter_reschedule(q, l);
+	}
+	say_letters(ch, ids.n);
+	free(ids.p);
+	return v;
+}
+
+static enum verdict drop_account(struct queue *q, struct channel *ch, const struct rec_command *cmd)
+{
+	uint64_t account;
+	struct letter *next;
+	size_t n = 0;
+
+	if (!view_u64(cmd->argument, &account) || account == 0)
+		return VERDICT_NO;
+	for (struct letter *l = letter_after(q, NULL); l; l = next) {
+		next = letter_after(q, l);
+		if (is_suspect_of(q, l, account) && remove_letter(q, ch, l, VIEW_NONE) == VERDICT_OK)
+			n++;
+	}
+	say_letters(ch, n);
+	return VERDICT_OK;
+}
+
 /* ---- what may be asked: the only list ---- */
 
 static const struct {
@@ -463,6 +554,8 @@ static const struct {
 	{ "queue-list", list, NULL },
 	{ "queue-status", status, NULL },
 	{ "queue-flush", flush, NULL },
+	{ "queue-release-account", release_account, NULL },
+	{ "queue-drop-account", drop_account, NULL },
 	{ "queue-show", NULL, show },
 	{ "queue-remove", NULL, remove_letter },
 	{ "queue-bounce", NULL, bounce },

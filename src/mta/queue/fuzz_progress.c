@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		/* Written again it is the same, but for a "held" that was neither 0 nor 1. */
 		progress_put(&again, &p);
 		FUZZ_CHECK(again.n == n && progress_take(buf_view(&again), &a, &second) == ST_OK);
-		FUZZ_CHECK(allocation_failed || (second.held == p.held && second.n == p.n && view_eq(second.route, p.route)));
+		FUZZ_CHECK(allocation_failed || (second.hold == p.hold && second.n == p.n && view_eq(second.route, p.route)));
 	}
 	buf_free(&again);
 	arena_free(&a);

@@ -82,16 +82,23 @@ struct handover {
 struct letter {
 	uint64_t id;
 	struct spool_place at, progress_at;
-	struct ring by_age, by_place;	/* in struct queue */
+	struct ring by_age, by_place;	/* in struct queue; by_age: in early, until it may leave */
+	struct ring by_deadline;	/* in struct queue's deadlines */
 	struct ring trips;
 	char *route;			/* the operator's, or NULL */
 	uint64_t sender;		/* whose turn it uses (share_hash) */
 	uint64_t report_id;		/* of the report on its way */
-	wall_ms received;
+	wall_ms received;		/* or when it might leave: its age counts from then */
+	wall_ms release;		/* not before; 0: it may leave */
+	wall_ms deliver_by;		/* RFC 2852; 0: never late */
 	uint32_t owed;			/* recipients not DONE */
 	uint32_t n;
 	int fd;				/* the door's sealed memory file, or -1 */
 	int8_t priority;
+	char by_mode;			/* 'R', 'N', or 0 */
+	bool by_trace;
+	uint8_t released;		/* of enum progress_hold: what the operator said */
+	bool suspect;			/* enum hold: it came held */
 	bool held, dirty, null_sender, warned;
 	bool to_report, in_report;	/* its sender is to be told; is, with this batch */
 	steady_ms settle_at;		/* its progress is not written before */
@@ -185,6 +192,9 @@ struct queue {
 	struct map letters;	/* queue id -> struct letter */
 	struct ring by_age;	/* of those that can get too old, the oldest first */
 	struct ring by_place;	/* all, as they lie in the spool */
+	struct ring early;	/* those that may not leave yet, and */
+	struct ring deadlines;	/* those that may be late (times.c) */
+	struct timer early_due, late_due;
 	struct letter *to_warn;	/* in by_age: none before it is to be warned of */
 	struct map lanes;	/* account -> struct lane */
 	struct ring active;	/* lanes with work */
@@ -269,6 +279,8 @@ enum status letter_file(struct queue *q, struct letter *l, int *ret_fd) MUST_USE
 /* Set aside for half an hour, never lost. */
 void letter_log_held(const struct letter *l, const char *why);
 bool letter_too_old(const struct queue *q, const struct letter *l);
+/* Senders who want to hear of delays are told of this one, once. */
+void letter_tell_delay(struct queue *q, struct letter *l);
 /* Letters that have become too old, or old enough to tell of. */
 void letter_ages(struct timer *t);
 void letters_reloaded(struct queue *q);
@@ -288,6 +300,15 @@ void letter_moved(struct queue *q, struct letter *l, const struct spool_place *a
 /* After the opening, which tells of letters by their ids: one that was moved
  * lies behind younger ones.  ST_NOMEM. */
 enum status letters_by_place(struct queue *q) MUST_USE;
+
+/* times.c */
+void times_init(struct queue *q);
+/* It waits until it may leave: in by_age's place. */
+void times_early(struct queue *q, struct letter *l);
+/* Its time is looked after, where it has one. */
+void times_deadline(struct queue *q, struct letter *l);
+/* It was to come back rather than to be so late. */
+bool letter_is_late(const struct letter *l);
 
 /* reply.c: NULL where there is no memory: it is then as if none had come. */
 struct reply *reply_of(struct queue *q, const struct attempt_result *r);

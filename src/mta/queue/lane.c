@@ -409,7 +409,7 @@ static void refused(struct lane *l, struct handover *h, const struct rec_deliver
 	put_off(l, h, later ? pause_of(h->tries, ROOM_AGAIN_MS, PAUSE_MOST_MS) : HELD_MS);
 	if (h->tries < UINT8_MAX)
 		h->tries++;
-	if (in->verdict == VERDICT_NO || letter_too_old(l->q, h->letter))
+	if (in->verdict == VERDICT_NO || letter_too_old(l->q, h->letter) || letter_is_late(h->letter))
 		recipient_failed(l->q, h);
 	else if (h->letter->held)
 		lane_remove(h);

@@ -30,13 +30,19 @@ struct letter *letter_new(const struct queue *q, const struct envelope *e)
 		return NULL;
 	l->n = l->owed = e->n_recipients;
 	l->fd = -1;
-	l->received = e->received;
+	l->received = e->release > e->received ? e->release : e->received;
+	l->release = e->release > clock_wall() ? e->release : 0;
+	l->deliver_by = e->deliver_by;
+	l->by_mode = (char)e->by_mode;
+	l->by_trace = e->by_trace;
+	l->suspect = l->held = e->hold != HOLD_NOT;
 	l->priority = e->priority;
 	l->null_sender = e->sender.n == 0;
 	l->sender = sender_of(q, e);
 	memcpy(l->name, e->id.p ? e->id.p : "", view_head(e->id, sizeof l->name - 1).n);
 	ring_init(&l->by_age);
 	ring_init(&l->by_place);
+	ring_init(&l->by_deadline);
 	ring_init(&l->trips);
 	for (uint32_t i = 0; i < l->n; i++) {
 		struct handover *h = &l->to[i];
@@ -70,6 +76,7 @@ void letter_free(struct queue *q, struct letter *l)
 	no_more_by_age(q, l);
 	walks_step_over(q, l);
 	ring_remove(&l->by_place);
+	ring_remove(&l->by_deadline);
 	letter_let_go(q, l);
 	free(l->route);
 	free(l);
@@ -91,6 +98,17 @@ static void joins_by_age(struct queue *q, struct letter *l)
 		ages_again(q, 0);
 }
 
+/* Into the list that looks after it: until it may leave, or by its age. */
+static void joins(struct queue *q, struct letter *l)
+{
+	if (l->held || !ring_empty(&l->by_age))
+		return;
+	if (l->release)
+		times_early(q, l);
+	else
+		joins_by_age(q, l);
+}
+
 enum status letter_add(struct queue *q, struct letter *l)
 {
 	enum status st = map_set(&q->letters, l->id, l);
@@ -98,8 +116,8 @@ enum status letter_add(struct queue *q, struct letter *l)
 	if (st != ST_OK)
 		return st;
 	ring_append(&q->by_place, &l->by_place);
-	if (!l->held)
-		joins_by_age(q, l);
+	joins(q, l);
+	times_deadline(q, l);
 	return ST_OK;
 }
 
@@ -233,7 +251,9 @@ static void place(struct queue *q, struct letter *l, const struct envelope *e)
 
 void letter_schedule(struct queue *q, struct letter *l, const struct envelope *e)
 {
-	if (l->held)
+	if (l->held && l->suspect)
+		log_event(LOG_WARN_, "hold", "id=%s why=recipients", l->name);
+	if (l->held || l->release)
 		return;
 	l->owed++;
 	place(q, l, e);
@@ -248,8 +268,7 @@ void letter_reschedule(struct queue *q, struct letter *l)
 
 	arena_free(&q->arena);
 	if (spool_envelope(q->spool, &l->at, &env) == ST_OK && envelope_take(env, &q->arena, &e) == ST_OK) {
-		if (ring_empty(&l->by_age) && !l->held)
-			joins_by_age(q, l);
+		joins(q, l);
 		letter_schedule(q, l, &e);
 	} else {
 		letter_log_held(l, "its envelope in the spool is damaged");
@@ -337,7 +356,7 @@ enum status letter_progress(struct queue *q, const struct letter *l, bool ends, 
 {
 	struct arena a = ARENA((size_t)l->n * (sizeof(struct view) + sizeof(struct progress_recipient)) + 4096);
 	struct progress p = {
-		.held = l->held, .route = view_cstr(l->route),
+		.hold = l->held ? PROGRESS_HELD : l->released, .route = view_cstr(l->route),
 		.replies = arena_array(&a, l->n, sizeof *p.replies),
 		.of = arena_array(&a, l->n, sizeof *p.of),
 	};
@@ -415,7 +434,11 @@ enum status letter_take_progress(struct queue *q, struct letter *l, const struct
 		st = ST_SYNTAX;
 	if (st != ST_OK)
 		return st;
-	l->held = p.held;
+	if (p.hold != PROGRESS_AS_IT_CAME)
+		l->held = p.hold == PROGRESS_HELD;
+	l->released = p.hold == PROGRESS_HELD ? PROGRESS_AS_IT_CAME : p.hold;
+	if (p.hold == PROGRESS_AT_ONCE)
+		l->release = 0;
 	if (p.route.n && (l->route = strndup(p.route.p, p.route.n)) == NULL)
 		return ST_NOMEM;
 	for (uint32_t i = 0; i < p.n; i++)
@@ -424,7 +447,7 @@ enum status letter_take_progress(struct queue *q, struct letter *l, const struct
 	if (st != ST_OK)
 		return st;
 	l->owed++;
-	if (!l->held)
+	if (!l->held && !l->release)
 		place(q, l, e);
 	for (uint32_t i = 0; i < p.n; i++)
 		resume(l, &p.of[i]);
@@ -518,11 +541,10 @@ static void expire(struct queue *q, struct letter *l)
 	letter_settled(q, l);
 }
 
-static void warn_of(struct queue *q, struct letter *l)
+void letter_tell_delay(struct queue *q, struct letter *l)
 {
 	bool any = false;
 
-	l->warned = true;
 	for (uint32_t i = 0; i < l->n; i++) {
 		struct handover *h = &l->to[i];
 
@@ -535,6 +557,12 @@ static void warn_of(struct queue *q, struct letter *l)
 		return;
 	letter_dirty(q, l);
 	report_soon(q, l);
+}
+
+static void warn_of(struct queue *q, struct letter *l)
+{
+	l->warned = true;
+	letter_tell_delay(q, l);
 }
 
 static struct letter *oldest(const struct queue *q)

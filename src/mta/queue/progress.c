@@ -7,7 +7,7 @@ enum { FORM = 1, VIEW_LEAST = 4, RECIPIENT_SIZE = 20 };
 void progress_put(struct buf *b, const struct progress *p)
 {
 	put_u8(b, FORM);
-	put_u8(b, p->held);
+	put_u8(b, p->hold);
 	put_view(b, p->route);
 	put_u32(b, p->n_replies);
 	for (uint32_t i = 0; i < p->n_replies; i++)
@@ -47,7 +47,9 @@ enum status progress_take(struct view bytes, struct arena *a, struct progress *r
 
 	if (take_u8(&c) != FORM)
 		return ST_SYNTAX;
-	p.held = take_u8(&c);
+	p.hold = take_u8(&c);
+	if (p.hold > PROGRESS_AT_ONCE)
+		return ST_SYNTAX;
 	p.route = take_view(&c);
 	st = take_replies(&c, a, &p);
 	if (st != ST_OK)

@@ -20,6 +20,14 @@ enum progress_state {
 	PROGRESS_DONE,
 };
 
+/* What the operator has said of the whole letter. */
+enum progress_hold {
+	PROGRESS_AS_IT_CAME,	/* nothing: the envelope says */
+	PROGRESS_HELD,
+	PROGRESS_LET_GO,	/* no longer held; a time before which it does not leave still counts */
+	PROGRESS_AT_ONCE,	/* neither */
+};
+
 struct progress_recipient {
 	uint32_t recipient;	/* place in the envelope */
 	uint8_t state;		/* enum progress_state */
@@ -31,7 +39,7 @@ struct progress_recipient {
 };
 
 struct progress {
-	bool held;
+	uint8_t hold;		/* enum progress_hold */
 	struct view route;
 	uint32_t n_replies;
 	struct view *replies;

@@ -193,6 +193,7 @@ int queue_main(void)
 	q->proc.command = queue_command;
 	q->proc.reloaded = reloaded;
 	remote_init(q);
+	times_init(q);
 	snprintf(folder, sizeof folder, "%s/spool", q->proc.conf.dir);
 	role_lock_in(&q->proc);
 	st = open_spool(q, folder, &damaged);

@@ -420,14 +420,20 @@ void remote_run(struct queue *q)
 
 /* ---- what became of them ---- */
 
+/* Is each handing on told of (RFC 2852)? */
+static bool is_traced(const struct handover *h)
+{
+	return h->letter->by_trace && !h->letter->null_sender && !(h->notify & NOTIFY_NEVER);
+}
+
 /* One recipient of an attempt, which was HANDED. */
 static void take_result(struct queue *q, struct handover *h, const struct attempt_result *r)
 {
 	h->state = WAITING;
 	handover_reply(q, h, reply_of(q, r));
 	if (r->verdict == VERDICT_OK)
-		recipient_sent(q, h, !r->dsn && report_wanted(h->letter, h, NOTIFY_SUCCESS));
-	else if (r->verdict == VERDICT_NO || letter_too_old(q, h->letter))
+		recipient_sent(q, h, (!r->dsn && report_wanted(h->letter, h, NOTIFY_SUCCESS)) || is_traced(h));
+	else if (r->verdict == VERDICT_NO || letter_too_old(q, h->letter) || letter_is_late(h->letter))
 		recipient_failed(q, h);
 }
 

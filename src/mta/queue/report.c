@@ -62,7 +62,7 @@ static void say(const struct queue *q, const struct handover *h, const struct re
 	};
 	/* Given up for its age alone. */
 	if (h->state == FAILED && said.verdict != VERDICT_NO)
-		ret->status = VIEW("4.4.7");
+		ret->status = letter_is_late(h->letter) ? VIEW("5.4.7") : VIEW("4.4.7");
 	if (ret->action == DSN_DELAYED)
 		ret->retry_until = h->letter->received + q->proc.conf.expire;
 }
@@ -97,7 +97,7 @@ static enum status write_text(struct queue *q, const struct letter *l, const str
 	return dsn_build(&(struct dsn){
 				 .reporting_mta = view_cstr(host), .from = view_cstr(from),
 				 .postmaster = view_cstr(postmaster), .sender = sender, .id = id,
-				 .envid = e->envid, .arrived = e->received, .now = clock_wall(),
+				 .envid = e->envid, .arrived = e->received, .now = clock_wall(), .deliver_by = e->deliver_by,
 				 .smtputf8 = e->smtputf8, .whole = e->ret == 'F', .letter_max = LETTER_MAX,
 				 .recipients = told, .n = n,
 			 },

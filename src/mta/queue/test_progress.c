@@ -13,7 +13,7 @@ static struct progress example(void)
 		{ .recipient = UINT32_MAX, .state = PROGRESS_WAITING, .next_at = -1, .reply = 2 },
 	};
 
-	return (struct progress){ .held = true, .route = VIEW("smtp://mx.foo.com"), .n_replies = 2, .replies = replies,
+	return (struct progress){ .hold = PROGRESS_HELD, .route = VIEW("smtp://mx.foo.com"), .n_replies = 2, .replies = replies,
 				  .n = 3, .of = of };
 }
 
@@ -26,7 +26,7 @@ static void test_there_and_back(void **state)
 	(void)state;
 	progress_put(&b, &p);
 	assert_int_equal(progress_take(buf_view(&b), &a, &got), ST_OK);
-	assert_true(got.held);
+	assert_int_equal(got.hold, PROGRESS_HELD);
 	assert_view(got.route, "smtp://mx.foo.com");
 	assert_int_equal(got.n_replies, 2);
 	assert_view(got.replies[0], "550 nobody");
@@ -55,7 +55,7 @@ static void test_nothing_to_say(void **state)
 	(void)state;
 	progress_put(&b, &p);
 	assert_int_equal(progress_take(buf_view(&b), &a, &got), ST_OK);
-	assert_int_equal(got.n + got.n_replies + got.route.n + got.held, 0);
+	assert_int_equal(got.n + got.n_replies + got.route.n + got.hold, 0);
 	buf_free(&b);
 	arena_free(&a);
 }

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "wire/smtp.h"
+#include "wire/smtp_values.h"
 
 enum { WINDOW = 64, PIECE = 64 * 1024, CHUNK = 512 * 1024, OWN_HEAD_MAX = 16 * 1024 };
 
@@ -38,6 +39,15 @@ static const struct recipient *recipient_of(const struct transaction *t, uint32_
 
 /* ---- the commands ---- */
 
+/* RFC 2852 4.1.4: what is left of it now. */
+static struct smtp_by time_left(const struct envelope *e)
+{
+	int64_t s = (e->deliver_by - clock_wall()) / 1000;
+
+	s = s > SMTP_SECONDS_MAX ? SMTP_SECONDS_MAX : s < -SMTP_SECONDS_MAX ? -SMTP_SECONDS_MAX : s;
+	return (struct smtp_by){ .seconds = (int32_t)s, .mode = (char)e->by_mode, .trace = e->by_trace };
+}
+
 static void put_mail(struct transaction *t)
 {
 	static const char *const bodies[] = { [BODY_7BIT] = "7BIT", [BODY_8BIT] = "8BITMIME", [BODY_BINARY] = "BINARYMIME" };
@@ -57,6 +67,14 @@ static void put_mail(struct transaction *t)
 		buf_putf(out, " ENVID=%.*s", VIEW_ARG(e->envid));
 	if (e->requiretls)
 		buf_puts(out, " REQUIRETLS");
+	if (offers(t, EXT_DELIVERBY) && e->deliver_by) {
+		struct smtp_by by = time_left(e);
+
+		buf_puts(out, " BY=");
+		smtp_put_by(&by, out);
+	}
+	if (offers(t, EXT_MT_PRIORITY) && e->priority)
+		buf_putf(out, " MT-PRIORITY=%d", e->priority);
 	buf_puts(out, "\r\n");
 }
 
@@ -407,6 +425,9 @@ static enum status put_head(struct transaction *t)
 	struct buf own = BUF(OWN_HEAD_MAX);
 	enum status st;
 
+	/* Through hosts that know no priorities it goes as a field (RFC 6758 3.3). */
+	if (t->a->env.priority && !offers(t, EXT_MT_PRIORITY))
+		buf_putf(&own, "MT-Priority: %d\r\n", t->a->env.priority);
 	recipient_head(recipient_of(t, 0), &own);
 	st = buf_status(&own);
 	if (st == ST_OK)
@@ -416,6 +437,26 @@ static enum status put_head(struct transaction *t)
 	return st == ST_OK ? buf_status(&t->head) : st;
 }
 
+/* A letter that is to come back rather than to be late goes to nobody who does
+ * not promise that (RFC 2852 4.1.4). */
+static bool in_time(struct transaction *t)
+{
+	const struct envelope *e = &t->a->env;
+	struct smtp_by by = time_left(e);
+
+	if (e->by_mode != 'R')
+		return true;
+	if (by.seconds <= 0)
+		return refuse(t, own_answer(VERDICT_NO, "5.4.7", VIEW("the time within which it was to be delivered is over")));
+	if (!offers(t, EXT_DELIVERBY))
+		return refuse(t, own_answerf(&t->a->arena, VERDICT_NO, "5.4.7", "%.*s does not offer DELIVERBY, and the letter "
+					     "was to come back rather than to be late", VIEW_ARG(t->m->host)));
+	if ((uint32_t)by.seconds < t->m->offer.least_by)
+		return refuse(t, own_answerf(&t->a->arena, VERDICT_NO, "5.4.7", "%.*s promises delivery in %u seconds, but only "
+					     "%d are left", VIEW_ARG(t->m->host), t->m->offer.least_by, by.seconds));
+	return true;
+}
+
 /* False: all are decided. */
 static bool prepare(struct transaction *t)
 {
@@ -423,6 +464,8 @@ static bool prepare(struct transaction *t)
 	bool utf8 = needs_utf8(t);
 	enum status st;
 
+	if (!in_time(t))
+		return false;
 	if (utf8 && !offers(t, EXT_SMTPUTF8))
 		return refuse(t, own_answerf(a, VERDICT_NO, "5.6.7", "an address is not ASCII, and %.*s does not offer "
 					     "SMTPUTF8", VIEW_ARG(t->m->host)));
