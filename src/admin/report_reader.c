@@ -1,9 +1,11 @@
 /* report_reader.c - reports are what any stranger may send, and `waxwing reports`
- * may run as root: so they are read by a child that has nothing but two pipes. */
+ * may run as root: so they are read by a child that has nothing but two pipes
+ * (and iconv's modules, which a name in a rare charset needs). */
 #include "admin/report_json.h"
 #include "admin/listing.h"
 
 #include "base/sandbox.h"
+#include "msg/charset.h"
 #include "msg/header.h"
 #include "report/pack.h"
 #include "trust/author.h"
@@ -151,10 +153,12 @@ static enum status answer(struct view letter, struct view host_name)
 
 static void lock_in(uint32_t uid)
 {
-	struct sandbox walls = { .uid = uid };
+	struct sandbox walls = { .calls = SANDBOX_FILES | SANDBOX_LIBRARIES, .uid = uid };
 	struct rlimit cpu = { CPU_SECONDS, CPU_SECONDS };
 	const char *why;
 
+	for (int i = 0; CHARSET_FOLDERS[i] && i < SANDBOX_FOLDERS - 1; i++)
+		walls.readable[i] = CHARSET_FOLDERS[i];
 	if (setrlimit(RLIMIT_CPU, &cpu) != 0 || sandbox_enter(&walls, &why) != ST_OK)
 		_exit(1);
 }
