@@ -3,6 +3,7 @@
 #include "admin/inspect.h"
 #include "admin/instance.h"
 #include "admin/listing.h"
+#include "admin/report_json.h"
 #include "admin/tell.h"
 
 #include "base/clock.h"
@@ -344,27 +345,45 @@ static enum status read_input(struct buf *out)
 	return n < 0 ? ST_IO : buf_status(out);
 }
 
+static const struct reason why_no_report[] = {
+	{ ST_MISSING, "no report of this kind" },
+	{ ST_SYNTAX, "a report that cannot be read" },
+	{ ST_LIMIT, "a report that is too large, or unpacks into too much" },
+	{ ST_OK, NULL },
+};
+
+static enum report_kind report_kind_of(const char *kind)
+{
+	return strcmp(kind, "dmarc-report") == 0   ? REPORT_DMARC :
+	       strcmp(kind, "tls-report") == 0	   ? REPORT_TLS :
+	       strcmp(kind, "failure-report") == 0 ? REPORT_FAILURE :
+						     REPORT_NONE;
+}
+
 int cmd_inspect(struct invocation *in)
 {
 	struct buf input = BUF(INPUT_MAX);
 	bool tlsa = strcmp(in->args[0], "tlsa") == 0;
+	enum report_kind report = report_kind_of(in->args[0]);
 	json_t *o = NULL;
 	size_t i;
 	enum status st;
 
 	for (i = 0; i < sizeof kinds / sizeof *kinds && strcmp(in->args[0], kinds[i].kind) != 0; i++)
 		;
-	if (i == sizeof kinds / sizeof *kinds && !tlsa)
+	if (i == sizeof kinds / sizeof *kinds && !tlsa && !report)
 		return inspect_trust(in);
 	if (!take_time(in))
 		return WRONG_USE;
 	st = read_input(&input);
-	if (st == ST_OK)
+	if (st == ST_OK && report)
+		st = inspect_report(report, buf_view(&input), &o);
+	else if (st == ST_OK)
 		o = tlsa ? inspect_tlsa(in, buf_view(&input)) : kinds[i].inspect(buf_view(&input));
 	buf_free(&input);
 	if (o == NULL && tlsa && st == ST_OK)
 		return FAILED;
 	if (o == NULL)
-		return complain("standard input", st == ST_OK ? ST_NOMEM : st, NULL);
+		return complain("standard input", st == ST_OK ? ST_NOMEM : st, report ? why_no_report : NULL);
 	return print_json(o);
 }

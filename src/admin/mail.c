@@ -1,6 +1,6 @@
 /* mail.c - waxwing import, export, rebuild: an account's mail, while no
  * process of the server has it. */
-#include "admin/instance.h"
+#include "admin/mail.h"
 #include "admin/tell.h"
 
 #include "ms/port.h"
@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 4096, PROGRESS_EVERY = 100, REST_TRIES = 200, REST_US = 50000 };
+enum { PROGRESS_EVERY = 100, REST_TRIES = 200, REST_US = 50000 };
 
 static const struct reason why_closed[] = {
 	{ ST_EXISTS, "somebody else has this mailbox open and does not leave it" },
@@ -25,14 +25,6 @@ static const struct reason why_closed[] = {
 static const struct reason why_not_exported[] = {
 	{ ST_EXISTS, "there are files already; give an empty folder" },
 	{ ST_OK, NULL },
-};
-
-struct mail {
-	struct conf conf;
-	char folder[PATH_SIZE];
-	uint32_t uid;		/* who owns the files; 0: we do */
-	struct store *store;
-	int rest;		/* keeps the running server from the account; or -1 */
 };
 
 /* What we made as root belongs to the account's room. */
@@ -51,7 +43,7 @@ static void give_files(const struct mail *m)
 
 static enum status make_folder(struct mail *m)
 {
-	char up[PATH_SIZE];
+	char up[MAIL_PATH];
 
 	if (snprintf(up, sizeof up, "%s/mail", m->conf.dir) >= (int)sizeof up)
 		return ST_LIMIT;
@@ -92,7 +84,7 @@ static enum status open_store(struct mail *m, uint64_t account, const struct sto
 	return st;
 }
 
-static enum status open_mail(struct mail *m, uint64_t account, int64_t quota)
+enum status mail_open(struct mail *m, uint64_t account, int64_t quota)
 {
 	struct store_settings set = {
 		.segment_size = (uint64_t)m->conf.store_segment, .undelete_ms = (uint64_t)m->conf.undelete,
@@ -115,7 +107,7 @@ static enum status open_mail(struct mail *m, uint64_t account, int64_t quota)
 	return st;
 }
 
-static void close_mail(struct mail *m)
+void mail_close(struct mail *m)
 {
 	store_close(m->store);
 	m->store = NULL;
@@ -139,7 +131,7 @@ static enum status begin(struct invocation *in, const char *address, struct mail
 	if (st == ST_OK) {
 		st = directory_account(d, view_cstr(address), &a, &account);
 		if (st == ST_OK)
-			st = open_mail(m, account.id, account.quota);
+			st = mail_open(m, account.id, account.quota);
 		if (st != ST_OK)
 			complain(address, st, why_closed);
 	}
@@ -152,7 +144,7 @@ static enum status begin(struct invocation *in, const char *address, struct mail
 
 static void end(struct mail *m)
 {
-	close_mail(m);
+	mail_close(m);
 	conf_free(&m->conf);
 }
 
@@ -251,14 +243,14 @@ static void rebuild_row(void *arg, struct view address, struct view verifier, ui
 
 	(void)verifier;
 	snprintf(name, sizeof name, "%.*s", VIEW_ARG(address));
-	st = open_mail(&all->mail, id, 0);
+	st = mail_open(&all->mail, id, 0);
 	if (st != ST_OK) {
 		all->status = complain(name, st, why_closed);
 		return;
 	}
 	if (rebuild_one(&all->mail, name) != ST_OK)
 		all->status = FAILED;
-	close_mail(&all->mail);
+	mail_close(&all->mail);
 }
 
 static int rebuild_all(struct invocation *in)

@@ -32,7 +32,7 @@ struct listener {
 
 struct door {
 	struct role_process proc;
-	struct channel warden, queue, names;
+	struct channel warden, queue, names, relay;	/* of relays the one of index 0, which counts */
 	struct dns_over_channel dns;
 	struct dns_recent recent;
 	struct checks_host checks;
@@ -253,6 +253,7 @@ static void add_channel(struct door *d, const struct rec_channel_to *to, int fd)
 	struct channel *ch = to->role == ROLE_WARDEN ? &d->warden :
 			     to->role == ROLE_QUEUE  ? &d->queue :
 			     to->role == ROLE_NAMES  ? &d->names :
+			     to->role == ROLE_RELAY && to->index == 0 ? &d->relay :
 						       NULL;
 
 	if (ch == NULL) {
@@ -372,7 +373,7 @@ int door_main(void)
 
 	if (d == NULL)
 		return 1;
-	d->proc.parent.watch.fd = d->warden.watch.fd = d->queue.watch.fd = d->names.watch.fd = -1;
+	d->proc.parent.watch.fd = d->warden.watch.fd = d->queue.watch.fd = d->names.watch.fd = d->relay.watch.fd = -1;
 	role_begin(&d->proc, ROLE_DOOR);
 	d->proc.receive = parent_says;
 	d->proc.stop = stop;
@@ -383,7 +384,7 @@ int door_main(void)
 	if (checks_begin_here(d) != ST_OK)
 		return 1;
 	d->smtp = (struct smtp_host){
-		.loop = d->proc.loop, .conf = &d->proc.conf, .warden = &d->warden, .queue = &d->queue,
+		.loop = d->proc.loop, .conf = &d->proc.conf, .warden = &d->warden, .queue = &d->queue, .relay = &d->relay,
 		.budget = &d->budget, .checks = &d->checks, .stopping = &d->proc.stopping, .ended = smtp_ended, .door = d,
 		.sessions = &d->smtp_sessions,
 	};

@@ -57,6 +57,8 @@ static const struct route {
 	{ "dns-forget", ROLE_NAMES, NULL },
 	{ "names-status", ROLE_NAMES, NULL },
 	{ "keys-check", ROLE_WARDEN, NULL },
+	{ "reports-send", ROLE_RELAY, NULL },
+	{ "reports-pending", ROLE_RELAY, NULL },
 	{ "status", ROLE_PARENT, answer_status },
 	{ "room-stop", ROLE_PARENT, answer_room_stop },
 	{ "room-rest", ROLE_PARENT, answer_room_rest },

@@ -42,8 +42,8 @@ struct child *parent_child(struct parent *p, enum role role, uint64_t index)
 
 /* Who has a channel to whom, rooms apart (room.c): sets of 1 << role. */
 static const unsigned peers[ROLE_COUNT] = {
-	[ROLE_DOOR] = 1 << ROLE_WARDEN | 1 << ROLE_QUEUE | 1 << ROLE_NAMES,
-	[ROLE_RELAY] = 1 << ROLE_WARDEN | 1 << ROLE_QUEUE | 1 << ROLE_NAMES,
+	[ROLE_DOOR] = 1 << ROLE_WARDEN | 1 << ROLE_QUEUE | 1 << ROLE_NAMES | 1 << ROLE_RELAY,
+	[ROLE_RELAY] = 1 << ROLE_WARDEN | 1 << ROLE_QUEUE | 1 << ROLE_NAMES | 1 << ROLE_DOOR,
 	[ROLE_WARDEN] = 1 << ROLE_DOOR | 1 << ROLE_QUEUE | 1 << ROLE_RELAY | 1 << ROLE_NAMES,
 	[ROLE_QUEUE] = 1 << ROLE_DOOR | 1 << ROLE_WARDEN | 1 << ROLE_RELAY,
 	[ROLE_NAMES] = 1 << ROLE_DOOR | 1 << ROLE_RELAY | 1 << ROLE_WARDEN,

@@ -155,6 +155,22 @@ static void walk(struct check *c, struct view domain, struct walk *w)
 	choose_organization(c, domain, w);
 }
 
+enum status dmarc_organization(struct view domain, const struct suffixes *suffixes, struct resolver *r, struct arena *a,
+			       struct view *ret)
+{
+	struct dmarc_query q = { .suffixes = suffixes };
+	struct check c = { .q = &q, .r = r, .a = a };
+	struct walk w;
+
+	walk(&c, domain, &w);
+	if (c.st == ST_OK)
+		c.st = arena_status(a);
+	if (c.st != ST_OK)
+		return c.st;
+	*ret = w.organization;
+	return c.failed ? ST_AGAIN : ST_OK;
+}
+
 void dmarc_hint(struct resolver *r, struct view domain)
 {
 	struct arena a = ARENA(16384);

@@ -68,6 +68,11 @@ struct dmarc_answer {
 enum status dmarc_check(const struct dmarc_query *q, struct resolver *r, struct arena *a,
 			struct dmarc_answer *ret) MUST_USE;
 
+/* The organizational domain of a name (RFC 9989 4.10.2).  ST_AGAIN: DNS did not
+ * answer; ST_NOMEM, ST_LIMIT. */
+enum status dmarc_organization(struct view domain, const struct suffixes *suffixes, struct resolver *r, struct arena *a,
+			       struct view *ret) MUST_USE;
+
 /* What will be asked for an author's domain. */
 void dmarc_hint(struct resolver *r, struct view domain);
 

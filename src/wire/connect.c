@@ -45,6 +45,13 @@ char *endpoint_text(const struct endpoint *e, char *out)
 	return out;
 }
 
+char *endpoint_host_text(const struct endpoint *e, char *out)
+{
+	if (inet_ntop(e->family, e->address, out, ENDPOINT_TEXT) == NULL)
+		out[0] = '\0';
+	return out;
+}
+
 bool endpoint_same_host(const struct endpoint *a, const struct endpoint *b)
 {
 	return a->family == b->family && memcmp(a->address, b->address, a->family == AF_INET ? 4 : 16) == 0;
@@ -60,6 +67,19 @@ union socket_address {
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6;
 };
+
+bool endpoint_own(int fd, struct endpoint *ret)
+{
+	union socket_address a = { 0 };
+	socklen_t n = sizeof a;
+	bool v6;
+
+	if (getsockname(fd, &a.any, &n) != 0)
+		return false;
+	v6 = a.any.sa_family == AF_INET6;
+	return endpoint_from_rdata(v6 ? view_make((const char *)&a.v6.sin6_addr, 16) : view_make((const char *)&a.v4.sin_addr, 4),
+				   ntohs(v6 ? a.v6.sin6_port : a.v4.sin_port), ret);
+}
 
 static socklen_t to_socket_address(const struct endpoint *e, union socket_address *ret)
 {

@@ -25,6 +25,12 @@ enum status endpoint_parse(struct view text, uint16_t port, struct endpoint *ret
 /* "192.0.2.1:25" or "[2001:db8::1]:25" into out[ENDPOINT_TEXT]; returns out. */
 char *endpoint_text(const struct endpoint *e, char *out);
 
+/* The address alone, without []. */
+char *endpoint_host_text(const struct endpoint *e, char *out);
+
+/* Our end of a connected socket. */
+bool endpoint_own(int fd, struct endpoint *ret);
+
 bool endpoint_eq(const struct endpoint *a, const struct endpoint *b);
 /* The address alone. */
 bool endpoint_same_host(const struct endpoint *a, const struct endpoint *b);

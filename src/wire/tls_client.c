@@ -29,6 +29,7 @@ struct client_state {
 	unsigned char key[EVP_MAX_MD_SIZE];
 	const char *verified;	/* of the session that is resumed */
 	const char *why;
+	long error;		/* X509_V_ code, of who had to be verified */
 	bool done;
 };
 
@@ -293,7 +294,8 @@ static void note_result(struct conn *c, const struct tls_trust *trust, enum stat
 	struct client_state *s = state_of(c->secret);
 	long error = SSL_get_verify_result(c->secret);
 
-	if (trust->how != TLS_VERIFY_NONE && error != X509_V_OK)
+	s->error = trust->how != TLS_VERIFY_NONE ? error : X509_V_OK;
+	if (s->error != X509_V_OK)
 		s->why = X509_verify_cert_error_string(error);
 	else if (st == ST_OK)
 		s->why = "ok";
@@ -333,6 +335,13 @@ const char *conn_tls_why(const struct conn *c)
 	const struct client_state *s = c->secret ? state_of(c->secret) : NULL;
 
 	return s ? s->why : "no TLS";
+}
+
+long conn_tls_error(const struct conn *c)
+{
+	const struct client_state *s = c->secret ? state_of(c->secret) : NULL;
+
+	return s ? s->error : X509_V_OK;
 }
 
 /* ---- without a connection ---- */

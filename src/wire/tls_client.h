@@ -48,6 +48,10 @@ const char *conn_tls_verified(const struct conn *c);
 /* What the verification said against it, or "ok"; static text. */
 const char *conn_tls_why(const struct conn *c);
 
+/* The same as OpenSSL's X509_V_ code; X509_V_OK where it has nothing against it,
+ * or nobody had to be verified. */
+long conn_tls_error(const struct conn *c);
+
 /* Is this record one that can be tried: known usage, selector and matching
  * type, data of the right length, and a certificate or key that can be read
  * where it is given whole (RFC 7671 10.1.2)? */

@@ -187,6 +187,7 @@ static enum reply check(struct smtp_session *s, struct buf *why, struct buf *fie
 		.helo = buf_view(&s->helo), .sender = s->env.sender, .now = s->env.received, .sample = hundredth(),
 	};
 	struct trust_verdict v;
+	size_t before = fields->n;
 	enum reply r;
 
 	l.has_ip = spf_ip_parse(view_cstr(s->peer), &l.ip) == ST_OK;
@@ -195,6 +196,7 @@ static enum reply check(struct smtp_session *s, struct buf *why, struct buf *fie
 	log_verdict(s, &v);
 	r = judge(s, &v, why);
 	verdict_put_field(&v, &l, s->host->checks->name, fields);
+	smtp_evaluated(s, &v, r, view_skip(buf_view(fields), before));
 	if (s->host->conf->trust_received_spf && v.has_spf) {
 		struct spf_query q = { .ip = l.ip, .helo = l.helo, .sender = l.sender, .receiver = s->host->checks->name };
 

@@ -121,6 +121,11 @@ enum reply smtp_checks_end(struct smtp_session *s, struct buf *why);
  * SAY_OK, SAY_TRY_AGAIN. */
 enum reply smtp_seal(struct smtp_session *s);
 
+/* ---- evaluated.c: for reports to the author's domain ---- */
+
+/* It was judged; r: how the letter is answered.  Waits for nobody. */
+void smtp_evaluated(struct smtp_session *s, const struct trust_verdict *v, enum reply r, struct view results);
+
 /* ---- auth.c ---- */
 enum reply cmd_auth(struct smtp_session *s, struct view rest);
 /* The client's line in MODE_AUTH. */

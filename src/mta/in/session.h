@@ -23,7 +23,7 @@ struct smtp_session;
 struct smtp_host {
 	struct loop *loop;
 	const struct conf *conf;
-	struct channel *warden, *queue;
+	struct channel *warden, *queue, *relay;
 	struct sink_budget *budget;
 	struct tls *tls;
 	const struct checks_host *checks;

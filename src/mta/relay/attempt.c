@@ -140,6 +140,7 @@ static struct destination destination_of(const struct attempt *a, const struct h
 static void try_address(struct attempt *a, const struct host *h, const struct endpoint *to, const struct tls_policy *p)
 {
 	struct destination d = destination_of(a, h, to, p);
+	struct tls_outcome outcome = { 0 };
 	char text[ENDPOINT_TEXT];
 	bool tls_failed;
 	struct remote *m;
@@ -147,7 +148,10 @@ static void try_address(struct attempt *a, const struct host *h, const struct en
 	if (d.host.n == 0)
 		d.host = arena_copy(&a->arena, view_cstr(endpoint_text(to, text)));
 	a->tried++;
+	d.outcome = &outcome;
 	m = remote_open(a->r, &d, &a->arena, &a->last, &tls_failed);
+	report_tls(a, h, to, p, &outcome);
+	d.outcome = NULL;
 	if (m == NULL && tls_failed) {
 		d.clear = true;
 		m = remote_open(a->r, &d, &a->arena, &a->last, &tls_failed);
@@ -179,6 +183,8 @@ static bool policy_for(struct attempt *a, const struct site_policy *of_site, con
 		a->last = own_answer(VERDICT_LATER, "4.3.0", VIEW("no memory"));
 		return false;
 	}
+	if (ret->level == TLS_NOT_NOW && ret->problem != TLS_RESULT_OK)
+		report_tls(a, h, NULL, ret, NULL);
 	if (ret->level == TLS_NOT_NOW)
 		a->last = own_answer(VERDICT_LATER, "4.7.5", ret->why);
 	else if (ret->level == TLS_NEVER)
@@ -227,6 +233,8 @@ static void by_hosts(struct attempt *a)
 	/* The operator's own routes are his business. */
 	if (found && a->route.mx)
 		of_site = policy_of_site(&source, a->site, &a->arena);
+	if (of_site.trouble != TLS_RESULT_OK)
+		report_tls_trouble(a, of_site.trouble);
 	for (size_t i = 0; found && i < hosts.n && attempt_is_open(a); i++)
 		if (!try_host(a, &of_site, &hosts, &hosts.list[i]))
 			break;

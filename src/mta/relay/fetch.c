@@ -1,6 +1,7 @@
 #include "mta/relay/fetch.h"
 
 #include "base/disk.h"
+#include "wire/rdata.h"
 
 #include <curl/curl.h>
 #include <fcntl.h>
@@ -9,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { AUTHORITIES_MAX = 8 * 1024 * 1024, URL_MAX = 1024, RESOLVE_MAX = 4096 };
+enum { AUTHORITIES_MAX = 8 * 1024 * 1024, URL_MAX = 1024, RESOLVE_MAX = 4096, ADDRESSES_MOST = 8 };
 
 struct fetcher {
 	struct loop *loop;
@@ -149,6 +150,23 @@ static bool set_up(CURL *e, const struct fetcher *f, struct transfer *t, const s
 	       curl_easy_setopt(e, CURLOPT_PRIVATE, t) == CURLE_OK;
 }
 
+/* The type, and no "Expect: 100-continue". */
+static bool set_post(CURL *e, const struct fetch *w, struct curl_slist **fields)
+{
+	char type[128];
+	struct curl_slist *all;
+
+	if (w->post.n == 0)
+		return true;
+	snprintf(type, sizeof type, "Content-Type: %s", w->post_type);
+	*fields = curl_slist_append(NULL, type);
+	all = *fields ? curl_slist_append(*fields, "Expect:") : NULL;
+	return all && curl_easy_setopt(e, CURLOPT_POST, 1L) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_POSTFIELDS, w->post.p) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)w->post.n) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_HTTPHEADER, all) == CURLE_OK;
+}
+
 static enum status run(struct fetcher *f, CURL *e, struct transfer *t)
 {
 	int running;
@@ -175,12 +193,13 @@ static enum status judge(CURL *e, const struct transfer *t, struct fetch *w, con
 		bool full = buf_status(t->out) == ST_LIMIT;
 
 		snprintf(w->why, sizeof w->why, "%s", full ? "it is too large" : error[0] ? error : curl_easy_strerror(t->result));
+		w->untrusted = t->result == CURLE_PEER_FAILED_VERIFICATION;
 		return full ? ST_LIMIT : t->result == CURLE_OPERATION_TIMEDOUT ? ST_TIMEOUT :
 		       t->result == CURLE_PEER_FAILED_VERIFICATION ? ST_DENIED : ST_IO;
 	}
 	curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &code);
 	curl_easy_getinfo(e, CURLINFO_CONTENT_TYPE, &type);
-	if (code != 200) {
+	if (w->post.n ? code / 100 != 2 : code != 200) {
 		snprintf(w->why, sizeof w->why, "the host answered with %ld", code);
 		return ST_DENIED;
 	}
@@ -195,7 +214,7 @@ enum status fetch(struct fetcher *f, struct fetch *w, struct buf *out)
 {
 	char url[URL_MAX], resolve[RESOLVE_MAX], error[CURL_ERROR_SIZE] = "";
 	struct transfer t = { .out = out };
-	struct curl_slist *addresses = NULL;
+	struct curl_slist *addresses = NULL, *fields = NULL;
 	CURL *e = curl_easy_init();
 	enum status st = ST_NOMEM;
 
@@ -203,14 +222,35 @@ enum status fetch(struct fetcher *f, struct fetch *w, struct buf *out)
 	if (snprintf(url, sizeof url, "https://%s:%u%s", w->host, w->port, w->path) < URL_MAX &&
 	    snprintf(resolve, sizeof resolve, "%s:%u:%s", w->host, w->port, w->addresses) < RESOLVE_MAX)
 		addresses = curl_slist_append(NULL, resolve);
-	if (e && addresses && set_up(e, f, &t, w, url, addresses, error))
+	if (e && addresses && set_up(e, f, &t, w, url, addresses, error) && set_post(e, w, &fields))
 		st = run(f, e, &t);
 	if (st == ST_OK)
 		st = judge(e, &t, w, error);
 	if (e)
 		curl_easy_cleanup(e);
 	curl_slist_free_all(addresses);
+	curl_slist_free_all(fields);
 	return st;
+}
+
+static void put_addresses(struct resolver *r, const char *host, enum dns_type type, struct arena *a, struct buf *out)
+{
+	struct dns_answer d;
+	char text[DNS_ADDRESS_TEXT];
+
+	if (dns_ask(r, view_cstr(host), type, a, &d) != ST_OK || d.outcome != DNS_FOUND)
+		return;
+	for (size_t i = 0; i < d.n && i < ADDRESSES_MOST; i++)
+		if (dns_read_address(type, d.rdata[i], text) == ST_OK)
+			buf_putf(out, type == DNS_AAAA ? "%s[%s]" : "%s%s", out->n ? "," : "", text);
+}
+
+bool fetch_addresses(struct resolver *r, const char *host, struct arena *a, struct buf *out)
+{
+	put_addresses(r, host, DNS_A, a, out);
+	put_addresses(r, host, DNS_AAAA, a, out);
+	buf_putc(out, '\0');
+	return out->n > 1 && buf_status(out) == ST_OK;
 }
 
 /* ---- the whole ---- */

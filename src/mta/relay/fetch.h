@@ -1,5 +1,6 @@
 /* fetch.h - getting a file by HTTPS, as MTA-STS policies are (RFC 8461 3.3):
- * libcurl, driven by our loop, without threads.
+ * and bringing one, as reports are (RFC 8460 5.4): libcurl, driven by our loop,
+ * without threads.
  *
  * The addresses are the caller's, who has asked names; the certificate must
  * name the host and be issued by one of the authorities.  No redirects, no
@@ -11,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/loop.h"
+#include "wire/dns.h"
 
 struct fetcher;
 
@@ -27,9 +29,19 @@ struct fetch {
 	const char *host, *path, *addresses;
 	uint16_t port;
 	uint64_t timeout_ms;
-	const char *type;	/* media type wanted, "text/plain" */
+	const char *type;	/* media type wanted, "text/plain"; or NULL: any */
+	/* Where given it is not fetched, but these bytes are brought there (POST),
+	 * and any status of 2xx is well. */
+	struct view post;
+	const char *post_type;
 	char why[256];		/* out: where it failed */
+	bool untrusted;		/* out: it was the certificate */
 };
 enum status fetch(struct fetcher *f, struct fetch *what, struct buf *out) MUST_USE;
+
+/* The addresses of a host, as struct fetch wants them, with a NUL behind.
+ * False: it has none, or DNS does not say. */
+enum { FETCH_ADDRESSES = 2048 };
+bool fetch_addresses(struct resolver *r, const char *host, struct arena *a, struct buf *out);
 
 #endif

@@ -11,6 +11,9 @@
  *     seal.c         the signatures that stand before them
  *     onward.c       what will be found of a letter that is sent on
  *     memory.c       what TLS a site had before
+ *     reports.c      what is counted for reports to other domains (reports.h)
+ *     report_tls.c   what of a connection is counted
+ *     report_send.c  the reports, when they are due
  *
  * An attempt is a coroutine.  It drives its connection from outside (conn_hold
  * of wire/conn.h), and so reads top to bottom. */
@@ -23,6 +26,7 @@
 #include "ipc/route.h"
 #include "mta/relay/memory.h"
 #include "mta/relay/policy.h"
+#include "mta/relay/reports.h"
 #include "role/role.h"
 #include "wire/connect.h"
 #include "wire/smtp_reply.h"
@@ -59,6 +63,14 @@ const struct credential *credentials_find(const struct credentials *c, struct vi
 
 /* ---- the process ---- */
 
+/* Who sends reports: the relay of index 0. */
+struct reporter {
+	struct timer timer;
+	bool running;
+	uint32_t letters;	/* injected by this process */
+	uint32_t failures;	/* reports on single letters that are on their way */
+};
+
 struct relay {
 	struct role_process proc;
 	struct channel warden, queue, names;
@@ -67,6 +79,9 @@ struct relay {
 	struct credentials credentials;
 	struct memory *memory;
 	struct sts *sts;	/* or NULL */
+	struct fetcher *fetcher;	/* or NULL */
+	struct reports *reports;	/* or NULL */
+	struct reporter reporter;
 	struct endpoint own[OWN_ADDRESSES];	/* where we listen for SMTP */
 	size_t n_own;
 	struct map idle;	/* hash of the key -> struct remote */
@@ -155,6 +170,14 @@ struct remote {
 	const char *why;	/* why the last exchange failed; static */
 };
 
+/* What came of TLS on a connection, for reports. */
+struct tls_outcome {
+	bool known;		/* it came that far */
+	enum tls_result result;
+	const char *reason;	/* static, or NULL */
+	char own[ENDPOINT_TEXT];	/* our address, without port */
+};
+
 /* Whom to connect to, and what is asked of it. */
 struct destination {
 	struct view host;	/* for people, names and logins */
@@ -164,6 +187,7 @@ struct destination {
 	bool clear;		/* no TLS: it has just failed */
 	const struct tls_policy *policy;
 	const struct credential *login;
+	struct tls_outcome *outcome;	/* or NULL */
 };
 
 /* A connection that is ready for MAIL, held by the caller; or NULL, and
@@ -249,6 +273,25 @@ enum status seal_letter(struct attempt *a, const struct recipient *r, struct vie
  * (the value of Authentication-Results); changed: the letter was converted;
  * sealed: it bears our seal. */
 void onward_log(struct attempt *a, const struct recipient *r, struct view results, bool changed, bool sealed);
+
+/* ---- report_tls.c ---- */
+
+/* A policy that could not be had. */
+void report_tls_trouble(struct attempt *a, enum tls_result result);
+/* A host that is not even asked because of its policy, or a connection; to and
+ * outcome may be NULL. */
+void report_tls(struct attempt *a, const struct host *h, const struct endpoint *to, const struct tls_policy *p,
+		const struct tls_outcome *outcome);
+
+/* ---- report_send.c ---- */
+
+/* In the relay of index 0: from now on what is due is sent. */
+void reporter_begin(struct relay *r);
+/* `waxwing reports send` and `pending`.  Waits. */
+enum verdict reporter_command(struct relay *r, struct channel *ch, const struct rec_command *cmd);
+/* A door counts a letter, or tells of one that failed. */
+void reporter_take_evaluated(struct relay *r, const struct record *rec);
+void reporter_take_failure(struct relay *r, const struct record *rec);
 
 /* ---- transaction.c ---- */
 

@@ -81,6 +81,7 @@ static enum status by_records(const struct policy_source *s, const struct dns_an
 	n = policy_usable(s, records, n);
 	ret->by = "DANE";
 	ret->level = n ? TLS_VERIFIED : TLS_ENCRYPTED;
+	ret->problem = n ? TLS_RESULT_OK : TLS_TLSA_INVALID;
 	/* 3.2.2: the base, the next-hop domain, and the MX's own name. */
 	names[0] = base;
 	names[1] = site;
@@ -113,8 +114,11 @@ static enum status by_dane(const struct policy_source *s, const struct tlsa_base
 		if (found == FOUND_NONE)
 			continue;
 		*ret_decided = true;
+		ret->found = TLS_POLICY_TLSA;
 		if (found == FOUND_SOME)
 			return by_records(s, &answer, bases[i], bases[n - 1 - i], site, a, ret);
+		ret->problem = answer.outcome == DNS_BOGUS ? TLS_DNSSEC_INVALID : TLS_RESULT_OK;
+		ret->trust.server_name = bases[i];
 		ret->level = TLS_NOT_NOW;
 		ret->by = "DANE";
 		ret->why = not_now(a, bases[i], &answer);
@@ -130,7 +134,7 @@ struct site_policy policy_of_site(const struct policy_source *s, struct view sit
 	struct site_policy p = { 0 };
 	bool literal = site.n && site.p[0] == '[';
 
-	if (s->sts && !literal && sts_find(s->sts, s->resolver, site, a, &p.sts) == ST_OK)
+	if (s->sts && !literal && sts_find(s->sts, s->resolver, site, a, &p.sts, &p.trouble) == ST_OK)
 		p.known = p.sts.mode != STS_NONE;
 	return p;
 }
@@ -173,6 +177,10 @@ static void by_sts(const struct sts_policy *sts, struct view host, struct arena 
 	bool enforce = sts->mode == STS_ENFORCE;
 
 	p->by = enforce ? "MTA-STS" : "MTA-STS (testing)";
+	p->found = TLS_POLICY_STS;
+	p->sts = sts;
+	if (!sts_matches(sts, host))
+		p->problem = TLS_VALIDATION_FAILURE;
 	if (sts_matches(sts, host)) {
 		by_authority(host, a, p);
 		p->trust.report = !enforce;

@@ -15,6 +15,7 @@
 #define WAXWING_MTA_RELAY_POLICY_H
 
 #include "mta/relay/sts.h"
+#include "report/tls.h"
 #include "wire/tls_client.h"
 
 enum tls_level {
@@ -31,6 +32,10 @@ struct tls_policy {
 	bool require_tls;	/* REQUIRETLS is asked of the host, too */
 	const char *by;		/* "DANE", "MTA-STS", "route", "REQUIRETLS", "none"; static */
 	struct view why;	/* TLS_NOT_NOW, TLS_NEVER */
+	/* For reports (RFC 8460): what was found, and what is wrong with it. */
+	enum tls_policy_type found;
+	enum tls_result problem;
+	const struct sts_policy *sts;
 };
 
 /* What the letter asks for. */
@@ -43,6 +48,7 @@ struct tls_wish {
 struct site_policy {
 	bool known;		/* sts counts, and its mode is not none */
 	struct sts_policy sts;
+	enum tls_result trouble;	/* it was asked for just now, and could not be had */
 };
 
 /* Where the TLSA records of a host would be (RFC 7672 2.2.2). */

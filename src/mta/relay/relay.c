@@ -18,6 +18,10 @@ static void peer_says(struct channel *ch, struct record *rec)
 
 	if (rec->type == REC_attempt && ch == &r->queue)
 		attempt_begin(r, rec);
+	else if (rec->type == REC_evaluated)
+		reporter_take_evaluated(r, rec);
+	else if (rec->type == REC_failed)
+		reporter_take_failure(r, rec);
 	else if (rec->fd >= 0)
 		close(rec->fd);
 }
@@ -36,14 +40,43 @@ static struct channel *channel_of(struct relay *r, uint8_t role)
 	}
 }
 
+/* There are several, each with a channel of its own, which ends with it. */
+static void door_gone(struct channel *ch)
+{
+	free(ch);
+}
+
+static void add_door(struct relay *r, int fd)
+{
+	struct channel *ch = calloc(1, sizeof *ch);
+
+	if (ch == NULL) {
+		close(fd);
+		return;
+	}
+	*ch = (struct channel){
+		.receive = peer_says, .gone = door_gone, .allowed = record_allowed, .owner = r, .self = ROLE_RELAY,
+		.peer = ROLE_DOOR,
+	};
+	if (channel_open(ch, r->proc.loop, fd) != ST_OK) {
+		log_event(LOG_ERROR_, "channel", "%s", "");
+		free(ch);
+	}
+}
+
 static void parent_says(struct role_process *p, struct record *rec)
 {
 	struct relay *r = (struct relay *)((char *)p - offsetof(struct relay, proc));
 	struct rec_channel_to to;
 	struct channel *ch = NULL;
 
-	if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to))
+	if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to)) {
+		if (to.role == ROLE_DOOR) {
+			add_door(r, rec->fd);
+			return;
+		}
 		ch = channel_of(r, to.role);
+	}
 	if (ch == NULL) {
 		if (rec->fd >= 0)
 			close(rec->fd);
@@ -122,18 +155,33 @@ static void begin_memory(struct relay *r, const char *folder)
 		log_event(LOG_WARN_, "no-memory", "file=\"%s/memory.db\" why=\"%s\"", folder, status_name(st));
 }
 
-static struct fetcher *begin_fetcher(struct relay *r)
+static void begin_fetcher(struct relay *r)
 {
-	struct fetcher *f = NULL;
-	enum status st = r->proc.conf.relay_sts ? fetcher_new(r->proc.loop, r->proc.conf.relay_authorities, &f) : ST_OK;
+	const struct conf *c = &r->proc.conf;
+	enum status st = c->relay_sts || c->reports_tls ? fetcher_new(r->proc.loop, c->relay_authorities, &r->fetcher) : ST_OK;
 
 	if (st != ST_OK)
-		log_event(LOG_ERROR_, "sts", "why=\"%s\"", status_name(st));
-	return f;
+		log_event(LOG_ERROR_, "https", "why=\"%s\"", status_name(st));
 }
 
-static void begin_sts(struct relay *r, const char *folder, struct fetcher *f)
+static void begin_reports(struct relay *r, const char *folder)
 {
+	enum status st = reports_open(folder, r->proc.loop, &r->proc.conf, &r->reports);
+
+	if (st != ST_OK)
+		log_event(LOG_WARN_, "no-reports", "file=\"%s/reports.db\" why=\"%s\"", folder, status_name(st));
+	reporter_begin(r);
+}
+
+/* `waxwing reports send` and `pending` */
+static enum verdict command(struct role_process *p, struct channel *ch, const struct rec_command *cmd)
+{
+	return reporter_command((struct relay *)((char *)p - offsetof(struct relay, proc)), ch, cmd);
+}
+
+static void begin_sts(struct relay *r, const char *folder)
+{
+	struct fetcher *f = r->proc.conf.relay_sts ? r->fetcher : NULL;
 	enum status st = f ? sts_open(folder, r->proc.loop, f, (uint16_t)r->proc.conf.relay_sts_port, &r->sts) : ST_OK;
 
 	if (st != ST_OK)
@@ -143,7 +191,6 @@ static void begin_sts(struct relay *r, const char *folder, struct fetcher *f)
 int relay_main(void)
 {
 	struct relay *r = calloc(1, sizeof *r);
-	struct fetcher *fetcher;
 	char folder[4096];
 
 	if (r == NULL)
@@ -153,16 +200,19 @@ int relay_main(void)
 	role_begin(&r->proc, ROLE_RELAY);
 	r->proc.receive = parent_says;
 	r->proc.stop = stop;
+	r->proc.command = command;
 	dns_over_channel(&r->dns, &r->names);
 	hosts_learn_own(r);
 	begin_tls(r);
 	begin_credentials(r);
-	fetcher = begin_fetcher(r);
+	begin_fetcher(r);
 	snprintf(folder, sizeof folder, "%s/relay", r->proc.conf.dir);
 	role_lock_in(&r->proc);
 	begin_memory(r, folder);
-	begin_sts(r, folder, fetcher);
+	begin_sts(r, folder);
+	begin_reports(r, folder);
 	role_run(&r->proc);
+	reports_close(r->reports);
 	memory_close(r->memory);
 	sts_close(r->sts);
 	return 0;

@@ -6,6 +6,7 @@
 #include "wire/sasl.h"
 
 #include <openssl/hmac.h>
+#include <openssl/x509_vfy.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -248,6 +249,48 @@ static void log_tls_failure(const struct remote *m, const struct destination *d,
 	log_end();
 }
 
+/* RFC 8460 4.3.1. */
+static enum tls_result result_of(long error)
+{
+	switch (error) {
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+		return TLS_HOST_MISMATCH;
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return TLS_EXPIRED;
+	/* The handshake itself, or the certificate is another than TLSA says. */
+	case X509_V_OK:
+	case X509_V_ERR_DANE_NO_MATCH:
+		return TLS_VALIDATION_FAILURE;
+	default:
+		return TLS_NOT_TRUSTED;
+	}
+}
+
+static void note_outcome(const struct remote *m, const struct destination *d, enum tls_result result, const char *reason)
+{
+	struct endpoint own;
+
+	if (d->outcome == NULL)
+		return;
+	d->outcome->known = true;
+	d->outcome->result = result;
+	d->outcome->reason = reason;
+	if (endpoint_own(m->conn.watch.fd, &own))
+		endpoint_host_text(&own, d->outcome->own);
+}
+
+/* Also where the policy is only tried out, so that the connection goes on. */
+static void note_handshake(const struct remote *m, const struct destination *d, enum status st)
+{
+	long error = conn_tls_error(&m->conn);
+
+	if (st == ST_OK && error == X509_V_OK)
+		note_outcome(m, d, TLS_RESULT_OK, NULL);
+	else
+		note_outcome(m, d, result_of(error), conn_tls_why(&m->conn));
+}
+
 static enum status shake_hands(struct remote *m, const struct destination *d)
 {
 	enum status st;
@@ -256,6 +299,7 @@ static enum status shake_hands(struct remote *m, const struct destination *d)
 		return give_up(m, ST_SYNTAX, "the host sent something in clear behind its reply to STARTTLS");
 	st = conn_start_tls_client(&m->conn, m->r->tls, &d->policy->trust, NULL,
 				   (uint64_t)m->r->proc.conf.tls_handshake);
+	note_handshake(m, d, st);
 	if (st == ST_OK)
 		return ST_OK;
 	log_tls_failure(m, d, conn_tls_why(&m->conn));
@@ -267,14 +311,17 @@ static enum status start_tls(struct remote *m, const struct destination *d)
 {
 	enum status st;
 
-	if (!(m->offer.set & EXT_STARTTLS))
+	if (!(m->offer.set & EXT_STARTTLS)) {
+		note_outcome(m, d, TLS_STARTTLS_NOT_SUPPORTED, NULL);
 		return ST_MISSING;
+	}
 	buf_puts(conn_out(&m->conn), "STARTTLS\r\n");
 	st = remote_ask(m, m->r->proc.conf.relay_command_timeout);
 	if (st != ST_OK)
 		return st;
 	if (m->reply.code != 220) {
 		log_tls_failure(m, d, "STARTTLS was offered and then refused");
+		note_outcome(m, d, TLS_STARTTLS_NOT_SUPPORTED, "STARTTLS was offered and then refused");
 		return m->unusable ? give_up(m, ST_CLOSED, "the host said goodbye (421)") : ST_MISSING;
 	}
 	st = shake_hands(m, d);

@@ -9,7 +9,7 @@
 
 /* A fetch that failed is not tried again for AGAIN_MS (3.3 asks for five minutes
  * at least); a policy of max_age 0 counts for the delivery at hand. */
-enum { FETCH_MS = 20000, AGAIN_MS = 300000, LOOK_MS = 20, ADDRESSES_TEXT = 1024, ADDRESSES_MOST = 8 };
+enum { FETCH_MS = 20000, AGAIN_MS = 300000, LOOK_MS = 20 };
 
 struct sts {
 	struct sql *db;
@@ -73,18 +73,6 @@ static void note_failure(struct sts *s, struct view domain)
 
 /* ---- fetching ---- */
 
-static void put_addresses(struct resolver *r, const char *host, enum dns_type type, struct arena *a, struct buf *out)
-{
-	struct dns_answer d;
-	char text[DNS_ADDRESS_TEXT];
-
-	if (dns_ask(r, view_cstr(host), type, a, &d) != ST_OK || d.outcome != DNS_FOUND)
-		return;
-	for (size_t i = 0; i < d.n && i < ADDRESSES_MOST; i++)
-		if (dns_read_address(type, d.rdata[i], text) == ST_OK)
-			buf_putf(out, type == DNS_AAAA ? "%s[%s]" : "%s%s", out->n ? "," : "", text);
-}
-
 static void log_fetch(struct view domain, enum status st, const struct fetch *w, const struct sts_policy *p)
 {
 	log_begin(st == ST_OK ? LOG_INFO_ : LOG_WARN_, st == ST_OK ? "sts-policy" : "sts-failed");
@@ -99,9 +87,9 @@ static void log_fetch(struct view domain, enum status st, const struct fetch *w,
 }
 
 static enum status get(struct sts *s, struct resolver *r, struct view domain, struct arena *a, struct buf *body,
-		       struct sts_policy *ret)
+		       struct sts_policy *ret, enum tls_result *ret_trouble)
 {
-	struct buf addresses = BUF(ADDRESSES_TEXT);
+	struct buf addresses = BUF(FETCH_ADDRESSES);
 	char host[DNS_NAME_MAX + 16];
 	struct fetch w = {
 		.host = host, .path = "/.well-known/mta-sts.txt", .port = s->port, .timeout_ms = FETCH_MS,
@@ -110,16 +98,15 @@ static enum status get(struct sts *s, struct resolver *r, struct view domain, st
 	enum status st = ST_IO;
 
 	snprintf(host, sizeof host, "mta-sts.%.*s", VIEW_ARG(domain));
-	put_addresses(r, host, DNS_A, a, &addresses);
-	put_addresses(r, host, DNS_AAAA, a, &addresses);
-	buf_putc(&addresses, '\0');
-	if (addresses.n > 1 && buf_status(&addresses) == ST_OK) {
+	if (fetch_addresses(r, host, a, &addresses)) {
 		w.addresses = addresses.p;
 		st = fetch(s->fetcher, &w, body);
 	}
+	*ret_trouble = st == ST_OK ? TLS_RESULT_OK : w.untrusted ? TLS_STS_WEBPKI_INVALID : TLS_STS_FETCH_ERROR;
 	if (st == ST_OK) {
 		st = sts_policy_parse(arena_copy(a, buf_view(body)), a, ret);
 		snprintf(w.why, sizeof w.why, "it is no policy");
+		*ret_trouble = st == ST_OK ? TLS_RESULT_OK : TLS_STS_INVALID;
 	}
 	log_fetch(domain, st, &w, ret);
 	buf_free(&addresses);
@@ -146,14 +133,14 @@ static void not_fetching(struct sts *s, struct fetching *mine)
 /* The policy that this id stands for; what was known stays where it cannot be
  * had. */
 static enum status renew(struct sts *s, struct resolver *r, struct view domain, struct view id, struct arena *a,
-			 struct sts_policy *ret)
+			 struct sts_policy *ret, enum tls_result *ret_trouble)
 {
 	struct fetching mine = { s->fetching, domain };
 	struct buf body = BUF(STS_POLICY_MAX);
 	enum status st;
 
 	s->fetching = &mine;
-	st = get(s, r, domain, a, &body, ret);
+	st = get(s, r, domain, a, &body, ret, ret_trouble);
 	if (st == ST_OK)
 		remember(s, domain, id, clock_wall() + (wall_ms)ret->max_age * 1000, buf_view(&body));
 	else
@@ -183,13 +170,15 @@ static struct view id_in_dns(struct resolver *r, struct view domain, struct aren
 	return n == 1 ? id : VIEW_NONE;
 }
 
-enum status sts_find(struct sts *s, struct resolver *r, struct view domain, struct arena *a, struct sts_policy *ret)
+enum status sts_find(struct sts *s, struct resolver *r, struct view domain, struct arena *a, struct sts_policy *ret,
+		     enum tls_result *ret_trouble)
 {
 	struct view id = id_in_dns(r, domain, a);
 	struct remembered old;
 	wall_ms now;
 	enum status st;
 
+	*ret_trouble = TLS_RESULT_OK;
 	while (is_fetching(s, domain))
 		loop_sleep(s->loop, LOOK_MS);
 	st = recall(s, domain, a, &old);
@@ -198,7 +187,7 @@ enum status sts_find(struct sts *s, struct resolver *r, struct view domain, stru
 	now = clock_wall();
 	if (id.n && s->fetcher && !(view_eq(id, old.id) && old.until > now) &&
 	    (old.failed == 0 || now - old.failed > AGAIN_MS || now < old.failed)) {
-		st = renew(s, r, domain, id, a, ret);
+		st = renew(s, r, domain, id, a, ret, ret_trouble);
 		if (st == ST_OK || st == ST_NOMEM)
 			return st;
 	}

@@ -12,6 +12,7 @@
 #define WAXWING_MTA_RELAY_STS_H
 
 #include "mta/relay/fetch.h"
+#include "report/tls.h"
 #include "trust/mta_sts.h"
 #include "wire/dns.h"
 
@@ -23,8 +24,9 @@ enum status sts_open(const char *folder, struct loop *l, struct fetcher *f, uint
 void sts_close(struct sts *s);
 
 /* For a coroutine: the policy that counts for this domain now.  ST_MISSING:
- * none does.  ST_NOMEM, ST_LIMIT. */
-enum status sts_find(struct sts *s, struct resolver *r, struct view domain, struct arena *a,
-		     struct sts_policy *ret) MUST_USE;
+ * none does.  ST_NOMEM, ST_LIMIT.  *ret_trouble, always: what went wrong where
+ * it was fetched for this call, for reports (RFC 8460 4.3.2.2). */
+enum status sts_find(struct sts *s, struct resolver *r, struct view domain, struct arena *a, struct sts_policy *ret,
+		     enum tls_result *ret_trouble) MUST_USE;
 
 #endif

@@ -1,0 +1,206 @@
+/* evaluated.c - what is told to the author's domain of a letter that was
+ * checked: a row to be counted (RFC 9990), and where the operator wants it a
+ * report on the letter itself (RFC 9991).  Both go to relay, and nobody waits
+ * for it: a relay that is not there, or has too much to do, counts less. */
+#include "mta/in/internal.h"
+
+#include "msg/header.h"
+#include "report/dmarc.h"
+#include "report/failure.h"
+#include "role/role.h"
+
+enum { NAME_MOST = 253, FEEDBACK_MAX = 16 * 1024, RUF_MOST = 2048, BACKLOG_MOST = 256 * 1024 };
+
+/* ---- the policy ---- */
+
+static struct view policy_word(enum dmarc_policy p)
+{
+	return view_cstr(dmarc_policy_name(p));
+}
+
+static struct dmarc_published published(const struct dmarc_answer *d)
+{
+	const struct dmarc_record *r = &d->record;
+
+	return (struct dmarc_published){
+		.domain = d->record_at, .organization = d->organization, .rua = r->rua, .fo = r->fo,
+		.p = policy_word(r->p), .sp = policy_word(r->sp), .np = r->has_np ? policy_word(r->np) : VIEW_NONE,
+		.strict_dkim = r->strict_dkim, .strict_spf = r->strict_spf, .testing = r->testing, .pct = (uint8_t)r->pct,
+	};
+}
+
+/* ---- the row ---- */
+
+/* What was done, and where that is not what the policy asks for, why. */
+static void put_disposition(const struct dmarc_answer *d, enum reply r, struct dmarc_row *row)
+{
+	bool enforced = d->result == DMARC_FAIL && d->disposition != DMARC_POLICY_NONE;
+
+	if (r == SAY_DMARC_FAILED || (enforced && d->disposition == DMARC_QUARANTINE && r == SAY_OK)) {
+		row->disposition = policy_word(d->disposition);
+	} else if (r != SAY_OK) {
+		row->disposition = VIEW("reject");
+		row->reason = VIEW("local_policy");
+		row->comment = r == SAY_SPF_FAILED ? VIEW("SPF says fail") : r == SAY_FALSE_OWN ? VIEW("one of our domains") :
+											      VIEW("refused");
+	} else if (enforced) {
+		row->disposition = VIEW("none");
+		row->reason = VIEW("local_policy");
+	} else {
+		row->disposition = d->result == DMARC_PASS && d->policy != DMARC_POLICY_NONE ? VIEW("pass") : VIEW("none");
+	}
+	if (d->result == DMARC_FAIL && d->disposition != d->policy && row->reason.n == 0)
+		row->reason = VIEW("policy_test_mode");
+}
+
+static void put_signatures(const struct dkim *all, bool passed, struct dmarc_row *row)
+{
+	for (uint32_t i = 0; i < all->n && row->n_signatures < DMARC_ROW_DKIM; i++) {
+		const struct signature *s = &all->signatures[i];
+
+		if ((s->result == SEAL_PASS) != passed || s->domain.n == 0)
+			continue;
+		row->signatures[row->n_signatures++] = (struct dmarc_dkim){
+			.domain = view_head(s->domain, NAME_MOST), .selector = view_head(s->selector, NAME_MOST),
+			.result = view_cstr(seal_result_name(s->result)),
+		};
+	}
+}
+
+static struct view domain_of(struct view address)
+{
+	size_t at = address.n;
+
+	while (at && address.p[at - 1] != '@')
+		at--;
+	return at ? view_head(view_skip(address, at), NAME_MOST) : VIEW_NONE;
+}
+
+/* The one domain of all recipients, or nothing. */
+static struct view envelope_to(const struct envelope *e)
+{
+	struct view first = VIEW_NONE, one;
+
+	for (uint32_t i = 0; i < e->n_recipients; i++) {
+		const struct recipient *r = &e->recipients[i];
+
+		one = domain_of(r->original.n ? r->original : r->address);
+		if (i == 0)
+			first = one;
+		else if (!view_eq_i(one, first))
+			return VIEW_NONE;
+	}
+	return first;
+}
+
+static void count(struct smtp_session *s, const struct trust_verdict *v, enum reply r)
+{
+	struct dmarc_row row = {
+		.source = view_cstr(s->peer), .dkim = v->dmarc.dkim_aligned, .spf = v->dmarc.spf_aligned,
+		.header_from = v->dmarc.domain, .envelope_from = domain_of(s->env.sender), .envelope_to = envelope_to(&s->env),
+	};
+	struct dmarc_published p = published(&v->dmarc);
+	struct buf policy = BUF(DMARC_ROW_MAX), line = BUF(DMARC_ROW_MAX), b = BUF(RECORD_MAX);
+
+	put_disposition(&v->dmarc, r, &row);
+	put_signatures(&v->dkim, true, &row);
+	put_signatures(&v->dkim, false, &row);
+	if (v->has_spf) {
+		row.spf_domain = view_head(v->spf.domain, NAME_MOST);
+		row.spf_result = view_cstr(spf_result_name(v->spf.result));
+	}
+	dmarc_published_put(&policy, &p);
+	dmarc_row_put(&line, &row);
+	if (buf_status(&policy) == ST_OK && buf_status(&line) == ST_OK) {
+		rec_put_evaluated(&b, 0, s->sid, &(struct rec_evaluated){ p.domain, buf_view(&policy), buf_view(&line) });
+		(void)!channel_send(s->host->relay, &b, -1);
+	}
+	buf_free(&policy);
+	buf_free(&line);
+	buf_free(&b);
+}
+
+/* ---- failures ---- */
+
+/* fo= (RFC 9989 4.7): which failures are told. */
+static bool is_asked_for(const struct trust_verdict *v)
+{
+	const struct dmarc_answer *d = &v->dmarc;
+	struct view fo = d->record.fo, one;
+	bool any = false;
+
+	if (fo.n == 0)
+		fo = VIEW("0");
+	while (fo.n) {
+		one = view_trim(view_head(fo, view_find(fo, ':')));
+		fo = view_skip(fo, view_find(fo, ':') + 1);
+		if (view_eq(one, VIEW("0")))
+			any |= !d->spf_aligned && !d->dkim_aligned;
+		else if (view_eq(one, VIEW("1")))
+			any |= !d->spf_aligned || !d->dkim_aligned;
+		else if (view_eq_i(one, VIEW("d")))
+			any |= v->dkim.n && dkim_result(&v->dkim) != SEAL_PASS;
+		else if (view_eq_i(one, VIEW("s")))
+			any |= v->has_spf && v->spf.result != SPF_PASS && v->spf.result != SPF_NONE;
+	}
+	return any;
+}
+
+/* A report, a bounce, or what else a program wrote: a report upon it could be
+ * answered by another one, and so on. */
+static bool is_of_a_program(const struct smtp_session *s)
+{
+	struct view header = buf_view(&s->checks->pass.header);
+	struct field f;
+
+	if (s->env.sender.n == 0)
+		return true;
+	if (field_find(header, VIEW("Auto-Submitted"), &f) && !view_starts_i(view_trim(f.value), VIEW("no")))
+		return true;
+	return field_find(header, VIEW("Content-Type"), &f) && view_starts_i(view_trim(f.value), VIEW("multipart/report"));
+}
+
+static void tell(struct smtp_session *s, const struct trust_verdict *v, enum reply r, struct view results)
+{
+	struct failure f = {
+		.domain = v->dmarc.domain, .source = view_cstr(s->peer), .mail_from = s->env.sender,
+		.results = view_skip(results, view_find(results, ':') + 1), .dkim = v->dmarc.dkim_aligned,
+		.spf = v->dmarc.spf_aligned, .refused = r != SAY_OK, .arrived = s->env.received,
+	};
+	struct buf feedback = BUF(FEEDBACK_MAX), header = BUF(FAILURE_HEADER_MAX), b = BUF(RECORD_MAX);
+
+	f.results = view_trim(f.results);
+	for (uint32_t i = 0; i < v->dkim.n && f.dkim_domain.n == 0; i++) {
+		if (v->dkim.signatures[i].result == SEAL_PASS || !view_eq(v->dkim.signatures[i].domain, f.domain))
+			continue;
+		f.dkim_domain = v->dkim.signatures[i].domain;
+		f.dkim_selector = v->dkim.signatures[i].selector;
+	}
+	failure_put(&f, &feedback);
+	failure_put_header(buf_view(&s->checks->pass.header), &header);
+	if (buf_status(&feedback) == ST_OK && buf_status(&header) == ST_OK) {
+		rec_put_failed(&b, 0, s->sid,
+			       &(struct rec_failed){ v->dmarc.record_at, v->dmarc.organization, v->dmarc.record.ruf,
+						     buf_view(&feedback), buf_view(&header) });
+		(void)!channel_send(s->host->relay, &b, -1);
+	}
+	buf_free(&feedback);
+	buf_free(&header);
+	buf_free(&b);
+}
+
+void smtp_evaluated(struct smtp_session *s, const struct trust_verdict *v, enum reply r, struct view results)
+{
+	const struct dmarc_answer *d = &v->dmarc;
+	const struct conf *conf = s->host->conf;
+
+	if (d->record_at.n == 0 || (d->result != DMARC_PASS && d->result != DMARC_FAIL) ||
+	    !channel_is_open(s->host->relay) || s->host->relay->out_bytes > BACKLOG_MOST)
+		return;
+	if (conf->reports_dmarc && d->record.rua.n)
+		count(s, v, r);
+	/* RFC 9991 3: a public suffix is not told of the letters below it. */
+	if (conf->reports_failure && d->record.ruf.n && d->record.ruf.n <= RUF_MOST && d->record.psd != 'y' &&
+	    is_asked_for(v) && !is_of_a_program(s))
+		tell(s, v, r, results);
+}
