@@ -45,7 +45,7 @@ struct dsn {
 	struct view id;			/* letters, digits, "." and "-": unique, not to be guessed */
 	struct view envid;		/* xtext (RFC 3461 4.4), or empty */
 	wall_ms arrived, now;
-	wall_ms deliver_by;		/* RFC 2852 6; 0: it had no such time */
+	wall_ms deliver_by;		/* RFC 2852; 0: it had no such time */
 	bool smtputf8;			/* the letter came with SMTPUTF8 */
 	bool whole;			/* RET=FULL: the letter is returned, if it may be (dsn_build) */
 	size_t letter_max;		/* larger ones: the header only */

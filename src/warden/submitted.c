@@ -291,20 +291,33 @@ static void remember(struct submitted *s, struct counted *c, int64_t hash, wall_
 	s->dirty = true;
 }
 
-/* How many of them it has never written to. */
-static uint64_t count_new(struct submitted *s, uint64_t account, struct view addresses, uint32_t n, int64_t *hashes,
-			  wall_ms *when)
+/* Of a letter. */
+struct recipients {
+	int64_t *hashes;
+	wall_ms *when;		/* it was last written to him; 0: never */
+	size_t n;
+	uint64_t fresh;		/* so many never */
+};
+
+/* As many as came: a door cannot claim more. */
+static enum status look_up(struct submitted *s, uint64_t account, struct view addresses, struct recipients *ret)
 {
 	struct cursor c = cursor_over(addresses);
-	uint64_t fresh = 0;
+	size_t most = addresses.n / sizeof(uint32_t) + 1;
 
-	for (uint32_t i = 0; i < n; i++) {
+	ret->hashes = calloc(most, sizeof *ret->hashes);
+	ret->when = calloc(most, sizeof *ret->when);
+	if (ret->hashes == NULL || ret->when == NULL)
+		return ST_NOMEM;
+	while (cursor_left(&c)) {
 		struct view address = take_view(&c);
 
-		when[i] = cursor_ok(&c) && hash_of(s, account, address, &hashes[i]) ? written_at(s, account, hashes[i]) : -1;
-		fresh += when[i] == 0;
+		if (!cursor_ok(&c) || !hash_of(s, account, address, &ret->hashes[ret->n]))
+			break;
+		ret->when[ret->n] = written_at(s, account, ret->hashes[ret->n]);
+		ret->fresh += ret->when[ret->n++] == 0;
 	}
-	return fresh;
+	return ST_OK;
 }
 
 /* ---- questions ---- */
@@ -337,20 +350,30 @@ static void count(struct counted *c, uint32_t n, uint64_t fresh)
 	c->windows[W_NEW_DAY].now += fresh;
 }
 
+/* Whether it is held from now on, and whom it has written to. */
+static void charge(struct submitted *s, struct counted *c, const struct submit_limits *l, const struct recipients *to,
+		   uint32_t n, wall_ms now, struct submit_state *st)
+{
+	if (!c->held && to->fresh > room(c, W_NEW_DAY, l->new_recipients, now))
+		c->held = st->tell = true;
+	st->held = c->held;
+	count(c, n, to->fresh);
+	for (size_t i = 0; i < to->n; i++)
+		if (to->when[i] == 0 || (now - to->when[i] > DAY_MS && !c->held))
+			remember(s, c, to->hashes[i], now);
+	changed(s, c);
+}
+
 enum status submitted_charge(struct submitted *s, uint64_t account, const struct submit_limits *l, struct view addresses,
 			     uint32_t n, wall_ms now, struct submit_state *ret)
 {
 	struct counted *c = counted_of(s, account, now);
 	struct submit_state st = { 0 };
-	int64_t *hashes = calloc(n ? n : 1, sizeof *hashes);
-	wall_ms *when = calloc(n ? n : 1, sizeof *when);
-	uint64_t fresh;
+	struct recipients to = { 0 };
+	enum status failed = ST_OK;
 
-	if (c == NULL || hashes == NULL || when == NULL) {
-		free(hashes);
-		free(when);
+	if (c == NULL)
 		return ST_NOMEM;
-	}
 	fits(c, W_LETTERS_HOUR, l->letters_hour, 1, now, &st);
 	fits(c, W_LETTERS_DAY, l->letters_day, 1, now, &st);
 	fits(c, W_RECIPIENTS_HOUR, l->recipients_hour, n, now, &st);
@@ -360,20 +383,15 @@ enum status submitted_charge(struct submitted *s, uint64_t account, const struct
 		/* Where it fails some are forgotten, and the flush is tried again. */
 		if (s->n + n > WRITTEN_MOST)
 			(void)!submitted_flush(s);
-		fresh = count_new(s, account, addresses, n, hashes, when);
-		if (!c->held && fresh > room(c, W_NEW_DAY, l->new_recipients, now))
-			c->held = st.tell = true;
-		st.held = c->held;
-		count(c, n, fresh);
-		for (uint32_t i = 0; i < n; i++)
-			if (when[i] == 0 || (when[i] > 0 && now - when[i] > DAY_MS && !c->held))
-				remember(s, c, hashes[i], now);
-		changed(s, c);
+		failed = look_up(s, account, addresses, &to);
+		if (failed == ST_OK)
+			charge(s, c, l, &to, n, now, &st);
 	}
-	free(hashes);
-	free(when);
-	*ret = st;
-	return ST_OK;
+	free(to.hashes);
+	free(to.when);
+	if (failed == ST_OK)
+		*ret = st;
+	return failed;
 }
 
 enum status submitted_counts(struct submitted *s, uint64_t account, wall_ms now, struct submit_counts *ret)

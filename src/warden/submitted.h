@@ -54,8 +54,8 @@ void submitted_close(struct submitted *s);
  * is known of the account. */
 enum status submitted_look(struct submitted *s, uint64_t account, const struct submit_limits *l, wall_ms now,
 			   struct submit_state *ret) MUST_USE;
-/* It hands one in to these n addresses (put_view, one after another): counted
- * unless it is slow. */
+/* It hands one in to n recipients, who are at these addresses (put_view, one
+ * after another): counted unless it is slow. */
 enum status submitted_charge(struct submitted *s, uint64_t account, const struct submit_limits *l, struct view addresses,
 			     uint32_t n, wall_ms now, struct submit_state *ret) MUST_USE;
 

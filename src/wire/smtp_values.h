@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
-/* Nine digits at most (RFC 4865 3, RFC 2852 4). */
+/* Nine digits at most (RFC 4865, RFC 2852). */
 enum { SMTP_SECONDS_MAX = 999999999 };
 
 /* HOLDFOR: seconds, at least 1. */

@@ -7,7 +7,9 @@
 static void test_hold(void **state)
 {
 	static const char *const wrong[] = { "", "0", "-1", "1000000000", "1.5", " 1", "1x" };
-	static const char *const never[] = { "", "tomorrow", "2026-13-01T00:00:00Z", "2026-12-01" };
+	static const char *const never[] = { "", "tomorrow", "2026-13-01T00:00:00Z", "2026-12-01", "2026-12-01T00:00:00",
+					     "2026-12-01T24:00:00Z", "2026-12-01T00:00:00+1:00", "2026-12-01T00:00:00Zx",
+					     "+026-12-01T00:00:00Z", "2026-12-01T00:00:00.Z" };
 	uint32_t seconds = 0;
 	wall_ms at = 0;
 

@@ -409,10 +409,11 @@ enum reply cmd_rcpt(struct smtp_session *s, struct view rest)
 		return SAY_NEEDS_UTF8;
 	if (s->env.n_recipients >= (uint32_t)s->host->conf->recipients)
 		return SAY_TOO_MANY_RCPT;
-	if (s->account && s->env.n_recipients >= s->recipients_left)
+	if (s->account && s->recipients_taken >= s->recipients_left)
 		return SAY_TOO_MUCH_RCPT;
 	given.original = arena_copy(&s->tx, pc.path.address);
 	r = arena_status(&s->tx) == ST_OK ? find_recipient(s, &given) : SAY_TRY_AGAIN;
+	s->recipients_taken += r == SAY_RECIPIENT_OK;
 	log_rcpt(s, given.original, r);
 	return r;
 }

@@ -52,7 +52,7 @@ static void put_trace(struct smtp_session *s)
 
 		buf_putf(&b, "\r\n\tfor <%.*s>", VIEW_ARG(to));
 	}
-	if (s->priority_given)	/* RFC 6710 5 */
+	if (s->priority_given)	/* RFC 6710 */
 		buf_putf(&b, "\r\n\tpriority %d", e->priority);
 	buf_putf(&b, ";\r\n\t%s\r\n", clock_rfc5322(e->received, date));
 	s->trace = arena_copy(&s->tx, buf_view(&b));
@@ -210,7 +210,7 @@ static void say_kept(struct smtp_session *s)
 {
 	struct buf b = BUF(128);
 
-	if (s->priority_changed)	/* RFC 6710 10.1 */
+	if (s->priority_changed)	/* RFC 6710 */
 		buf_putf(&b, "%d is its priority, ", s->env.priority);
 	buf_putf(&b, "OK id=%.*s", VIEW_ARG(s->env.id));
 	smtp_say(s, 250, s->priority_changed ? "2.3.6" : "2.0.0", buf_view(&b));

@@ -69,6 +69,7 @@ void smtp_forget(struct smtp_session *s)
 	s->has_sender = s->text_begun = s->last = false;
 	s->sender_own = s->priority_given = s->priority_changed = s->tell_hold = false;
 	s->sent_asked = 0;
+	s->recipients_taken = 0;
 	s->bcc = VIEW_NONE;
 	s->chunk_refusal = 0;
 }

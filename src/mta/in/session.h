@@ -88,7 +88,7 @@ struct smtp_session {
 	bool tell_hold;		/* the owner is to hear that his letters are held */
 	int8_t priority_most;
 	int8_t sent_asked;	/* by the letter: a copy for Sent (1), or none (-1) */
-	uint32_t recipients_left;
+	uint32_t recipients_left, recipients_taken;	/* by RCPT */
 	struct view bcc;
 	bool text_begun;	/* the sink has its head */
 	bool last;		/* this chunk is the last */

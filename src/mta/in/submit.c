@@ -219,13 +219,13 @@ enum reply smtp_submit_header(struct smtp_session *s, struct view header, struct
 
 /* ---- how much ---- */
 
-static enum status ask(struct smtp_session *s, bool charge, struct view addresses, uint32_t n, struct rec_submit_answer *ret)
+static enum status ask(struct smtp_session *s, bool charge, struct view addresses, struct rec_submit_answer *ret)
 {
 	struct buf b = BUF(RECORD_MAX), answer = BUF(1024);
 	uint16_t type;
 	enum status st;
 
-	rec_put_submit_ask(&b, 0, s->sid, &(struct rec_submit_ask){ s->account, charge, n, addresses });
+	rec_put_submit_ask(&b, 0, s->sid, &(struct rec_submit_ask){ s->account, charge, s->recipients_taken, addresses });
 	st = channel_ask(s->host->warden, &b, -1, ASK_MS, &answer, &type, NULL);
 	if (st == ST_OK && (type != REC_submit_answer || !rec_take_submit_answer(buf_view(&answer), ret)))
 		st = ST_SYNTAX;
@@ -247,7 +247,7 @@ enum reply smtp_submit_begin(struct smtp_session *s)
 	struct rec_submit_answer a;
 	struct buf why = BUF(256);
 
-	if (ask(s, false, VIEW_NONE, 0, &a) != ST_OK || (a.verdict != VERDICT_OK && a.verdict != VERDICT_SLOW))
+	if (ask(s, false, VIEW_NONE, &a) != ST_OK || (a.verdict != VERDICT_OK && a.verdict != VERDICT_SLOW))
 		return SAY_DIRECTORY_DOWN;
 	s->recipients_left = a.left;
 	s->priority_most = (int8_t)a.priority;
@@ -261,22 +261,18 @@ enum reply smtp_submit_begin(struct smtp_session *s)
 }
 
 /* As they were given; an alias of many targets is one. */
-static uint32_t put_addresses(const struct smtp_session *s, struct buf *out)
+static void put_addresses(const struct smtp_session *s, struct buf *out)
 {
 	struct view before = VIEW_NONE;
-	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < s->env.n_recipients; i++) {
 		const struct recipient *r = &s->env.recipients[i];
 		struct view given = r->original.n ? r->original : r->address;
 
-		if (n && view_eq_i(before, given))
-			continue;
-		put_view(out, given);
+		if (!view_eq_i(before, given))
+			put_view(out, given);
 		before = given;
-		n++;
 	}
-	return n;
 }
 
 /* The author's copy, on the same way as everybody's, so that it is there once
@@ -303,12 +299,13 @@ static void add_sent(struct smtp_session *s, bool wanted)
 enum reply smtp_submit_charge(struct smtp_session *s, struct buf *why)
 {
 	struct buf addresses = BUF(ENVELOPE_MAX);
-	uint32_t n = put_addresses(s, &addresses);
 	struct rec_submit_answer a;
-	enum status st = buf_status(&addresses);
+	enum status st;
 
+	put_addresses(s, &addresses);
+	st = buf_status(&addresses);
 	if (st == ST_OK)
-		st = ask(s, true, buf_view(&addresses), n, &a);
+		st = ask(s, true, buf_view(&addresses), &a);
 	buf_free(&addresses);
 	if (st != ST_OK || (a.verdict != VERDICT_OK && a.verdict != VERDICT_SLOW))
 		return SAY_DIRECTORY_DOWN;

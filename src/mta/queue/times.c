@@ -58,15 +58,14 @@ static void early_due(struct timer *t)
 	}
 	if (first < INT64_MAX)
 		look_at(q, &q->early_due, first);
-	if (!ring_empty(&q->deadlines))
-		look_at(q, &q->late_due, now);
 }
 
 /* ---- by when ---- */
 
 void times_deadline(struct queue *q, struct letter *l)
 {
-	if (l->deliver_by == 0)
+	/* Of one that came late already its sender has heard where it became so. */
+	if (l->deliver_by <= l->received)
 		return;
 	ring_append(&q->deadlines, &l->by_deadline);
 	look_at(q, &q->late_due, l->deliver_by);
@@ -113,8 +112,6 @@ static void late_due(struct timer *t)
 			first = l->deliver_by < first ? l->deliver_by : first;
 			continue;
 		}
-		if (l->release)	/* late before it may leave: when it does */
-			continue;
 		ring_remove(r);
 		if (l->by_mode == 'R') {
 			give_back(q, l);

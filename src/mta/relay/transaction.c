@@ -39,7 +39,7 @@ static const struct recipient *recipient_of(const struct transaction *t, uint32_
 
 /* ---- the commands ---- */
 
-/* RFC 2852 4.1.4: what is left of it now. */
+/* What is left of it now (RFC 2852). */
 static struct smtp_by time_left(const struct envelope *e)
 {
 	int64_t s = (e->deliver_by - clock_wall()) / 1000;
@@ -438,7 +438,7 @@ static enum status put_head(struct transaction *t)
 }
 
 /* A letter that is to come back rather than to be late goes to nobody who does
- * not promise that (RFC 2852 4.1.4). */
+ * not promise that (RFC 2852). */
 static bool in_time(struct transaction *t)
 {
 	const struct envelope *e = &t->a->env;
