@@ -5,7 +5,7 @@
 typedef uint8_t bytes32 __attribute__((vector_size(32)));
 typedef uint64_t words4 __attribute__((vector_size(32)));
 
-enum { WIDE = sizeof(bytes32), SPAN_MOST = 16 * 1024, DIRECT = 512 };
+enum { WIDE = sizeof(bytes32), SPAN_MOST = 16 * 1024, DIRECT = 2048 };
 
 /* ---- header fields (3.4.1, 3.4.2) ---- */
 
@@ -27,24 +27,29 @@ static bool ends_line(struct view v, size_t i)
 	return v.p[i] == '\n' || (v.p[i] == '\r' && i + 1 < v.n && v.p[i + 1] == '\n');
 }
 
-/* Blanks and folds become one blank, none at the ends. */
+/* Blanks and folds become one blank, none at the ends.  Never longer than it
+ * was: one reservation, and no look at it for each octet. */
 static void relaxed_value(struct view v, struct buf *out)
 {
-	size_t start = out->n;
 	bool gap = false;
+	size_t n = 0;
+	char *to;
 
+	if (buf_reserve(out, v.n, &to) != ST_OK)
+		return;
 	for (size_t i = 0; i < v.n; i++) {
-		if (ends_line(v, i))
-			continue;
-		if (v.p[i] == ' ' || v.p[i] == '\t') {
+		char c = v.p[i];
+
+		if (c > ' ' || (c != ' ' && c != '\t' && !ends_line(v, i))) {
+			if (gap && n)
+				to[n++] = ' ';
+			gap = false;
+			to[n++] = c;
+		} else if (c == ' ' || c == '\t') {
 			gap = true;
-			continue;
 		}
-		if (gap && out->n > start)
-			buf_putc(out, ' ');
-		gap = false;
-		buf_putc(out, v.p[i]);
 	}
+	out->n += n;
 }
 
 static void relaxed_field(struct view raw, struct buf *out)
@@ -52,11 +57,16 @@ static void relaxed_field(struct view raw, struct buf *out)
 	size_t colon = view_find(raw, ':');
 	struct view name = view_trim(view_head(raw, colon));
 
+	char *to;
+
+	if (buf_reserve(out, raw.n + 3, &to) != ST_OK)
+		return;
 	for (size_t i = 0; i < name.n; i++)
-		buf_putc(out, ascii_lower(name.p[i]));
-	buf_putc(out, ':');
+		to[i] = ascii_lower(name.p[i]);
+	to[name.n] = ':';
+	out->n += name.n + 1;
 	relaxed_value(view_skip(raw, colon + 1), out);
-	buf_puts(out, "\r\n");
+	buf_put(out, VIEW("\r\n"));
 }
 
 void canon_field(enum canon c, struct view raw, bool without_end, struct buf *out)
@@ -204,6 +214,19 @@ __attribute__((always_inline)) static inline bool has_mark(const bytes32 *v)
 	return (w[0] | w[1] | w[2] | w[3]) != 0;
 }
 
+/* Which byte is the first one.  Marked bytes are 0xff. */
+__attribute__((always_inline)) static inline size_t first_mark(const bytes32 *v)
+{
+	words4 w = (words4)*v;
+	size_t k = w[0] ? 0 : w[1] ? 1 : w[2] ? 2 : 3;
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return k * 8 + (size_t)__builtin_ctzll(w[k]) / 8;
+#else
+	return k * 8 + (size_t)__builtin_clzll(w[k]) / 8;
+#endif
+}
+
 /* How many bytes from p on pass as they are, each with another one behind it.
  * The machine's widest registers make it as cheap as it has to be beside
  * SHA-256 in hardware. */
@@ -227,7 +250,7 @@ static size_t clean_run(enum canon c, const char *p, size_t n)
 	for (; i + WIDE < n; i += WIDE) {
 		mark(c, p + i, &a);
 		if (has_mark(&a))
-			break;
+			return i + first_mark(&a);
 	}
 	while (i + 1 < n && !is_trouble(c, p[i], p[i + 1]))
 		i++;

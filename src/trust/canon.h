@@ -17,7 +17,7 @@
 
 enum canon { CANON_SIMPLE, CANON_RELAXED, CANONS };
 
-enum { SHA256_SIZE = 32, BODY_HASHES_MOST = 64, CANON_STAGE = 1024 };
+enum { SHA256_SIZE = 32, BODY_HASHES_MOST = 64, CANON_STAGE = 4096 };
 
 /* A field with its line end; without_end: the form of the last one, which is
  * the signature itself (3.7). */

@@ -86,11 +86,14 @@ static uint32_t times_signed(const struct signature *s, struct view name)
 /* Signed are the lowest ones; whether one above them says something else. */
 static bool is_doubled(struct pass *p, const struct signature *s, struct view name)
 {
-	uint32_t id = pass_name(p, name), at = id == PASS_NONE ? PASS_NONE : p->names[id].last, left = times_signed(s, name);
+	uint32_t id = pass_name(p, name), at = id == PASS_NONE ? PASS_NONE : p->names[id].last, left;
 	struct view first;
 
+	if (at == PASS_NONE || p->fields[at].above == PASS_NONE)
+		return false;
 	/* What is not signed at all proves nothing of itself, be it there once or twice. */
-	if (at == PASS_NONE || p->fields[at].above == PASS_NONE || left == 0)
+	left = times_signed(s, name);
+	if (left == 0)
 		return false;
 	first = pass_canon(p, CANON_RELAXED, at);
 	for (; at != PASS_NONE; at = p->fields[at].above) {

@@ -6,7 +6,7 @@
  * the fields and says which body hashes it wants (body_want).  A letter without
  * empty line has it called at the end.
  *
- * A pass has about 4 KiB besides the header.  Errors are sticky: ST_LIMIT
+ * A pass has about 10 KiB besides the header.  Errors are sticky: ST_LIMIT
  * (header too large: nothing about the letter can be proved), ST_NOMEM.
  */
 #ifndef WAXWING_TRUST_PASS_H
