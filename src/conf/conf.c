@@ -389,6 +389,14 @@ void conf_free(struct conf *c)
 	*c = (struct conf){ 0 };
 }
 
+void conf_reports_from(const struct conf *c, struct buf *out)
+{
+	if (c->reports_from[0])
+		buf_puts(out, c->reports_from);
+	else
+		buf_putf(out, "postmaster@%s", c->host_name);
+}
+
 bool conf_demands_tls(const struct conf *c, enum service service)
 {
 	struct view left = view_cstr(c->tls_demand_of);

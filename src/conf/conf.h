@@ -90,6 +90,9 @@ uint16_t conf_port(const char *list);
 /* Is a level of TLS demanded on this service (tls.demand_of)? */
 bool conf_demands_tls(const struct conf *c, enum service service);
 
+/* The author of reports to other systems: reports.from, or what it stands for. */
+void conf_reports_from(const struct conf *c, struct buf *out);
+
 /* All settings as key=value lines, and back. */
 void conf_text(const struct conf *c, struct buf *out);
 enum status conf_take(struct view text, struct conf *ret_conf) MUST_USE;

@@ -125,19 +125,35 @@ static enum verdict grant(struct warden *w, const struct rec_seal_grant_ask *in,
 	return buf_status(out) == ST_OK ? VERDICT_OK : VERDICT_LATER;
 }
 
+/* A relay reports to other systems in one name only: so it can have no other
+ * domain's letters signed than those it is given, and this. */
+static void put_reporter(struct warden *w, struct buf *out)
+{
+	struct buf from = BUF(KEY_NAME_MAX);
+
+	conf_reports_from(&w->proc.conf, &from);
+	put_view(out, buf_view(&from));
+	buf_free(&from);
+}
+
 void seal_grant_ask(struct warden *w, struct channel *ch, const struct record *rec)
 {
 	struct rec_seal_grant_ask in;
-	struct buf out = BUF(SEAL_GRANT_MAX);
+	struct buf out = BUF(SEAL_GRANT_MAX), reporter = BUF(KEY_NAME_MAX);
 	enum verdict v;
 
 	if (!rec_take_seal_grant_ask(rec->body, &in))
 		return;
-	v = grant(w, &in, ch->peer == ROLE_QUEUE, &out);
+	if (ch->peer == ROLE_RELAY) {
+		put_reporter(w, &reporter);
+		in = (struct rec_seal_grant_ask){ .id = in.id, .authors = buf_view(&reporter) };
+	}
+	v = grant(w, &in, ch->peer == ROLE_QUEUE || ch->peer == ROLE_RELAY, &out);
 	rec_put_seal_grant_answer(&w->out, rec->call, rec->sid, &(struct rec_seal_grant_answer){
 					  (uint8_t)v, v == VERDICT_OK ? buf_view(&out) : VIEW_NONE });
 	(void)!role_send(ch, &w->out, -1);
 	buf_free(&out);
+	buf_free(&reporter);
 }
 
 /* ST_DENIED: it is not ours, not for that letter or domain, or too old. */

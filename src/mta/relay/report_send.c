@@ -9,6 +9,7 @@
 #include "mta/relay/internal.h"
 
 #include "base/log.h"
+#include "ipc/seal.h"
 #include "report/address.h"
 #include "report/dmarc.h"
 #include "report/pack.h"
@@ -71,6 +72,24 @@ static enum outcome find_recipients(struct relay *r, struct view to, struct aren
 	return e->n_recipients ? SENT : NOBODY;
 }
 
+/* Signed for our own domain; where it is not ours, as on a host that only
+ * relays, it goes as it is. */
+static enum outcome find_seal(struct relay *r, struct arena *a, struct envelope *e)
+{
+	struct buf b = BUF(RECORD_MAX), said = BUF(RECORD_MAX);
+	struct rec_seal_grant_answer answer = { .verdict = VERDICT_LATER };
+	uint16_t type;
+
+	rec_put_seal_grant_ask(&b, 0, e->sid, &(struct rec_seal_grant_ask){ .id = e->id });
+	if (channel_ask(&r->warden, &b, -1, WARDEN_MS, &said, &type, NULL) != ST_OK || type != REC_seal_grant_answer ||
+	    !rec_take_seal_grant_answer(buf_view(&said), &answer))
+		answer.verdict = VERDICT_LATER;
+	e->seal = arena_copy(a, view_head(answer.grant, SEAL_GRANT_MAX));
+	buf_free(&b);
+	buf_free(&said);
+	return answer.verdict == VERDICT_LATER ? LATER : SENT;
+}
+
 static enum outcome give_to_queue(struct relay *r, const struct envelope *e, struct sink *s)
 {
 	struct buf env = BUF(ENVELOPE_MAX), b = BUF(RECORD_MAX), said = BUF(1024);
@@ -102,6 +121,8 @@ static enum outcome mail_bytes(struct relay *r, struct view to, struct view text
 	snprintf(id, sizeof id, "%llx.0", (unsigned long long)e.sid);
 	e.id = view_cstr(id);
 	o = find_recipients(r, to, a, &e);
+	if (o == SENT)
+		o = find_seal(r, a, &e);
 	if (o != SENT)
 		return o;
 	sink_begin(&s, REPORT_LETTER_MAX, &budget);
@@ -236,13 +257,13 @@ static enum outcome worse(enum outcome so_far, enum outcome o)
 
 static struct view from_of(const struct relay *r, struct arena *a)
 {
-	const struct conf *c = &r->proc.conf;
-	char text[HOST_NAME + 16];
+	struct buf text = BUF(HOST_NAME * 2);
+	struct view v;
 
-	if (c->reports_from[0])
-		return view_cstr(c->reports_from);
-	snprintf(text, sizeof text, "postmaster@%s", c->host_name);
-	return arena_copy(a, view_cstr(text));
+	conf_reports_from(&r->proc.conf, &text);
+	v = arena_copy(a, buf_view(&text));
+	buf_free(&text);
+	return v;
 }
 
 static struct view organization_of(const struct relay *r)
