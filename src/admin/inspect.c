@@ -347,22 +347,23 @@ static enum status read_input(struct buf *out)
 int cmd_inspect(struct invocation *in)
 {
 	struct buf input = BUF(INPUT_MAX);
-	bool tlsa = strcmp(in->args[0], "tlsa") == 0;
+	json_t *(*with)(struct invocation *, struct view) = strcmp(in->args[0], "tlsa") == 0 ? inspect_tlsa :
+							     strcmp(in->args[0], "smime") == 0 ? inspect_smime : NULL;
 	json_t *o = NULL;
 	size_t i;
 	enum status st;
 
 	for (i = 0; i < sizeof kinds / sizeof *kinds && strcmp(in->args[0], kinds[i].kind) != 0; i++)
 		;
-	if (i == sizeof kinds / sizeof *kinds && !tlsa)
+	if (i == sizeof kinds / sizeof *kinds && !with)
 		return inspect_trust(in);
 	if (!take_time(in))
 		return WRONG_USE;
 	st = read_input(&input);
 	if (st == ST_OK)
-		o = tlsa ? inspect_tlsa(in, buf_view(&input)) : kinds[i].inspect(buf_view(&input));
+		o = with ? with(in, buf_view(&input)) : kinds[i].inspect(buf_view(&input));
 	buf_free(&input);
-	if (o == NULL && tlsa && st == ST_OK)
+	if (o == NULL && with && st == ST_OK)
 		return FAILED;
 	if (o == NULL)
 		return complain("standard input", st == ST_OK ? ST_NOMEM : st, NULL);
