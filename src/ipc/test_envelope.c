@@ -41,7 +41,7 @@ static void test_older_forms(void **state)
 		assert_view(e.recipients[0].address, "a@b.c");
 		assert_int_equal(e.recipients[0].notify, NOTIFY_FAILURE);
 		assert_view(recipient_sender(&e, &e.recipients[0]), "s@t.u");
-		b.p[0] = 4;
+		b.p[0] = 5;
 		assert_int_equal(envelope_take(buf_view(&b), &a, &e), ST_SYNTAX);
 		buf_free(&b);
 		arena_free(&a);
