@@ -85,7 +85,7 @@ def test_dmarc_is_told_to_who_asks_and_to_nobody_else(world, tmp_path):
         sent = sink.wait(2)
         assert sorted(s["rcpts"][0] for s in sent) == ["RCPT TO:<d@author.example>", "RCPT TO:<y@friend.example>"]
         assert {s["mail"].split(" ")[1] for s in sent} == {"FROM:<>"}
-        assert pending(w) == []
+        assert not [r for r in pending(w) if r["kind"] == "dmarc"]
         w.wait_log(r'report-not-sent .*to=x@stranger.example why="its host does not say that it wants it"')
         w.wait_log(r'report-not-sent .*to=small@author.example why="it is larger')
         m = email.message_from_bytes(sent[0]["data"])
@@ -237,7 +237,7 @@ def test_failures_are_told_only_where_the_operator_wants_it(world, dns):
         assert [p.get_content_type() for p in m.get_payload()] == ["text/plain", "message/feedback-report", "text/rfc822-headers"]
         # One that is received is shown.
         assert deliver(w, "a@author.example", sent[0]["data"], "postmaster@foo.com")[0] == 250
-        w.wait_until(lambda: rows(w, "--failures"))
+        w.wait_until(lambda: w.log().count(f" delivered ") >= 8)
         assert rows(w, "failing.example", "--failures")[0]["subject"] == one["subject"]
 
 

@@ -19,11 +19,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CPU_SECONDS = 120, ANSWER_MAX = 64 * 1024 * 1024 };
+enum { CPU_SECONDS = 120, ANSWER_MAX = 64 * 1024 * 1024, CALLS = SANDBOX_FILES | SANDBOX_LIBRARIES };
 
 struct report_reader {
 	uint32_t uid;
 	struct view host_name;
+	struct sandbox_filter filter;
 	pid_t pid;		/* 0: none */
 	int to, from;
 };
@@ -151,9 +152,9 @@ static enum status answer(struct view letter, struct view host_name)
 	return st;
 }
 
-static void lock_in(uint32_t uid)
+static void lock_in(const struct report_reader *r)
 {
-	struct sandbox walls = { .calls = SANDBOX_FILES | SANDBOX_LIBRARIES, .uid = uid };
+	struct sandbox walls = { .calls = CALLS, .uid = r->uid, .filter = &r->filter };
 	struct rlimit cpu = { CPU_SECONDS, CPU_SECONDS };
 	const char *why;
 
@@ -170,7 +171,7 @@ static void child(const struct report_reader *r, int in, int out)
 
 	if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 || close_range(3, ~0U, 0) != 0)
 		_exit(1);
-	lock_in(r->uid);
+	lock_in(r);
 	while (st == ST_OK) {
 		st = read_piece(STDIN_FILENO, &letter, &ignored);
 		if (st == ST_OK)
@@ -221,9 +222,20 @@ static enum status begin_child(struct report_reader *r)
 enum status report_reader_new(uint32_t uid, const char *host_name, struct report_reader **ret)
 {
 	struct report_reader *r = calloc(1, sizeof *r);
+	enum status st;
+	int fd = -1;
 
 	if (r == NULL)
 		return ST_NOMEM;
+	st = sandbox_filter_make(CALLS, &fd);
+	if (st == ST_OK)
+		st = sandbox_filter_read(fd, &r->filter);
+	if (fd >= 0)
+		close(fd);
+	if (st != ST_OK) {
+		free(r);
+		return st;
+	}
 	r->uid = uid;
 	r->host_name = view_cstr(host_name);
 	/* jansson asks for it when the first object is made, from a file. */
@@ -239,6 +251,7 @@ void report_reader_free(struct report_reader *r)
 	if (r == NULL)
 		return;
 	end_child(r);
+	sandbox_filter_free(&r->filter);
 	free(r);
 }
 
