@@ -363,7 +363,8 @@ static enum report_kind report_kind_of(const char *kind)
 int cmd_inspect(struct invocation *in)
 {
 	struct buf input = BUF(INPUT_MAX);
-	bool tlsa = strcmp(in->args[0], "tlsa") == 0;
+	json_t *(*with)(struct invocation *, struct view) = strcmp(in->args[0], "tlsa") == 0 ? inspect_tlsa :
+							     strcmp(in->args[0], "smime") == 0 ? inspect_smime : NULL;
 	enum report_kind report = report_kind_of(in->args[0]);
 	json_t *o = NULL;
 	size_t i;
@@ -371,7 +372,7 @@ int cmd_inspect(struct invocation *in)
 
 	for (i = 0; i < sizeof kinds / sizeof *kinds && strcmp(in->args[0], kinds[i].kind) != 0; i++)
 		;
-	if (i == sizeof kinds / sizeof *kinds && !tlsa && !report)
+	if (i == sizeof kinds / sizeof *kinds && !with && !report)
 		return inspect_trust(in);
 	if (!take_time(in))
 		return WRONG_USE;
@@ -379,9 +380,9 @@ int cmd_inspect(struct invocation *in)
 	if (st == ST_OK && report)
 		st = inspect_report(report, buf_view(&input), &o);
 	else if (st == ST_OK)
-		o = tlsa ? inspect_tlsa(in, buf_view(&input)) : kinds[i].inspect(buf_view(&input));
+		o = with ? with(in, buf_view(&input)) : kinds[i].inspect(buf_view(&input));
 	buf_free(&input);
-	if (o == NULL && tlsa && st == ST_OK)
+	if (o == NULL && with && st == ST_OK)
 		return FAILED;
 	if (o == NULL)
 		return complain("standard input", st == ST_OK ? ST_NOMEM : st, report ? why_no_report : NULL);

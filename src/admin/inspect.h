@@ -4,6 +4,7 @@
 
 #include "admin/command.h"
 #include "names/direct.h"
+#include "smime/identity.h"
 #include "trust/signature.h"
 
 #include <jansson.h>
@@ -14,6 +15,21 @@ int inspect_trust(struct invocation *in);
 
 /* TLSA records and certificates (inspect_tlsa.c).  NULL: it has complained. */
 json_t *inspect_tlsa(struct invocation *in, struct view input);
+
+/* What S/MIME says (inspect_smime.c).  NULL: it has complained. */
+json_t *inspect_smime(struct invocation *in, struct view input);
+
+/* What the options name of keys and of whom to trust. */
+struct smime_means {
+	struct smime_trust *trust;
+	struct smime_keys keys;
+	struct buf system;	/* the system's authorities, which the trust may read later */
+};
+/* --key, --certificates, --authorities (--ca), --crl, --ocsp.  False: it has complained. */
+bool smime_means_open(struct smime_means *m, const struct invocation *in);
+void smime_means_close(struct smime_means *m);
+json_t *smime_json(const struct smime_letter *l);
+json_t *author_json(const struct author *a);
 
 /* One of them, which is a part of `waxwing verify`.  NULL: it has complained. */
 json_t *inspect_dmarc(struct invocation *in, struct resolver *r);

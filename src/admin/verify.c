@@ -60,7 +60,7 @@ static json_t *dmarc_json(const struct dmarc_answer *d)
 	return o;
 }
 
-static json_t *author_json(const struct author *a)
+json_t *author_json(const struct author *a)
 {
 	json_t *all = json_array();
 

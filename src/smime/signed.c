@@ -1,0 +1,314 @@
+/* SignedData (RFC 5652 5): each signer's signature, certificate and chain. */
+#include "smime/internal.h"
+#include "smime/lines.h"
+#include "smime/sink.h"
+
+#include <openssl/err.h>
+
+enum { CERTIFICATES_MOST = 100, EC_BITS_LEAST = 224, SET_TAG = 0x31 };
+
+struct signed_data {
+	struct reading *r;
+	CMS_ContentInfo *cms;
+	STACK_OF(X509) *certificates;	/* that came along */
+	STACK_OF(X509_CRL) *crls;
+	BIO *digests;			/* of the content; NULL: one cannot be computed */
+	bool looks_like_attributes;
+};
+
+CMS_ContentInfo *cms_parse(struct view skeleton)
+{
+	const unsigned char *p = (const unsigned char *)skeleton.p;
+	CMS_ContentInfo *cms = skeleton.n ? d2i_CMS_ContentInfo(NULL, &p, (long)skeleton.n) : NULL;
+
+	ERR_clear_error();
+	return cms;
+}
+
+/* ---- digests ---- */
+
+static enum status to_bio(void *bio, struct view piece)
+{
+	return bio_put(bio, piece) ? ST_OK : ST_NOMEM;
+}
+
+/* A letter whose lines end with LF lay in a file of Unix; what was signed had
+ * CRLF (RFC 8551 3.1.1). */
+static bool unix_ends(struct view v)
+{
+	size_t n = view_find(v, '\n');
+
+	return n < v.n && (n == 0 || v.p[n - 1] != '\r');
+}
+
+static bool digest_content(BIO *digests, struct view content)
+{
+	struct lines l;
+
+	if (!unix_ends(content))
+		return bio_put(digests, content);
+	lines_begin(&l, to_bio, digests);
+	lines_put(&l, content);
+	return lines_end(&l) == ST_OK;
+}
+
+static BIO *digests_of(CMS_ContentInfo *cms, struct view content)
+{
+	BIO *nowhere = BIO_new(BIO_s_null()), *all = nowhere ? CMS_dataInit(cms, nowhere) : NULL;
+
+	if (all == NULL) {
+		BIO_free(nowhere);
+		return NULL;
+	}
+	if (digest_content(all, content))
+		return all;
+	BIO_free_all(all);
+	return NULL;
+}
+
+/* ---- one signer ---- */
+
+static struct view static_text(const char *s)
+{
+	return view_cstr(s ? s : "");
+}
+
+static struct view algorithm_name(EVP_PKEY *key, const X509_ALGOR *algorithm)
+{
+	const ASN1_OBJECT *oid;
+
+	X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
+	if (OBJ_obj2nid(oid) == NID_rsassaPss)
+		return VIEW("RSA-PSS");
+	switch (key ? EVP_PKEY_get_base_id(key) : 0) {
+	case EVP_PKEY_RSA:
+		return VIEW("RSA");
+	case EVP_PKEY_RSA_PSS:
+		return VIEW("RSA-PSS");
+	case EVP_PKEY_EC:
+		return VIEW("ECDSA");
+	default:
+		return static_text(OBJ_nid2sn(OBJ_obj2nid(oid)));
+	}
+}
+
+static bool is_old_digest(int nid)
+{
+	return nid == NID_sha1 || nid == NID_md5 || nid == NID_md4 || nid == NID_md2 || nid == NID_ripemd160;
+}
+
+static bool is_short_key(EVP_PKEY *key)
+{
+	int bits = EVP_PKEY_get_bits(key);
+
+	return EVP_PKEY_get_base_id(key) == EVP_PKEY_EC ? bits < EC_BITS_LEAST :
+	       EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519 ? false : bits < SMIME_RSA_LEAST;
+}
+
+static void read_algorithms(CMS_SignerInfo *si, EVP_PKEY *key, const X509_ALGOR *digest, const X509_ALGOR *signature,
+			    struct smime_signer *s)
+{
+	const ASN1_OBJECT *oid;
+
+	(void)si;
+	X509_ALGOR_get0(&oid, NULL, NULL, digest);
+	s->digest = static_text(OBJ_nid2sn(OBJ_obj2nid(oid)));
+	s->algorithm = algorithm_name(key, signature);
+	if (is_old_digest(OBJ_obj2nid(oid)))
+		s->problems |= PROBLEM(OLD_DIGEST);
+	if (key == NULL)
+		return;
+	s->key_bits = EVP_PKEY_get_bits(key) > 0 ? (unsigned)EVP_PKEY_get_bits(key) : 0;
+	if (is_short_key(key))
+		s->problems |= PROBLEM(SHORT_KEY);
+}
+
+static const ASN1_STRING *attribute(CMS_SignerInfo *si, int nid, int type)
+{
+	return CMS_signed_get0_data_by_OBJ(si, OBJ_nid2obj(nid), -3, type);
+}
+
+static void read_attributes(CMS_SignerInfo *si, struct smime_signer *s)
+{
+	const ASN1_STRING *time = attribute(si, NID_pkcs9_signingTime, V_ASN1_UTCTIME);
+	const ASN1_STRING *can = attribute(si, NID_SMIMECapabilities, V_ASN1_SEQUENCE);
+
+	if (time == NULL)
+		time = attribute(si, NID_pkcs9_signingTime, V_ASN1_GENERALIZEDTIME);
+	s->signed_at = smime_time(time);
+	if (can)
+		s->capabilities |= smime_capabilities_of(view_make((const char *)ASN1_STRING_get0_data(can),
+								   (size_t)ASN1_STRING_length(can)));
+}
+
+/* The attribute content-type must be there, once, and be that of the content
+ * (RFC 5652 11.1): else the signature may be about something else. */
+static bool right_type(const struct signed_data *d, CMS_SignerInfo *si)
+{
+	const ASN1_OBJECT *said = CMS_signed_get0_data_by_OBJ(si, OBJ_nid2obj(NID_pkcs9_contentType), -3, V_ASN1_OBJECT);
+
+	return said && OBJ_cmp(said, CMS_get0_eContentType(d->cms)) == 0;
+}
+
+static smime_problems verify(struct signed_data *d, CMS_SignerInfo *si, EVP_PKEY *key)
+{
+	bool attributes = CMS_signed_get_attr_count(si) >= 0;
+	int kind = EVP_PKEY_get_base_id(key);
+
+	if (d->digests == NULL || kind == EVP_PKEY_ED25519 || kind == EVP_PKEY_ED448)
+		return PROBLEM(UNSUPPORTED);
+	/* Signed attributes could be passed off as the content of a signature without. */
+	if (!attributes && d->looks_like_attributes)
+		return PROBLEM(CONFUSED);
+	if (attributes && !right_type(d, si))
+		return PROBLEM(CONTENT_TYPE);
+	if (attributes && CMS_SignerInfo_verify(si) != 1)
+		return PROBLEM(SIGNATURE);
+	if (CMS_SignerInfo_verify_content(si, d->digests) != 1)
+		return PROBLEM(CHANGED);
+	return 0;
+}
+
+static void read_certificate(struct signed_data *d, X509 *x, struct smime_signer *s)
+{
+	struct arena *a = &d->r->l->a;
+	bool bad;
+
+	s->certificate = smime_der(x, a);
+	s->subject = smime_name(X509_get_subject_name(x), a);
+	s->issuer = smime_name(X509_get_issuer_name(x), a);
+	s->serial = smime_serial(X509_get0_serialNumber(x), a);
+	s->addresses = smime_addresses(x, a, &s->n_addresses, &bad);
+	s->not_before = smime_time(X509_get0_notBefore(x));
+	s->not_after = smime_time(X509_get0_notAfter(x));
+	s->capabilities |= smime_capabilities(x);
+	if (bad)
+		s->problems |= PROBLEM(BAD_ADDRESS);
+}
+
+static enum status look_at_chain(struct signed_data *d, X509 *x, struct smime_signer *s)
+{
+	const struct smime_reading *how = d->r->how;
+	struct chain_answer c;
+	enum status st;
+
+	if (how->trust == NULL) {
+		s->problems |= PROBLEM(UNKNOWN_AUTHORITY);
+		return ST_OK;
+	}
+	st = smime_chain(how->trust, x, d->certificates, d->crls, how->now, s->signed_at, &c);
+	if (st != ST_OK)
+		return st;
+	s->chain = c.chain;
+	s->revocation = c.revocation;
+	s->problems |= c.problems;
+	return ST_OK;
+}
+
+static void read_signer_id(struct signed_data *d, CMS_SignerInfo *si, struct smime_signer *s)
+{
+	ASN1_OCTET_STRING *key_id;
+	X509_NAME *issuer = NULL;
+	ASN1_INTEGER *serial = NULL;
+
+	if (CMS_SignerInfo_get0_signer_id(si, &key_id, &issuer, &serial) != 1)
+		return;
+	s->issuer = smime_name(issuer, &d->r->l->a);
+	s->serial = smime_serial(serial, &d->r->l->a);
+}
+
+static enum status check_signer(struct signed_data *d, CMS_SignerInfo *si, struct smime_signer *s)
+{
+	X509_ALGOR *digest, *signature;
+	EVP_PKEY *key;
+	X509 *x;
+
+	CMS_SignerInfo_get0_algs(si, &key, &x, &digest, &signature);
+	read_algorithms(si, key, digest, signature, s);
+	read_attributes(si, s);
+	if (x == NULL || key == NULL) {
+		read_signer_id(d, si, s);
+		s->problems |= PROBLEM(NO_CERTIFICATE);
+		return ST_OK;
+	}
+	read_certificate(d, x, s);
+	s->problems |= verify(d, si, key);
+	ERR_clear_error();
+	s->valid = !(s->problems & (PROBLEM(UNSUPPORTED) | PROBLEM(CONFUSED) | PROBLEM(CONTENT_TYPE) |
+				    PROBLEM(SIGNATURE) | PROBLEM(CHANGED)));
+	return s->valid ? look_at_chain(d, x, s) : ST_OK;
+}
+
+/* ---- all of them ---- */
+
+static enum status keep_certificates(struct signed_data *d)
+{
+	struct smime_letter *l = d->r->l;
+	int n = sk_X509_num(d->certificates);
+	struct view *all = n > 0 ? arena_array(&l->a, l->n_certificates + (size_t)n, sizeof *all) : NULL;
+
+	if (n <= 0)
+		return ST_OK;
+	if (all == NULL)
+		return arena_status(&l->a);
+	if (l->n_certificates)
+		memcpy(all, l->certificates, l->n_certificates * sizeof *all);
+	for (int i = 0; i < n; i++)
+		all[l->n_certificates++] = smime_der(sk_X509_value(d->certificates, i), &l->a);
+	l->certificates = all;
+	return arena_status(&l->a);
+}
+
+static enum status check_signers(struct signed_data *d, struct smime_layer *layer)
+{
+	STACK_OF(CMS_SignerInfo) *all = CMS_get0_SignerInfos(d->cms);
+	struct smime_letter *l = d->r->l;
+	enum status st = ST_OK;
+	int n = sk_CMS_SignerInfo_num(all);
+
+	layer->first = l->n_signers;
+	if (n <= 0)
+		layer->problems |= PROBLEM(NO_SIGNER);
+	if (n > (int)(SMIME_SIGNERS_MOST - l->n_signers)) {
+		layer->problems |= PROBLEM(TOO_MANY);
+		n = 0;
+	}
+	for (int i = 0; i < n && st == ST_OK; i++) {
+		struct smime_signer *s = &l->signers[l->n_signers++];
+
+		*s = (struct smime_signer){ .layer = (unsigned)(layer - l->layers), .signed_at = -1 };
+		layer->signers++;
+		st = check_signer(d, sk_CMS_SignerInfo_value(all, i), s);
+	}
+	return st == ST_OK ? arena_status(&l->a) : st;
+}
+
+enum status signed_check(struct reading *r, struct smime_layer *layer, struct view whole, struct view content)
+{
+	struct signed_data d = { .r = r, .cms = cms_parse(whole) };
+	enum status st = ST_OK;
+
+	if (d.cms == NULL || CMS_get0_SignerInfos(d.cms) == NULL) {
+		layer->problems |= PROBLEM(UNREADABLE);
+	} else {
+		d.certificates = CMS_get1_certs(d.cms);
+		d.crls = CMS_get1_crls(d.cms);
+		d.looks_like_attributes = content.n && content.p[0] == SET_TAG;
+		if (sk_X509_num(d.certificates) > CERTIFICATES_MOST) {
+			layer->problems |= PROBLEM(TOO_MANY);
+		} else {
+			CMS_set1_signers_certs(d.cms, r->how->keys ? r->how->keys->others : NULL, 0);
+			if (sk_CMS_SignerInfo_num(CMS_get0_SignerInfos(d.cms)) > 0)
+				d.digests = digests_of(d.cms, content);
+			st = keep_certificates(&d);
+			if (st == ST_OK)
+				st = check_signers(&d, layer);
+		}
+	}
+	BIO_free_all(d.digests);
+	sk_X509_pop_free(d.certificates, X509_free);
+	sk_X509_CRL_pop_free(d.crls, X509_CRL_free);
+	CMS_ContentInfo_free(d.cms);
+	ERR_clear_error();
+	return st;
+}
