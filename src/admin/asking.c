@@ -7,8 +7,11 @@
 #include "trust/records.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-enum { WHY_MAX = 1024 };
+enum { WHY_MAX = 1024, INPUT_MAX = 512 * 1024 * 1024 };
 
 enum status read_file(const char *path, struct buf *out)
 {
@@ -22,6 +25,42 @@ enum status read_file(const char *path, struct buf *out)
 		buf_put(out, view_make(piece, n));
 	fclose(f);
 	return buf_status(out);
+}
+
+static bool read_all(int fd, struct input *i)
+{
+	char piece[65536];
+	ssize_t n;
+
+	while ((n = read(fd, piece, sizeof piece)) > 0 && buf_status(&i->held) == ST_OK)
+		buf_put(&i->held, view_make(piece, (size_t)n));
+	i->letter = buf_view(&i->held);
+	return n == 0 && buf_status(&i->held) == ST_OK;
+}
+
+bool input_open(struct input *i, int fd, const char *what)
+{
+	struct stat s;
+
+	*i = (struct input){ .held = BUF(INPUT_MAX) };
+	if (fstat(fd, &s) == 0 && S_ISREG(s.st_mode) && s.st_size > 0 && lseek(fd, 0, SEEK_CUR) == 0) {
+		i->map = mmap(NULL, (size_t)s.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (i->map == MAP_FAILED)
+			i->map = NULL;
+		i->letter = view_make(i->map, i->map ? (size_t)s.st_size : 0);
+	}
+	if (i->map || read_all(fd, i))
+		return true;
+	tell("%s: cannot be read", what);
+	buf_free(&i->held);
+	return false;
+}
+
+void input_close(struct input *i)
+{
+	if (i->map)
+		munmap(i->map, i->letter.n);
+	buf_free(&i->held);
 }
 
 enum status open_direct(const struct invocation *in, struct direct **ret)

@@ -59,6 +59,16 @@ bool take_time(const struct invocation *in);
 /* All of a file.  ST_MISSING, ST_LIMIT, ST_NOMEM. */
 enum status read_file(const char *path, struct buf *out) MUST_USE;
 
+/* A letter: a file is mapped, so that a large one is not held. */
+struct input {
+	struct view letter;
+	void *map;
+	struct buf held;
+};
+/* False: it has complained. */
+bool input_open(struct input *i, int fd, const char *what);
+void input_close(struct input *i);
+
 /* One line; takes the object over.  The exit status. */
 int print_json(json_t *o);
 

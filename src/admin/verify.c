@@ -93,18 +93,6 @@ static json_t *verdict_json(const struct trust_verdict *v, struct view sentence,
 
 /* ---- the letter ---- */
 
-static bool feed(struct checks *c, int fd, const char *what)
-{
-	char piece[65536];
-	ssize_t n;
-
-	while ((n = read(fd, piece, sizeof piece)) > 0)
-		checks_put(c, view_make(piece, (size_t)n));
-	if (n < 0)
-		tell("%s: cannot be read", what);
-	return n == 0;
-}
-
 static bool take_letter(const struct invocation *in, struct checks_letter *l)
 {
 	const char *const *o = in->given;
@@ -119,17 +107,48 @@ static bool take_letter(const struct invocation *in, struct checks_letter *l)
 	return false;
 }
 
-static bool check(struct checks *c, const struct checks_letter *l, int fd, const char *what,
+static bool check(struct checks *c, const struct checks_letter *l, struct view letter, const char *what,
 		  struct trust_verdict *ret)
 {
 	enum status st;
 
-	if (!feed(c, fd, what))
-		return false;
+	checks_put(c, letter);
 	st = checks_end(c, l, ret);
 	if (st != ST_OK)
 		tell("%s: %s", what, status_name(st));
 	return st == ST_OK;
+}
+
+/* What S/MIME says, where the letter has any; NULL: nothing, or it has complained. */
+static json_t *look_inside(const struct invocation *in, struct view letter, struct arena *a, struct trust_verdict *v)
+{
+	struct smime_reading how = { .now = clock_wall() };
+	const struct smime_signer *s;
+	struct buf sentence = BUF(FIELD_MAX);
+	struct smime_means means;
+	struct smime_letter l;
+	json_t *o = NULL;
+
+	if (!smime_concerns(letter) || !smime_means_open(&means, in))
+		return NULL;
+	how.trust = means.trust;
+	how.keys = &means.keys;
+	if (smime_read(letter, &how, &l) == ST_OK) {
+		s = smime_main_signer(&l);
+		smime_put_sentence(&l, &sentence);
+		v->smime = (struct content_seal){ .result = smime_result(l.word), .sentence = arena_copy(a, buf_view(&sentence)) };
+		if (s && s->n_addresses)
+			v->smime.identifier = arena_copy(a, s->addresses[0]);
+		if (s) {
+			v->smime.serial = arena_copy(a, s->serial);
+			v->smime.issuer = arena_copy(a, s->issuer);
+		}
+		o = smime_json(&l);
+		smime_free(&l);
+	}
+	buf_free(&sentence);
+	smime_means_close(&means);
+	return o;
 }
 
 static json_t *judged(const struct trust_verdict *v, const struct checks_letter *l, const struct checks_host *h,
@@ -162,30 +181,41 @@ static void take_name(const struct invocation *in, struct buf *out)
 		buf_puts(out, "localhost");
 }
 
-static json_t *judge(const struct invocation *in, struct resolver *r, int fd, const char *what, bool json)
+static json_t *judge(const struct invocation *in, struct resolver *r, struct view letter, const char *what, bool json)
 {
+	struct arena a = ARENA(FIELD_MAX);
 	struct buf name = BUF(256);
 	struct checks_host h = { .resolver = r, .signatures = SIGNATURES, .suffixes = suffixes_open() };
 	struct checks_letter l;
 	struct trust_verdict v;
 	struct checks c;
-	json_t *o = NULL;
+	json_t *o = NULL, *inside;
 
 	take_name(in, &name);
 	h.name = buf_view(&name);
 	checks_begin(&c, &h);
-	if (take_letter(in, &l) && check(&c, &l, fd, what, &v))
+	if (take_letter(in, &l) && check(&c, &l, letter, what, &v)) {
+		inside = look_inside(in, letter, &a, &v);
 		o = judged(&v, &l, &h, json);
+		json_object_set_new(o, "smime", inside ? inside : json_null());
+	}
 	checks_free(&c);
 	suffixes_close(h.suffixes);
 	buf_free(&name);
+	arena_free(&a);
 	return o;
 }
 
 json_t *inspect_dmarc(struct invocation *in, struct resolver *r)
 {
-	json_t *o = judge(in, r, STDIN_FILENO, "standard input", true);
-	json_t *part = o ? json_incref(json_object_get(o, "dmarc")) : NULL;
+	struct input i;
+	json_t *o, *part;
+
+	if (!input_open(&i, STDIN_FILENO, "standard input"))
+		return NULL;
+	o = judge(in, r, i.letter, "standard input", true);
+	input_close(&i);
+	part = o ? json_incref(json_object_get(o, "dmarc")) : NULL;
 
 	if (part)
 		json_object_set(part, "author", json_object_get(o, "author"));
@@ -197,7 +227,8 @@ int cmd_verify(struct invocation *in)
 {
 	bool from_stdin = strcmp(in->args[0], "-") == 0, json = in->given[OPTION_json] != NULL;
 	struct asker asker = { 0 };
-	struct resolver *r;
+	struct resolver *r = NULL;
+	struct input i;
 	json_t *o = NULL;
 	int fd;
 
@@ -206,10 +237,13 @@ int cmd_verify(struct invocation *in)
 	fd = from_stdin ? STDIN_FILENO : open(in->args[0], O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return complain(in->args[0], ST_MISSING, NULL);
-	r = asker_open(&asker, in);
-	if (r)
-		o = judge(in, r, fd, in->args[0], json);
-	asker_close(&asker);
+	if (input_open(&i, fd, in->args[0])) {
+		r = asker_open(&asker, in);
+		if (r)
+			o = judge(in, r, i.letter, in->args[0], json);
+		asker_close(&asker);
+		input_close(&i);
+	}
 	if (!from_stdin)
 		close(fd);
 	if (o && json)

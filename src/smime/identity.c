@@ -313,17 +313,26 @@ unsigned smime_capabilities(X509 *x)
 	return smime_capabilities_of(view_make((const char *)ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s)));
 }
 
-void smime_put_capabilities(struct buf *out)
+STACK_OF(X509_ALGOR) *smime_own_capabilities(void)
 {
 	STACK_OF(X509_ALGOR) *all = NULL;
-	unsigned char *der = NULL;
 	bool good = true;
-	int n;
 
 	for (size_t k = 0; k < sizeof capabilities / sizeof *capabilities; k++)
 		if (capabilities[k].ours)
 			good = good && CMS_add_simple_smimecap(&all, capabilities[k].nid, -1) == 1;
-	n = good ? i2d_X509_ALGORS(all, &der) : -1;
+	if (good)
+		return all;
+	sk_X509_ALGOR_pop_free(all, X509_ALGOR_free);
+	return NULL;
+}
+
+void smime_put_capabilities(struct buf *out)
+{
+	STACK_OF(X509_ALGOR) *all = smime_own_capabilities();
+	unsigned char *der = NULL;
+	int n = all ? i2d_X509_ALGORS(all, &der) : -1;
+
 	if (n > 0)
 		buf_put(out, view_make((const char *)der, (size_t)n));
 	OPENSSL_free(der);

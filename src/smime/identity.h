@@ -60,8 +60,9 @@ bool smime_same_address(struct view a, struct view b);
 unsigned smime_capabilities(X509 *x);
 /* Of the DER of SMIMECapabilities. */
 unsigned smime_capabilities_of(struct view der);
-/* Ours, as DER: best first. */
+/* Ours, best first: as DER, and as OpenSSL's list (NULL: no memory), which the caller frees. */
 void smime_put_capabilities(struct buf *out);
+STACK_OF(X509_ALGOR) *smime_own_capabilities(void);
 
 /* May it be used to encrypt for: an RSA or EC key that OpenSSL can encrypt for, and a
  * key usage that allows it, and a time at which it is valid. */

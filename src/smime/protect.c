@@ -181,3 +181,52 @@ enum status protect_read(struct reading *r)
 	st = read_fields(l, inside);
 	return st == ST_OK ? compare_authors(r, inside) : st;
 }
+
+/* ---- the letter as it was ---- */
+
+static void put_fields(struct view header, bool outer, bool author, bool structure, struct buf *out)
+{
+	struct field f;
+	size_t at = 0;
+
+	while (field_next(header, &at, &f)) {
+		bool wanted = protect_is_structural(f.name) ? structure : protect_is_outer(f.name) ? outer : author;
+
+		if (wanted && !view_eq_i(f.name, VIEW("MIME-Version")))
+			buf_put(out, view_make(header.p + f.start, f.end - f.start));
+	}
+}
+
+static size_t section_end(struct view entity)
+{
+	struct field f;
+	size_t at = 0;
+
+	while (field_next(entity, &at, &f))
+		;
+	return at;
+}
+
+enum status smime_put_letter(const struct smime_letter *l, struct view letter,
+			     enum status (*take)(void *arg, struct view piece), void *arg)
+{
+	bool inside = l->protection != SMIME_HP_NONE;
+	size_t outer_end = section_end(letter), inner_end = section_end(l->payload);
+	struct buf header = BUF(outer_end + inner_end + 64);
+	enum status st;
+
+	if (l->n_layers == 0)
+		return take(arg, letter);
+	put_fields(view_head(letter, outer_end), true, !inside, false, &header);
+	put_fields(view_head(l->payload, inner_end), false, inside, false, &header);
+	buf_puts(&header, "MIME-Version: 1.0\r\n");
+	put_fields(view_head(l->payload, inner_end), false, false, true, &header);
+	buf_puts(&header, "\r\n");
+	st = buf_status(&header);
+	if (st == ST_OK)
+		st = take(arg, buf_view(&header));
+	if (st == ST_OK)
+		st = take(arg, view_skip(l->payload, inner_end));
+	buf_free(&header);
+	return st;
+}

@@ -170,6 +170,18 @@ void smime_free(struct smime_letter *l);
 /* One plain sentence, or two.  UTF-8, no control characters. */
 void smime_put_sentence(const struct smime_letter *l, struct buf *out);
 
+/* The result as Authentication-Results has it (RFC 7281 4): "pass", or NULL where
+ * there is nothing to say.  Static. */
+const char *smime_result(enum smime_word w);
+/* The signer whom the word is about; NULL: there is none. */
+const struct smime_signer *smime_main_signer(const struct smime_letter *l);
+
+/* The letter as its author wrote it: the fields that were protected (or else those
+ * outside), and the payload.  `letter` is what was given to smime_read.
+ * What `take` answers. */
+enum status smime_put_letter(const struct smime_letter *l, struct view letter,
+			     enum status (*take)(void *arg, struct view piece), void *arg) MUST_USE;
+
 /* A quick look at a header section: is there anything for smime_read? */
 bool smime_concerns(struct view header);
 

@@ -40,6 +40,17 @@ const char *smime_word_name(enum smime_word w)
 	return names[w];
 }
 
+const char *smime_result(enum smime_word w)
+{
+	static const char *const names[SMIME_WORDS] = {
+		[SMIME_GOOD] = "pass", [SMIME_WEAK] = "policy", [SMIME_MISMATCH] = "policy",
+		[SMIME_UNTRUSTED] = "policy", [SMIME_BAD] = "fail", [SMIME_PARTIAL] = "neutral",
+		[SMIME_ENCRYPTED] = "none", [SMIME_LOCKED] = "neutral", [SMIME_BROKEN] = "permerror",
+	};
+
+	return names[w];
+}
+
 const char *smime_kind_name(enum smime_kind k)
 {
 	static const char *const names[] = {
@@ -261,8 +272,7 @@ static const char *gravest(smime_problems p)
 	return "its structure is not right";
 }
 
-/* The signer that the word is about. */
-static const struct smime_signer *main_signer(const struct smime_letter *l)
+const struct smime_signer *smime_main_signer(const struct smime_letter *l)
 {
 	const struct smime_layer *layer = signing_layer(l);
 	const struct smime_signer *best = NULL;
@@ -285,7 +295,7 @@ static void put_who(const struct smime_signer *s, struct buf *out)
 
 static void put_signature(const struct smime_letter *l, struct buf *out)
 {
-	const struct smime_signer *s = main_signer(l);
+	const struct smime_signer *s = smime_main_signer(l);
 	smime_problems p = l->problems | (s ? s->problems : 0);
 
 	switch (l->word) {

@@ -166,6 +166,15 @@ static void put_dmarc(const struct trust_verdict *v, struct buf *out)
 			 v->arc_vouches ? " policy.arc=trusted" : "");
 }
 
+/* RFC 7281 4. */
+static void put_smime(const struct content_seal *s, struct buf *out)
+{
+	buf_putf(out, ";\r\n\tsmime=%s", s->result);
+	put_property("body.smime-identifier", s->identifier, out);
+	put_property("body.smime-serial", s->serial, out);
+	put_property("body.smime-issuer", s->issuer, out);
+}
+
 void verdict_put_results(const struct trust_verdict *v, const struct checks_letter *l, struct view id,
 			 struct buf *out)
 {
@@ -183,6 +192,8 @@ void verdict_put_results(const struct trust_verdict *v, const struct checks_lett
 			buf_putf(out, " (i=%u)", v->arc.n);
 		put_reason(v->arc.problem, out);
 	}
+	if (v->smime.result)
+		put_smime(&v->smime, out);
 }
 
 void verdict_put_field(const struct trust_verdict *v, const struct checks_letter *l, struct view id, struct buf *out)
@@ -271,4 +282,8 @@ void verdict_put_sentence(const struct trust_verdict *v, struct buf *out)
 		buf_puts(out, " The name of the author is itself an address, of another domain than the letter.");
 	if (v->tls.n)
 		buf_putf(out, " It came encrypted (%.*s).", VIEW_ARG(v->tls));
+	if (v->smime.result) {
+		buf_puts(out, " S/MIME: ");
+		buf_put(out, v->smime.sentence);
+	}
 }

@@ -32,6 +32,14 @@ struct checks_letter {
 	unsigned sample;		/* 0 to 99, at random */
 };
 
+/* Who signed the content itself, where somebody looked (smime/smime.h, RFC 7281). */
+struct content_seal {
+	const char *result;		/* "pass"; NULL: nobody looked, or there is nothing of S/MIME */
+	struct view identifier;		/* the address of who signed; may be empty */
+	struct view serial, issuer;	/* of his certificate */
+	struct view sentence;
+};
+
 struct trust_verdict {
 	enum status header;		/* ST_LIMIT: too large; then nothing but SPF was checked */
 	bool has_spf;
@@ -42,7 +50,7 @@ struct trust_verdict {
 	struct author author;
 	struct dmarc_answer dmarc;
 	struct view tls;
-	/* A place for S/MIME: who signed the content itself. */
+	struct content_seal smime;
 };
 
 struct checks {

@@ -1,0 +1,216 @@
+/* smime.c - waxwing smime: letters signed, encrypted and opened. */
+#include "admin/inspect.h"
+#include "admin/tell.h"
+
+#include "base/clock.h"
+#include "smime/chain.h"
+#include "smime/write.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static enum status to_stdout(void *arg, struct view piece)
+{
+	(void)arg;
+	return fwrite(piece.p, 1, piece.n, stdout) == piece.n ? ST_OK : ST_IO;
+}
+
+/* ---- writing ---- */
+
+static const struct reason write_reasons[] = {
+	{ ST_DENIED, "it cannot be signed or encrypted so: the key is of a kind that is not supported, or the text would not survive (try --opaque)" },
+	{ ST_SYNTAX, "it does not begin with a header section" },
+	{ ST_OK, NULL },
+};
+
+static bool take_cipher(const struct invocation *in, enum smime_cipher *ret)
+{
+	const char *word = in->given[OPTION_cipher];
+
+	*ret = word == NULL ? SMIME_CIPHER_BEST : strcmp(word, "gcm") == 0 ? SMIME_CIPHER_GCM : SMIME_CIPHER_CBC;
+	if (word == NULL || strcmp(word, "gcm") == 0 || strcmp(word, "cbc") == 0)
+		return true;
+	tell("--cipher: should be gcm or cbc");
+	return false;
+}
+
+static int write_letter(struct smime_writing *how)
+{
+	struct input i;
+	enum status st;
+
+	if (!input_open(&i, STDIN_FILENO, "standard input"))
+		return FAILED;
+	st = smime_write(i.letter, how, to_stdout, NULL);
+	input_close(&i);
+	if (st == ST_OK && fflush(stdout) != 0)
+		st = ST_IO;
+	return st == ST_OK ? DONE : complain("the letter", st, write_reasons);
+}
+
+static void take_wishes(const struct invocation *in, struct smime_means *m, struct smime_writing *how)
+{
+	how->signer = m->keys.n ? &m->keys.all[0] : NULL;
+	how->chain = m->keys.others;
+	how->opaque = in->given[OPTION_opaque] != NULL;
+	how->pss = in->given[OPTION_pss] != NULL;
+	how->oaep = in->given[OPTION_oaep] != NULL;
+	how->unprotected = in->given[OPTION_clear_header] != NULL;
+	how->now = clock_wall();
+}
+
+int cmd_smime_sign(struct invocation *in)
+{
+	struct smime_writing how = { 0 };
+	struct smime_means m;
+	int status;
+
+	if (in->given[OPTION_key] == NULL) {
+		tell("smime sign: --key FILE is needed");
+		return WRONG_USE;
+	}
+	if (!take_time(in))
+		return WRONG_USE;
+	if (!smime_means_open(&m, in))
+		return FAILED;
+	take_wishes(in, &m, &how);
+	status = write_letter(&how);
+	smime_means_close(&m);
+	return status;
+}
+
+/* What --certificates names are those who shall read it, not a chain. */
+static bool take_recipients(const struct invocation *in, STACK_OF(X509) *all, struct smime_recipient *to, size_t *ret_n)
+{
+	const char *path = in->given[OPTION_certificates];
+	struct buf pem = BUF(SMIME_PEM_MAX);
+	enum status st = read_file(path, &pem);
+
+	if (st == ST_OK)
+		st = smime_certificates(buf_view(&pem), all);
+	buf_free(&pem);
+	if (st == ST_OK && sk_X509_num(all) > SMIME_RECIPIENTS_WRITTEN_MOST)
+		st = ST_LIMIT;
+	if (st != ST_OK) {
+		tell("%s: %s", path, st == ST_SYNTAX ? "no certificates in PEM" : status_name(st));
+		return false;
+	}
+	for (int i = 0; i < sk_X509_num(all); i++) {
+		if (!smime_can_receive(sk_X509_value(all, i), clock_wall())) {
+			tell("%s: certificate %d is not for encrypting, is not valid now, or has a key that is not supported or too short",
+			     path, i + 1);
+			return false;
+		}
+		to[i] = (struct smime_recipient){ .certificate = sk_X509_value(all, i) };
+	}
+	*ret_n = (size_t)sk_X509_num(all);
+	return true;
+}
+
+int cmd_smime_encrypt(struct invocation *in)
+{
+	struct smime_recipient to[SMIME_RECIPIENTS_WRITTEN_MOST];
+	const char *recipients = in->given[OPTION_certificates];
+	struct smime_writing how = { .recipients = to };
+	STACK_OF(X509) *all;
+	struct smime_means m;
+	int status = FAILED;
+
+	if (recipients == NULL) {
+		tell("smime encrypt: --certificates FILE is needed");
+		return WRONG_USE;
+	}
+	if (!take_time(in) || !take_cipher(in, &how.cipher))
+		return WRONG_USE;
+	in->given[OPTION_certificates] = NULL;
+	if (!smime_means_open(&m, in))
+		return FAILED;
+	in->given[OPTION_certificates] = recipients;
+	take_wishes(in, &m, &how);
+	all = sk_X509_new_null();
+	if (all && take_recipients(in, all, to, &how.n_recipients))
+		status = write_letter(&how);
+	sk_X509_pop_free(all, X509_free);
+	smime_means_close(&m);
+	return status;
+}
+
+/* ---- reading ---- */
+
+static enum status read_letter(struct smime_means *m, struct view letter, struct smime_letter *ret)
+{
+	struct smime_reading how = { .trust = m->trust, .keys = &m->keys, .now = clock_wall() };
+
+	return smime_read(letter, &how, ret);
+}
+
+typedef int use_letter(const struct invocation *in, const struct smime_letter *l, struct view letter);
+
+static int with_letter(struct invocation *in, use_letter *use)
+{
+	struct smime_letter l;
+	struct smime_means m;
+	struct input i;
+	enum status st;
+	int status = FAILED;
+
+	if (!take_time(in))
+		return WRONG_USE;
+	if (!smime_means_open(&m, in))
+		return FAILED;
+	if (input_open(&i, STDIN_FILENO, "standard input")) {
+		st = read_letter(&m, i.letter, &l);
+		if (st == ST_OK) {
+			status = use(in, &l, i.letter);
+			smime_free(&l);
+		} else {
+			tell("the letter: %s", status_name(st));
+		}
+		input_close(&i);
+	}
+	smime_means_close(&m);
+	return status;
+}
+
+static int write_opened(const struct invocation *in, const struct smime_letter *l, struct view letter)
+{
+	struct buf sentence = BUF(65536);
+	int status = DONE;
+
+	(void)in;
+	smime_put_sentence(l, &sentence);
+	tell("%.*s", VIEW_ARG(buf_view(&sentence)));
+	buf_free(&sentence);
+	if (l->word == SMIME_LOCKED || l->word == SMIME_BROKEN)
+		return FAILED;
+	if (smime_put_letter(l, letter, to_stdout, NULL) != ST_OK || fflush(stdout) != 0) {
+		tell("standard output cannot be written");
+		status = FAILED;
+	}
+	return status;
+}
+
+int cmd_smime_decrypt(struct invocation *in)
+{
+	return with_letter(in, write_opened);
+}
+
+static int say_verdict(const struct invocation *in, const struct smime_letter *l, struct view letter)
+{
+	struct buf sentence = BUF(65536);
+	int status = l->word == SMIME_GOOD ? DONE : FAILED;
+
+	(void)letter;
+	if (in->given[OPTION_json])
+		return print_json(smime_json(l)) == DONE ? status : FAILED;
+	smime_put_sentence(l, &sentence);
+	printf("%s: %.*s\n", smime_word_name(l->word), VIEW_ARG(buf_view(&sentence)));
+	buf_free(&sentence);
+	return fflush(stdout) == 0 ? status : FAILED;
+}
+
+int cmd_smime_verify(struct invocation *in)
+{
+	return with_letter(in, say_verdict);
+}
