@@ -513,7 +513,7 @@ def test_not_smime(pki):
 
 # ---- ours ----
 
-SIGNING = [("smith",), ("smith", "--pss"), ("smith", "--opaque"), ("brown",), ("p384",), ("p384", "--opaque")]
+SIGNING = [("smith",), ("smith", "--pss"), ("smith", "--opaque"), ("smith", "--pss", "--opaque"), ("brown",), ("p384",), ("p384", "--opaque")]
 
 
 @pytest.mark.parametrize("who, args", [(s[0], s[1:]) for s in SIGNING])

@@ -222,11 +222,15 @@ static bool add_attributes(CMS_SignerInfo *si, wall_ms now)
 	return good;
 }
 
+/* OpenSSL names the algorithm only when it signs, but writes the beginning of
+ * what passes before: until then its name alone stands there. */
 static bool set_pss(CMS_SignerInfo *si)
 {
 	EVP_PKEY_CTX *c = CMS_SignerInfo_get0_pkey_ctx(si);
+	X509_ALGOR *algorithm;
 
-	return c && EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PSS_PADDING) == 1 &&
+	CMS_SignerInfo_get0_algs(si, NULL, NULL, NULL, &algorithm);
+	return c && X509_ALGOR_set0(algorithm, OBJ_nid2obj(NID_rsassaPss), V_ASN1_NULL, NULL) == 1 && EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PSS_PADDING) == 1 &&
 	       EVP_PKEY_CTX_set_rsa_pss_saltlen(c, RSA_PSS_SALTLEN_DIGEST) == 1;
 }
 
