@@ -173,7 +173,7 @@ enum status protect_read(struct reading *r)
 	inside = view_head(l->payload, end);
 	l->protection = protection_of(inside, &l->a);
 	if (l->protection == SMIME_HP_CIPHER && !l->decrypted)
-		l->protection = SMIME_HP_CLEAR;		/* it says more than is so (4.5) */
+		l->protection = SMIME_HP_CLEAR;		/* it says more than is so */
 	if (l->protection == SMIME_HP_NONE || end > HEADER_MOST)
 		return arena_status(&l->a);
 	if (l->protection == SMIME_HP_CIPHER && r->header.n <= HEADER_MOST && outside_differs(inside, r->header))

@@ -3,14 +3,14 @@
  *
  * Policy (3.2.1, hcp_baseline): Subject becomes "[...]", Comments and Keywords
  * go; all else stays outside as it is.  No legacy display elements are written
- * (5.2.2); where somebody wrote them they stay in the text.
+ * (2.1.2); where somebody wrote them they stay in the text.
  */
 #ifndef WAXWING_SMIME_PROTECT_H
 #define WAXWING_SMIME_PROTECT_H
 
 #include "smime/smime.h"
 
-/* MIME-Version and Content-*: they belong to the body, not to the letter (1.1.1). */
+/* MIME-Version and Content-*: they belong to the body, not to the letter. */
 bool protect_is_structural(struct view name);
 /* Fields of the way and of other layers, which are never copied inside: they
  * were added behind the author (Received, DKIM-Signature ...), or would tell
