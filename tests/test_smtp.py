@@ -282,7 +282,7 @@ def letters(w, account=1):
 
 
 def test_trace_field(instance):
-    w = instance({"host.name": "mx.foo.com"})
+    w = instance({"host.name": "mx.foo.com", "smtp.hide_client": "no"})
     c = Client(w, hello=b"HELO plain.example\r\n")
     c.begin()
     assert c.say(b"X-N: 1\r\n\r\n.\r\n").startswith(b"250")

@@ -8,8 +8,8 @@ static const char schema[] =
 
 static const char *const texts[N_COUNT] = {
 	[N_ALL] = "SELECT name, value FROM account_number WHERE account = $1",
-	[N_SET] = "INSERT INTO account_number (account, name, value) VALUES ($1, $2, $3)"
-		  " ON CONFLICT (account, name) DO UPDATE SET value = $3",
+	[N_SET] = ("INSERT INTO account_number (account, name, value) VALUES ($1, $2, $3)"
+		   " ON CONFLICT (account, name) DO UPDATE SET value = $3"),
 	[N_DROP] = "DELETE FROM account_number WHERE account = $1 AND name = $2",
 	[N_FORGET] = "DELETE FROM account_number WHERE account = $1",
 };

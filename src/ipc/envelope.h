@@ -33,8 +33,11 @@ enum via_kind {
 enum hold {
 	HOLD_NOT,
 	HOLD_RECIPIENTS,	/* its account suddenly writes to many for the first time */
-	HOLD_TELL = 0x80,	/* of submit_answer: the first of them */
+	HOLD_TELL = 0x80,	/* of submit_answer: its owner has not been told yet */
 };
+
+/* What submit_ask is about. */
+enum submit { SUBMIT_BEGIN, SUBMIT_LETTER, SUBMIT_TOLD };
 
 struct recipient {
 	struct view address;	/* where it goes, after aliases */

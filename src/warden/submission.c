@@ -77,10 +77,13 @@ static enum status judge(struct warden *w, const struct rec_submit_ask *in, cons
 			 struct submit_state *ret)
 {
 	struct submit_limits l = limits_of(&w->proc.conf, n);
+	struct submitted *counts = w->submissions.counts;
 
-	return in->charge ? submitted_charge(w->submissions.counts, in->account, &l, in->addresses, in->recipients,
-					     clock_wall(), ret)
-			  : submitted_look(w->submissions.counts, in->account, &l, clock_wall(), ret);
+	if (in->what == SUBMIT_TOLD)
+		submitted_told(counts, in->account);
+	return in->what == SUBMIT_LETTER
+		       ? submitted_charge(counts, in->account, &l, in->addresses, in->recipients, clock_wall(), ret)
+		       : submitted_look(counts, in->account, &l, clock_wall(), ret);
 }
 
 void submit_ask(struct warden *w, struct channel *ch, const struct record *rec)

@@ -33,6 +33,9 @@ static const char *const texts[Q_COUNT] = {
 	[Q_DROP] = "DELETE FROM written WHERE account = $1 AND held = 1",
 };
 
+/* The column held. */
+enum { HELD_NOT, HELD_UNTOLD, HELD_TOLD };
+
 /* A window that slides: since when, how many, and how many in the one before. */
 struct window {
 	wall_ms begin;
@@ -46,7 +49,8 @@ struct counted {
 	uint64_t account;
 	struct window windows[W_COUNT];
 	uint64_t more;		/* recipients remembered since they were counted last */
-	bool held, dirty, trim;
+	wall_ms telling;	/* a letter was said to be to tell of; not again before */
+	bool held, told, dirty, trim;
 };
 
 /* Written to, and not yet on disk. */
@@ -229,7 +233,8 @@ static struct counted *counted_of(struct submitted *s, uint64_t account, wall_ms
 		c->trim = true;
 		sql_bind_int(q, 1, (int64_t)account);
 		if (sql_step(q, &row) == ST_OK && row) {
-			c->held = sql_col_int(q, 0) != 0;
+			c->held = sql_col_int(q, 0) != HELD_NOT;
+			c->told = sql_col_int(q, 0) == HELD_TOLD;
 			take_counts(sql_col_view(q, 1), c);
 		}
 		sql_reset(q);
@@ -354,9 +359,11 @@ static void count(struct counted *c, uint32_t n, uint64_t fresh)
 static void charge(struct submitted *s, struct counted *c, const struct submit_limits *l, const struct recipients *to,
 		   uint32_t n, wall_ms now, struct submit_state *st)
 {
-	if (!c->held && to->fresh > room(c, W_NEW_DAY, l->new_recipients, now))
-		c->held = st->tell = true;
+	c->held = c->held || to->fresh > room(c, W_NEW_DAY, l->new_recipients, now);
 	st->held = c->held;
+	st->tell = c->held && !c->told && (c->telling == 0 || now - c->telling >= TELL_AGAIN_MS);
+	if (st->tell)
+		c->telling = now;
 	count(c, n, to->fresh);
 	for (size_t i = 0; i < to->n; i++)
 		if (to->when[i] == 0 || (now - to->when[i] > DAY_MS && !c->held))
@@ -424,7 +431,7 @@ static enum status write_counts(struct submitted *s, const struct counted *c)
 
 	put_counts(c, &b);
 	sql_bind_int(q, 1, (int64_t)c->account);
-	sql_bind_int(q, 2, c->held);
+	sql_bind_int(q, 2, !c->held ? HELD_NOT : c->told ? HELD_TOLD : HELD_UNTOLD);
 	sql_bind_blob(q, 3, buf_view(&b));
 	st = buf_status(&b) == ST_OK ? sql_run(q) : buf_status(&b);
 	buf_free(&b);
@@ -510,6 +517,16 @@ enum status submitted_flush(struct submitted *s)
 	return ST_OK;
 }
 
+void submitted_told(struct submitted *s, uint64_t account)
+{
+	struct counted *c = counted_of(s, account, clock_wall());
+
+	if (c == NULL || !c->held)
+		return;
+	c->told = true;
+	changed(s, c);
+}
+
 enum status submitted_release(struct submitted *s, uint64_t account, bool drop, bool *ret_held)
 {
 	struct counted *c = counted_of(s, account, clock_wall());
@@ -520,7 +537,8 @@ enum status submitted_release(struct submitted *s, uint64_t account, bool drop, 
 	if (c == NULL)
 		return ST_NOMEM;
 	held = c->held;
-	c->held = false;
+	c->held = c->told = false;
+	c->telling = 0;
 	c->windows[W_NEW_DAY] = (struct window){ 0 };
 	slide_all(c, clock_wall());
 	changed(s, c);

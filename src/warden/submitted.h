@@ -37,7 +37,7 @@ struct submit_state {
 	uint32_t wait;		/* seconds until it may be again, about */
 	uint32_t left;		/* recipients that it may still have; UINT32_MAX: any number */
 	bool held;
-	bool tell;		/* since this letter */
+	bool tell;		/* its owner has not been told */
 };
 
 struct submit_counts {
@@ -58,6 +58,11 @@ enum status submitted_look(struct submitted *s, uint64_t account, const struct s
  * after another): counted unless it is slow. */
 enum status submitted_charge(struct submitted *s, uint64_t account, const struct submit_limits *l, struct view addresses,
 			     uint32_t n, wall_ms now, struct submit_state *ret) MUST_USE;
+
+/* The owner has been told that it is held.  Until then one letter in
+ * TELL_AGAIN_MS says that he is to be. */
+enum { TELL_AGAIN_MS = 120000 };
+void submitted_told(struct submitted *s, uint64_t account);
 
 /* It is held no longer, and its first-time recipients count from zero.  drop:
  * whom it wrote to while held stays unknown.  *ret_held: it was.  Flushes. */

@@ -94,13 +94,18 @@ static void test_first_time(void **state)
 		assert_false(sends(s, &l, 0, 20, START).held);
 	st = sends(s, &l, 20, 1, START);
 	assert_true(st.held && st.tell && !st.slow);
-	/* Told once; and all its letters are held from then on. */
+	/* All its letters are held from then on; told once, and where that came to
+	 * nothing again. */
 	st = sends(s, &l, 0, 1, START);
 	assert_true(st.held && !st.tell);
+	assert_true(sends(s, &l, 0, 1, START + TELL_AGAIN_MS).tell);
+	submitted_told(s, 7);
+	assert_false(sends(s, &l, 0, 1, START + 2 * TELL_AGAIN_MS).tell);
 	assert_int_equal(submitted_flush(s), ST_OK);
 	submitted_close(s);
 	s = opened(path);
-	assert_true(sends(s, &l, 0, 1, START).held);
+	st = sends(s, &l, 0, 1, START);
+	assert_true(st.held && !st.tell);
 	assert_int_equal(submitted_release(s, 7, false, &held), ST_OK);
 	assert_true(held);
 	/* Whom it wrote to while held is known now, and the count begins anew. */

@@ -86,7 +86,7 @@ enum reply smtp_submit_header(struct smtp_session *s, struct view header, struct
 /* The letter is complete: it is counted, and the envelope says whether it is
  * held and whether a copy goes into Sent. */
 enum reply smtp_submit_charge(struct smtp_session *s, struct buf *why);
-/* It is kept and held, the first of its account: the owner is told. */
+/* It is kept and held, and the owner does not know yet: he is told. */
 void smtp_submit_tell(struct smtp_session *s);
 
 /* ---- loop.c: what comes back to who sent it on ---- */

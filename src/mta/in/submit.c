@@ -219,13 +219,13 @@ enum reply smtp_submit_header(struct smtp_session *s, struct view header, struct
 
 /* ---- how much ---- */
 
-static enum status ask(struct smtp_session *s, bool charge, struct view addresses, struct rec_submit_answer *ret)
+static enum status ask(struct smtp_session *s, enum submit what, struct view addresses, struct rec_submit_answer *ret)
 {
 	struct buf b = BUF(RECORD_MAX), answer = BUF(1024);
 	uint16_t type;
 	enum status st;
 
-	rec_put_submit_ask(&b, 0, s->sid, &(struct rec_submit_ask){ s->account, charge, s->recipients_taken, addresses });
+	rec_put_submit_ask(&b, 0, s->sid, &(struct rec_submit_ask){ s->account, (uint8_t)what, s->recipients_taken, addresses });
 	st = channel_ask(s->host->warden, &b, -1, ASK_MS, &answer, &type, NULL);
 	if (st == ST_OK && (type != REC_submit_answer || !rec_take_submit_answer(buf_view(&answer), ret)))
 		st = ST_SYNTAX;
@@ -247,7 +247,7 @@ enum reply smtp_submit_begin(struct smtp_session *s)
 	struct rec_submit_answer a;
 	struct buf why = BUF(256);
 
-	if (ask(s, false, VIEW_NONE, &a) != ST_OK || (a.verdict != VERDICT_OK && a.verdict != VERDICT_SLOW))
+	if (ask(s, SUBMIT_BEGIN, VIEW_NONE, &a) != ST_OK || (a.verdict != VERDICT_OK && a.verdict != VERDICT_SLOW))
 		return SAY_DIRECTORY_DOWN;
 	s->recipients_left = a.left;
 	s->priority_most = (int8_t)a.priority;
@@ -305,7 +305,7 @@ enum reply smtp_submit_charge(struct smtp_session *s, struct buf *why)
 	put_addresses(s, &addresses);
 	st = buf_status(&addresses);
 	if (st == ST_OK)
-		st = ask(s, true, buf_view(&addresses), &a);
+		st = ask(s, SUBMIT_LETTER, buf_view(&addresses), &a);
 	buf_free(&addresses);
 	if (st != ST_OK || (a.verdict != VERDICT_OK && a.verdict != VERDICT_SLOW))
 		return SAY_DIRECTORY_DOWN;
@@ -344,7 +344,9 @@ void smtp_submit_tell(struct smtp_session *s)
 	struct recipient to = { .address = buf_view(&s->login), .account = s->account, .notify = NOTIFY_NEVER };
 	struct buf env = BUF(4096), text = BUF(4096), b = BUF(RECORD_MAX), answer = BUF(1024), id = BUF(64);
 	struct rec_letter_kept kept = { .verdict = VERDICT_LATER };
+	struct rec_submit_answer a;
 	uint16_t type;
+	bool told;
 	enum status st;
 
 	buf_putf(&id, "h%.*s", VIEW_ARG(s->env.id));
@@ -357,11 +359,14 @@ void smtp_submit_tell(struct smtp_session *s)
 		st = channel_ask(s->host->queue, &b, -1, ASK_MS, &answer, &type, NULL);
 	if (st == ST_OK && (type != REC_letter_kept || !rec_take_letter_kept(buf_view(&answer), &kept)))
 		st = ST_SYNTAX;
+	told = st == ST_OK && kept.verdict == VERDICT_OK;
+	if (told && ask(s, SUBMIT_TOLD, VIEW_NONE, &a) != ST_OK)
+		told = false;
 	log_begin(LOG_WARN_, "account-held");
 	log_hex("sid", s->sid);
 	log_u64("account", s->account);
 	log_view("address", buf_view(&s->login));
-	log_str("told", st == ST_OK && kept.verdict == VERDICT_OK ? "yes" : "no");
+	log_str("told", told ? "yes" : "no");
 	log_end();
 	buf_free(&id);
 	buf_free(&env);

@@ -253,8 +253,10 @@ void letter_schedule(struct queue *q, struct letter *l, const struct envelope *e
 {
 	if (l->held && l->suspect)
 		log_event(LOG_WARN_, "hold", "id=%s why=recipients", l->name);
-	if (l->held || l->release)
+	if (l->held || l->release) {
+		letter_let_go(q, l);	/* for long */
 		return;
+	}
 	l->owed++;
 	place(q, l, e);
 	remote_start(q, l);
