@@ -40,28 +40,33 @@ static void first(struct view *field, struct view value)
 void mend_look(struct view header, struct mend_found *ret)
 {
 	struct mend_found found = { 0 };
+	bool *const seen[MEND_FIELDS] = {
+		[MEND_DATE] = &found.date, [MEND_MESSAGE_ID] = &found.message_id, [MEND_FROM] = &found.from,
+		[MEND_MIME_VERSION] = &found.mime_version, [MEND_BCC] = &found.goes, [MEND_RESENT_BCC] = &found.goes,
+		[MEND_SENT] = &found.goes,
+	};
+	struct view *const firsts[MEND_FIELDS] = {
+		[MEND_SENDER] = &found.sender, [MEND_RESENT_FROM] = &found.resent_from,
+		[MEND_RESENT_SENDER] = &found.resent_sender, [MEND_BCC] = &found.bcc,
+		[MEND_PRIORITY] = &found.priority, [MEND_SENT] = &found.sent,
+	};
 	struct field f;
 	size_t at = 0;
 
 	while (field_next(header, &at, &f)) {
+		enum mend_field which = field_of(f.name);
+
 		/* mbox's "From " line is none of a body. */
 		found.bare |= f.start == 0 && f.name.n == 0 && !view_starts_i(f.value, VIEW("From "));
 		found.content |= view_starts_i(f.name, VIEW("Content-"));
-		switch (field_of(f.name)) {
-		case MEND_DATE: found.date = true; break;
-		case MEND_MESSAGE_ID: found.message_id = true; break;
-		case MEND_FROM: found.from = true; break;
-		case MEND_MIME_VERSION: found.mime_version = true; break;
-		case MEND_SENDER: found.senders++; first(&found.sender, f.value); break;
-		case MEND_RESENT_FROM: first(&found.resent_from, f.value); break;
-		case MEND_RESENT_SENDER: first(&found.resent_sender, f.value); break;
-		case MEND_BCC: found.goes = true; first(&found.bcc, f.value); break;
-		case MEND_RESENT_BCC: found.goes = true; break;
-		case MEND_PRIORITY: first(&found.priority, view_trim(f.value)); break;
-		case MEND_SENT: found.goes = true; first(&found.sent, view_trim(f.value)); break;
-		default: break;
-		}
+		found.senders += which == MEND_SENDER;
+		if (seen[which])
+			*seen[which] = true;
+		if (firsts[which])
+			first(firsts[which], f.value);
 	}
+	found.priority = view_trim(found.priority);
+	found.sent = view_trim(found.sent);
 	/* What stands behind it is the body's, whatever it looks like. */
 	if (found.bare)
 		found = (struct mend_found){ .bare = true };
@@ -107,8 +112,8 @@ static void put_kept(struct view header, const struct mending *m, struct buf *ke
 	buf_put(kept, view_skip(header, from));
 }
 
-enum status mend_header(struct view header, const struct mend_found *found, const struct mending *m, struct buf *added,
-			struct buf *kept, bool *ret_same)
+enum status mend_header(struct view header, const struct mend_found *found, const struct mending *m,
+			struct buf *added, struct buf *kept, bool *ret_same)
 {
 	bool same = !found->goes && !(found->senders && (m->drop_sender || m->sender.n)) &&
 		    !(found->priority.p && m->drop_priority);

@@ -44,7 +44,7 @@ struct mending {
  * goes) the header that is left; kept is untouched and *ret_same true where
  * it stays as it is.  Bcc:, Resent-Bcc: and Waxwing-Sent: always go.
  * ST_LIMIT, ST_NOMEM: of the bufs. */
-enum status mend_header(struct view header, const struct mend_found *found, const struct mending *m, struct buf *added,
-			struct buf *kept, bool *ret_same) MUST_USE;
+enum status mend_header(struct view header, const struct mend_found *found, const struct mending *m,
+			struct buf *added, struct buf *kept, bool *ret_same) MUST_USE;
 
 #endif

@@ -119,10 +119,12 @@ static enum verdict show(struct warden *w, struct channel *ch, uint64_t account)
 
 	if (submitted_counts(w->submissions.counts, account, clock_wall(), &n) != ST_OK)
 		return VERDICT_LATER;
-	buf_putf(&json, "{\"letters-hour\":%llu,\"letters-day\":%llu,\"recipients-hour\":%llu,", (unsigned long long)n.letters_hour,
-		 (unsigned long long)n.letters_day, (unsigned long long)n.recipients_hour);
-	buf_putf(&json, "\"recipients-day\":%llu,\"new-recipients\":%llu,\"held\":%s}", (unsigned long long)n.recipients_day,
-		 (unsigned long long)n.new_day, n.held ? "true" : "false");
+	buf_putf(&json, "{\"letters-hour\":%llu,\"letters-day\":%llu,", (unsigned long long)n.letters_hour,
+		 (unsigned long long)n.letters_day);
+	buf_putf(&json, "\"recipients-hour\":%llu,\"recipients-day\":%llu,", (unsigned long long)n.recipients_hour,
+		 (unsigned long long)n.recipients_day);
+	buf_putf(&json, "\"new-recipients\":%llu,\"held\":%s}", (unsigned long long)n.new_day,
+		 n.held ? "true" : "false");
 	role_row(ch, buf_view(&json));
 	buf_free(&json);
 	return VERDICT_OK;

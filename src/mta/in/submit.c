@@ -219,7 +219,8 @@ enum reply smtp_submit_header(struct smtp_session *s, struct view header, struct
 
 /* ---- how much ---- */
 
-static enum status ask(struct smtp_session *s, enum submit what, struct view addresses, struct rec_submit_answer *ret)
+static enum status ask(struct smtp_session *s, enum submit what, struct view addresses,
+		       struct rec_submit_answer *ret)
 {
 	struct buf b = BUF(RECORD_MAX), answer = BUF(1024);
 	uint16_t type;
