@@ -39,7 +39,8 @@ const char *signing_state_word(enum signing_state s);
 void signing_put_record(const struct signing_key *k, struct buf *out);
 
 /* The keys of a domain, of all where it is empty: by domain, then the oldest
- * first.  Views last until row returns.  row must not change the table.
+ * first.  Views last until row returns.  row must neither change the table nor ask
+ * it again.
  * ST_SYNTAX: a row that this version does not know. */
 typedef void signing_row(void *arg, const struct signing_key *k);
 enum status signing_each(struct directory *d, struct view domain, signing_row *row, void *arg) MUST_USE;

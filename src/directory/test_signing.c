@@ -70,7 +70,7 @@ static void test_life(struct directory *d)
 static void test_refused(struct directory *d)
 {
 	struct signing_key k = { .domain = VIEW("bar.com"), .selector = VIEW("a1"), .public_key = VIEW("AAAA") };
-	char name[8];
+	char name[16];
 
 	assert_true(signing_add(d, &k) == ST_MISSING);
 	k.domain = VIEW("foo.com");

@@ -1,9 +1,10 @@
-/* fuzz_envelope.c - an envelope from a door that was taken over, or from a
+/* fuzz_envelope.c - an envelope, or what a letter may be signed for, from a door that was taken over, or from a
  * spool that was damaged.  What is taken, put again, is the same bytes, where
  * they are of today's form; of an older one it can be taken again. */
 #include "base/fuzz.h"
 
 #include "ipc/envelope.h"
+#include "ipc/seal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -12,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct buf b = BUF(n * 2 + 64);
 	struct envelope e;
 	struct cursor c = cursor_over(in);
+	struct seal_grant g;
 	struct target t;
 
 	if (envelope_take(in, &a, &e) == ST_OK) {
@@ -28,6 +30,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	}
 	while (target_take(&c, &t))
 		FUZZ_CHECK(t.address.n <= n);
+	if (seal_grant_take(in, &g) == ST_OK) {
+		buf_clear(&b);
+		seal_grant_put(&b, &g);
+		FUZZ_CHECK(view_eq(buf_view(&b), g.said) && g.mac.n == SEAL_MAC);
+		FUZZ_CHECK(!g.author.n || seal_grant_has(&g, g.author));
+	}
 	arena_free(&a);
 	buf_free(&b);
 	return 0;

@@ -73,7 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct view input = view_make((const char *)data, n), record = view_head(input, view_find(input, '\n'));
 	struct view letter = view_skip(input, record.n + 1);
 	struct world w = { .resolver = { .ask = ask }, .record = record };
-	struct checks_host h = { .resolver = &w.resolver, .name = VIEW("mx.foo.com"), .signatures = 5 };
+	struct checks_host h = { .resolver = &w.resolver, .name = VIEW("mx.foo.com"), .signatures = 5,
+				 .sealers = VIEW("foo.com bar.com") };
 	struct checks_letter l = { .has_ip = true, .ip = { .bytes = { 192, 0, 2, 1 } }, .helo = VIEW("h.bar.com"),
 				   .sender = view_head(letter, 40) };
 	struct trust_verdict v;

@@ -14,6 +14,9 @@ struct world {
 	struct records *records;
 	struct arc arc;
 	struct arc_sealing sealing;
+	struct view results;		/* or empty: the usual ones */
+	struct view sealers, domain;	/* where that is asked: */
+	bool vouches;
 };
 
 static const wall_ms now = 1795343465000LL;
@@ -63,12 +66,13 @@ static enum status seal(struct world *w, struct buf *letter, enum arc_result wan
 	struct pass p;
 	enum status st;
 
-	w->sealing = (struct arc_sealing){ .signer = &w->key.signer, .results = VIEW("foo.com; spf=pass"), .now = now };
+	w->sealing = (struct arc_sealing){ .signer = &w->key.signer, .results = w->results.n ? w->results : VIEW("foo.com; spf=pass"), .now = now };
 	pass_begin(&p, begin, w);
 	pass_put(&p, buf_view(letter));
 	assert_int_equal(pass_end(&p), ST_OK);
 	arc_check(&p, &w->arc, records_resolver(w->records), NULL, now);
 	assert_int_equal(w->arc.result, want);
+	w->vouches = arc_vouches(&p, &w->arc, w->sealers, w->domain);
 	st = arc_seal_end(&p, &w->arc, &w->sealing, &fields);
 	buf_put(&fields, buf_view(letter));
 	buf_clear(letter);
@@ -81,7 +85,7 @@ static enum status seal(struct world *w, struct buf *letter, enum arc_result wan
 static void test_chain(void **state)
 {
 	struct buf letter = BUF(4 << 20);
-	struct world w;
+	struct world w = { 0 };
 
 	(void)state;
 	open_world(&w);
@@ -99,7 +103,7 @@ static void test_chain(void **state)
 static void test_failed(void **state)
 {
 	struct buf letter = BUF(1 << 20);
-	struct world w;
+	struct world w = { 0 };
 	char *at;
 
 	(void)state;
@@ -130,7 +134,7 @@ static void expect(struct world *w, const char *before, const char *problem)
 
 static void test_sets(void **state)
 {
-	struct world w;
+	struct world w = { 0 };
 
 	(void)state;
 	open_world(&w);
@@ -145,12 +149,52 @@ static void test_sets(void **state)
 	close_world(&w);
 }
 
+/* One hop that found that, and whether it is believed. */
+static bool is_believed(struct world *w, const char *results, const char *sealers, const char *domain)
+{
+	struct buf letter = BUF(1 << 20);
+
+	w->results = view_cstr(results);
+	w->sealers = view_cstr(sealers);
+	w->domain = view_cstr(domain);
+	buf_puts(&letter, LETTER);
+	assert_int_equal(seal(w, &letter, ARC_NONE), ST_OK);
+	assert_false(w->vouches);
+	assert_int_equal(seal(w, &letter, ARC_PASS), ST_OK);
+	buf_free(&letter);
+	return w->vouches;
+}
+
+static void test_believed(void **state)
+{
+	static const char good[] = "foo.com; spf=pass; dmarc=pass (p=reject) header.from=bar.com";
+	struct world w = { 0 };
+
+	(void)state;
+	open_world(&w);
+	assert_true(is_believed(&w, good, "foo.com", "bar.com"));
+	assert_true(is_believed(&w, good, "x.example  FOO.com", "bar.com"));
+	/* Who is not named, in whichever way it looks alike; another author. */
+	assert_false(is_believed(&w, good, "", "bar.com"));
+	assert_false(is_believed(&w, good, "com oo.com foo.com.example bar.com", "bar.com"));
+	assert_false(is_believed(&w, good, "foo.com", "evil.example"));
+	assert_false(is_believed(&w, good, "foo.com", ""));
+	/* What it saw. */
+	assert_false(is_believed(&w, "foo.com; dmarc=fail header.from=bar.com", "foo.com", "bar.com"));
+	assert_false(is_believed(&w, "foo.com; spf=pass smtp.mailfrom=a@bar.com", "foo.com", "bar.com"));
+	assert_false(is_believed(&w, "foo.com; dmarc=pass", "foo.com", "bar.com"));
+	assert_false(is_believed(&w, "foo.com; dmarc=pass header.from=bar.com; dmarc=fail header.from=bar.com", "foo.com", "bar.com"));
+	assert_false(is_believed(&w, "foo.com; none", "foo.com", "bar.com"));
+	close_world(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chain),
 		cmocka_unit_test(test_failed),
 		cmocka_unit_test(test_sets),
+		cmocka_unit_test(test_believed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
