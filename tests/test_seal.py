@@ -1,6 +1,7 @@
 """Every letter that leaves is sealed: signed for its author's domain, or sealed
 as sent on; and what others' programs (dkimpy, opendkim) say of it."""
 import json
+import os
 import re
 import subprocess
 import time
@@ -346,6 +347,22 @@ def test_nothing_switches_before_dns_has_it(world):
         for s in old:
             w.run("domain", "key", "remove", "foo.com", s)
         assert states(w) == [("active", a) for a in BOTH]
+
+
+def test_keys_of_a_domain_that_goes_go_too(instance):
+    w = instance(accounts=())
+    w.run("domain", "add", "third.example")
+    folder = os.path.join(w.dir, "keys/dkim/third.example")
+    names = os.listdir(folder)
+    assert sorted(n[-5:] for n in names) == ["e.key", "r.key"]
+    for n in names:
+        s = os.stat(os.path.join(folder, n))
+        # Made by a command, and warden's all the same.
+        assert s.st_mode & 0o777 == 0o600 and s.st_uid == os.stat(os.path.join(w.dir, "keys")).st_uid
+    w.run("domain", "remove", "third.example")
+    assert os.listdir(folder) == []
+    assert json.loads(w.run("domain", "key", "list", "--json").stdout)
+    assert w.run("domain", "key", "list", "third.example", check=False).returncode == 1
 
 
 def test_retired_keys_are_removable_after_their_time(world):

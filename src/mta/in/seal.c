@@ -30,7 +30,8 @@ static void put_vias(const struct envelope *e, struct buf *out)
 	}
 }
 
-/* False: nobody can say whose it is, and so nobody can sign it. */
+/* False: nobody can say whose it is, and so nobody can sign it.  All of them
+ * are asked about, or none. */
 static bool put_authors(struct smtp_session *s, struct buf *out)
 {
 	struct author author;
@@ -39,7 +40,7 @@ static bool put_authors(struct smtp_session *s, struct buf *out)
 
 	for (size_t i = 0; good && i < author.n; i++)
 		put_view(out, author.all[i].address);
-	return good;
+	return good && buf_status(out) == ST_OK;
 }
 
 static void log_unsealed(const struct smtp_session *s, const char *why)
