@@ -3,6 +3,7 @@
 #include "admin/listing.h"
 #include "admin/tell.h"
 
+#include "base/cursor.h"
 #include "warden/signing_keys.h"
 
 #include <stdio.h>
@@ -57,14 +58,37 @@ static const struct reason still_used[] = {
 	{ ST_OK, NULL },
 };
 
+static void note_selector(void *arg, const struct signing_key *k)
+{
+	put_view(arg, k->selector);
+}
+
+/* Their rows went with the domain. */
+static enum status drop_keys(const struct invocation *in, struct view selectors)
+{
+	struct cursor c = cursor_over(selectors);
+	enum status st = ST_OK;
+
+	while (cursor_left(&c) && st == ST_OK)
+		st = signing_key_forget(in->dir, view_cstr(in->args[0]), take_view(&c));
+	return st;
+}
+
 int cmd_domain_remove(struct invocation *in)
 {
+	struct buf selectors = BUF(SIGNING_KEYS_MOST * (SIGNING_SELECTOR_MAX + 4));
+	struct view domain = view_cstr(in->args[0]);
 	struct directory *d;
 	enum status st = instance_directory(in, &d);
 
 	if (st != ST_OK)
 		return FAILED;
-	st = directory_remove_domain(d, view_cstr(in->args[0]));
+	st = domain.n ? signing_each(d, domain, note_selector, &selectors) : ST_MISSING;
+	if (st == ST_OK)
+		st = directory_remove_domain(d, domain);
 	directory_close(d);
+	if (st == ST_OK)
+		st = drop_keys(in, buf_view(&selectors));
+	buf_free(&selectors);
 	return st == ST_OK ? DONE : complain(in->args[0], st, still_used);
 }

@@ -3,13 +3,10 @@
 #include "admin/listing.h"
 #include "admin/tell.h"
 
-#include "base/disk.h"
 #include "warden/signing_keys.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { DAY_MS = 86400000, TXT_MOST = 255, RECORD_TEXT_MAX = SIGNING_PUBLIC_MAX + 64 };
 
@@ -176,21 +173,6 @@ int cmd_domain_key_rotate(struct invocation *in)
 	return DONE;
 }
 
-static enum status drop_file(const struct invocation *in)
-{
-	char path[4096];
-	int keys;
-	enum status st;
-
-	snprintf(path, sizeof path, "%s/keys", in->dir);
-	st = disk_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, &keys);
-	if (st != ST_OK)
-		return st;
-	st = signing_key_drop(keys, view_cstr(in->args[0]), view_cstr(in->args[1]));
-	close(keys);
-	return st;
-}
-
 int cmd_domain_key_remove(struct invocation *in)
 {
 	struct directory *d;
@@ -202,7 +184,7 @@ int cmd_domain_key_remove(struct invocation *in)
 	directory_close(d);
 	if (st != ST_OK)
 		return complain(in->args[1], st, no_such);
-	st = drop_file(in);
+	st = signing_key_forget(in->dir, view_cstr(in->args[0]), view_cstr(in->args[1]));
 	return st == ST_OK ? DONE : complain(in->args[1], st, NULL);
 }
 

@@ -200,7 +200,8 @@ int cmd_setup(struct invocation *in)
 	buf_free(&name);
 	if (check_place(in) != DONE)
 		return FAILED;
-	printf("\nNext:\n  waxwing account add NAME@%s --dir %s\n  waxwing serve --dir %s\n", in->args[0],
-	       in->dir, in->dir);
+	printf("\nNext:\n  waxwing account add NAME@%s --dir %s\n  waxwing serve --dir %s\n"
+	       "  waxwing domain key show %s --dir %s     for DNS: by these others know your letters\n",
+	       in->args[0], in->dir, in->dir, in->args[0], in->dir);
 	return DONE;
 }

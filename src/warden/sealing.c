@@ -15,7 +15,8 @@
 _Static_assert((int)SIGNING_RSA == (int)SEAL_RSA_SHA256 && (int)SIGNING_ED25519 == (int)SEAL_ED25519_SHA256,
 	       "a key signs by the algorithm of its number");
 
-/* A letter is tried for queue.expire; what is on its way then may be sent yet. */
+/* A letter is held for submission.hold and tried for queue.expire; what is on
+ * its way then may be sent yet. */
 enum { GRANT_SPARE_MS = 86400000, SIGNATURE_MAX = 1024, KEY_NAME_MAX = 512, ANSWER_ARENA = 16 * 1024 };
 
 static struct view domain_of(struct view address)
@@ -108,7 +109,8 @@ static enum status mac_grant(struct warden *w, struct view id, struct view said,
 
 static enum verdict grant(struct warden *w, const struct rec_seal_grant_ask *in, bool own, struct buf *out)
 {
-	struct seal_grant g = { .until = clock_wall() + w->proc.conf.expire + GRANT_SPARE_MS };
+	const struct conf *c = &w->proc.conf;
+	struct seal_grant g = { .until = clock_wall() + c->submission_hold + c->expire + GRANT_SPARE_MS };
 	unsigned char mac[MAC_SIZE];
 	enum verdict v = VERDICT_NO;
 

@@ -264,14 +264,19 @@ static enum status file_of(struct view selector, char out[static NAME_SIZE])
 	return ST_OK;
 }
 
-enum status signing_key_drop(int keys, struct view domain, struct view selector)
+enum status signing_key_forget(const char *dir, struct view domain, struct view selector)
 {
-	char file[NAME_SIZE];
-	int folder;
+	char path[4096], file[NAME_SIZE];
+	int keys, folder;
 	enum status st = file_of(selector, file);
 
+	snprintf(path, sizeof path, "%s/keys", dir);
 	if (st == ST_OK)
-		st = domain_folder(keys, domain, false, &folder);
+		st = disk_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, &keys);
+	if (st != ST_OK)
+		return st;
+	st = domain_folder(keys, domain, false, &folder);
+	close(keys);
 	if (st != ST_OK)
 		return st == ST_MISSING ? ST_OK : st;
 	st = disk_unlink(folder, file);

@@ -27,8 +27,8 @@ enum status signing_keys_make(int keys, struct directory *d, struct view domain,
 enum status signing_keys_setup(const char *dir, struct directory *d, struct view domain, enum signing_state state,
 			       wall_ms now) MUST_USE;
 
-/* The file goes; it may be gone. */
-enum status signing_key_drop(int keys, struct view domain, struct view selector) MUST_USE;
+/* The file below dir goes; it may be gone. */
+enum status signing_key_forget(const char *dir, struct view domain, struct view selector) MUST_USE;
 
 /* For signing: views of ret are those given.  ST_MISSING, ST_SYNTAX (no such
  * key in it), errors of disk.h. */

@@ -30,16 +30,22 @@ static void put_vias(const struct envelope *e, struct buf *out)
 	}
 }
 
-/* False: nobody can say whose it is, and so nobody can sign it. */
+/* False: nobody can say whose it is, and so nobody can sign it.  All of them
+ * are asked about, or none. */
 static bool put_authors(struct smtp_session *s, struct buf *out)
 {
 	struct author author;
 	enum status st = author_find(buf_view(&s->checks->pass.header), &s->tx, &author);
 	bool good = st == ST_OK && (author.kind == AUTHOR_ONE || author.kind == AUTHOR_SEVERAL);
 
+	/* Without one it gets this (RFC 6409 8; submit.c). */
+	if (st == ST_OK && author.kind == AUTHOR_NONE && s->host->conf->submission_mend) {
+		put_view(out, s->env.sender.n ? s->env.sender : buf_view(&s->login));
+		return buf_status(out) == ST_OK;
+	}
 	for (size_t i = 0; good && i < author.n; i++)
 		put_view(out, author.all[i].address);
-	return good;
+	return good && buf_status(out) == ST_OK;
 }
 
 static void log_unsealed(const struct smtp_session *s, const char *why)
