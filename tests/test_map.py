@@ -7,7 +7,7 @@ SRC = os.path.join(ROOT, "src")
 
 # Who may include whom: a folder may include itself and those before it in its
 # row's list.  Hosts (door, room, admin, parent) include the roles they run.
-LIBRARIES = ["base", "ipc", "sql", "conf", "directory", "msg", "wire", "trust", "role"]
+LIBRARIES = ["base", "ipc", "sql", "conf", "directory", "msg", "wire", "trust", "report", "role"]
 ALLOWED = {
     "base": [],
     "sql": ["base"],
@@ -17,6 +17,7 @@ ALLOWED = {
     "msg": ["base"],
     "wire": ["base", "ipc"],
     "trust": ["base", "msg", "wire"],
+    "report": ["base", "msg", "trust"],
     "role": ["base", "ipc", "conf", "msg"],
 }
 HOSTS = {

@@ -23,7 +23,7 @@
 #include <stdlib.h>
 
 enum {
-	LOOK_MS = 60000, AGAIN_MS = 1800000, TRIES_MOST = 96, KEEP_MS = 120000, WARDEN_MS = 30000,
+	FIRST_MS = 5000, LOOK_MS = 60000, AGAIN_MS = 1800000, TRIES_MOST = 96, KEEP_MS = 120000, WARDEN_MS = 30000,
 	BATCH_ARENA = 64 * 1024 * 1024, POST_MS = 60000, SAID_MAX = 65536, HOST_NAME = 256, FAILURES_AT_ONCE = 16,
 	ID_TEXT = 64, SID_RELAY = 63, XML_MOST = 32 * 1024 * 1024,
 };
@@ -542,7 +542,7 @@ void reporter_begin(struct relay *r)
 	if (r->reports == NULL || r->proc.index != 0)
 		return;
 	r->reporter.timer.fire = look_now;
-	(void)!loop_timer(r->proc.loop, &r->reporter.timer, clock_steady() + LOOK_MS);
+	(void)!loop_timer(r->proc.loop, &r->reporter.timer, clock_steady() + FIRST_MS);
 }
 
 /* ---- the operator ---- */
