@@ -372,3 +372,28 @@ def test_the_lab_needs_no_root():
         down = run("down", "--purge")
         shutil.rmtree(home, ignore_errors=True)
     assert down.returncode == 0, down.stderr
+
+
+def test_hosts_report_to_each_other(whole):
+    """foo.com tells bar.com of its letters, and bar.com tells foo.com of the TLS on the way."""
+    whole.run("lab", "send")
+
+    def wait(words, by, true):
+        end = time.monotonic() + 60
+        while not true(rows := whole.run("reports", *words, dir=whole.place(by))):
+            assert time.monotonic() < end, rows
+            time.sleep(0.2)
+        return rows
+
+    def counted(kind, domain):
+        return lambda rows: any(r["kind"] == kind and r["domain"] == domain for r in rows)
+    wait(["pending"], "foo.com", counted("dmarc", "bar.com"))
+    wait(["pending"], "bar.com", counted("tls", "foo.com"))
+    whole.run("reports", "send", dir=whole.place("foo.com"), json_out=False)
+    whole.run("reports", "send", dir=whole.place("bar.com"), json_out=False)
+    row = wait([], "bar.com", bool)[0]
+    assert row["domain"] == "bar.com" and row["passed"] >= 1 and row["reporter"] == "mail.foo.com" and row["proved"] is True
+    assert row["source"].startswith("127.")
+    tls = wait(["--tls"], "foo.com", bool)
+    good = next(r for r in tls if r["result"] == "ok" and r["policy"] == "tlsa")
+    assert good["domain"] == "mail.foo.com" and good["sessions"] >= 1 and good["reporter"] == "mail.bar.com" and good["proved"] is True

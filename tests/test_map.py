@@ -7,7 +7,7 @@ SRC = os.path.join(ROOT, "src")
 
 # Who may include whom: a folder may include itself and those before it in its
 # row's list.  Hosts (door, room, admin, parent) include the roles they run.
-LIBRARIES = ["base", "ipc", "sql", "conf", "directory", "msg", "wire", "trust", "smime", "role"]
+LIBRARIES = ["base", "ipc", "sql", "conf", "directory", "msg", "wire", "trust", "smime", "report", "role"]
 ALLOWED = {
     "base": [],
     "sql": ["base"],
@@ -18,6 +18,7 @@ ALLOWED = {
     "wire": ["base", "ipc"],
     "trust": ["base", "msg", "wire"],
     "smime": ["base", "msg", "trust"],
+    "report": ["base", "msg", "trust"],
     "role": ["base", "ipc", "conf", "msg"],
 }
 HOSTS = {

@@ -131,7 +131,8 @@ static void put_policies(const struct lab *l, const struct lab_zone *z, struct b
 {
 	bool nobody = broken(l, z, "spf") || broken(l, z, "dmarc");
 
-	buf_putf(out, "@ TXT \"v=spf1 %s-all\"\n_dmarc TXT \"v=DMARC1; p=reject\"\n", nobody ? "" : "mx ");
+	buf_putf(out, "@ TXT \"v=spf1 %s-all\"\n", nobody ? "" : "mx ");
+	buf_putf(out, "_dmarc TXT \"v=DMARC1; p=reject; rua=mailto:postmaster@%s\"\n", z->place->domain);
 	/* Who sends reports says this name (RFC 7208 2.4). */
 	buf_putf(out, "mail TXT \"v=spf1 %s-all\"\n", nobody ? "" : "a ");
 	buf_putf(out, "_smtp._tls TXT \"v=TLSRPTv1; rua=mailto:postmaster@%s\"\n", z->place->domain);

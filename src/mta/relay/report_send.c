@@ -23,9 +23,9 @@
 #include <stdlib.h>
 
 enum {
-	LOOK_MS = 60000, AGAIN_MS = 1800000, TRIES_MOST = 96, KEEP_MS = 120000, WARDEN_MS = 30000,
+	FIRST_MS = 5000, LOOK_MS = 60000, AGAIN_MS = 1800000, TRIES_MOST = 96, KEEP_MS = 120000, WARDEN_MS = 30000,
 	BATCH_ARENA = 64 * 1024 * 1024, POST_MS = 60000, SAID_MAX = 65536, HOST_NAME = 256, FAILURES_AT_ONCE = 16,
-	ID_TEXT = 64, SID_RELAY = 63,
+	ID_TEXT = 64, SID_RELAY = 63, XML_MOST = 32 * 1024 * 1024,
 };
 
 enum outcome { SENT, NOBODY, LATER };
@@ -280,10 +280,12 @@ static struct view id_of(const struct batch *b, struct arena *a)
 	return arena_copy(a, view_cstr(text));
 }
 
+/* Copies: settings may be read again while it is on its way. */
 static struct report_letter letter_of(const struct relay *r, const struct batch *b, struct arena *a)
 {
 	return (struct report_letter){
-		.kind = b->kind, .from = from_of(r, a), .domain = b->domain, .submitter = view_cstr(r->proc.conf.host_name),
+		.kind = b->kind, .from = from_of(r, a), .domain = b->domain,
+		.submitter = arena_copy(a, view_cstr(r->proc.conf.host_name)),
 		.id = id_of(b, a), .now = clock_wall(), .begin = b->begin, .end = b->end,
 	};
 }
@@ -299,7 +301,9 @@ static enum status dmarc_text(struct relay *r, const struct batch *b, const stru
 	struct dmarc_row row;
 
 	dmarc_xml_begin(&who, p, out);
-	for (uint32_t i = 0; i < n; i++) {
+	/* The greatest counts come first: what is too much for one report are
+	 * the smallest. */
+	for (uint32_t i = 0; i < n && out->n < XML_MOST; i++) {
 		if (!dmarc_row_take(lines[i].line, &row))
 			continue;
 		row.count = lines[i].count;
@@ -310,7 +314,23 @@ static enum status dmarc_text(struct relay *r, const struct batch *b, const stru
 	return told ? buf_status(out) : ST_MISSING;
 }
 
-static enum outcome dmarc_to_all(struct relay *r, struct report_letter *l, const struct dmarc_published *p, struct arena *a)
+/* To one address, unless it has it. */
+static enum outcome send_to(struct relay *r, const struct batch *b, struct report_letter *l, const struct report_address *to,
+			    struct arena *a)
+{
+	struct view address = to->mail.n ? to->mail : to->url;
+	enum outcome o;
+
+	if (reports_was_sent(r->reports, b->id, address))
+		return SENT;
+	o = to->mail.n ? mail_report(r, l, to, a) : post_report(r, l, to, a);
+	if (o == SENT)
+		reports_note_sent(r->reports, b->id, address);
+	return o;
+}
+
+static enum outcome dmarc_to_all(struct relay *r, const struct batch *b, struct report_letter *l,
+				 const struct dmarc_published *p, struct arena *a)
 {
 	struct report_address to[REPORT_ADDRESSES];
 	size_t n = report_addresses(p->rua, a, to);
@@ -322,7 +342,7 @@ static enum outcome dmarc_to_all(struct relay *r, struct report_letter *l, const
 		o = is_wanted(r, p->domain, p->organization, "rua", &to[i], a);
 		if (o == NOBODY)
 			log_report("report-not-sent", l, &to[i], "its host does not say that it wants it");
-		all = worse(all, o == SENT ? mail_report(r, l, &to[i], a) : o);
+		all = worse(all, o == SENT ? send_to(r, b, l, &to[i], a) : o);
 	}
 	return all;
 }
@@ -341,7 +361,7 @@ static enum outcome send_dmarc(struct relay *r, const struct batch *b, const str
 	buf_free(&xml);
 	l.content = buf_view(&gz);
 	if (st == ST_OK)
-		o = dmarc_to_all(r, &l, &p, a);
+		o = dmarc_to_all(r, b, &l, &p, a);
 	else if (st == ST_NOMEM)
 		o = LATER;
 	buf_free(&gz);
@@ -446,7 +466,7 @@ static enum outcome send_tls(struct relay *r, const struct batch *b, const struc
 	if (o == SENT)
 		o = st == ST_NOMEM ? LATER : NOBODY;
 	for (size_t i = 0; st == ST_OK && i < n_to; i++)
-		o = worse(o, to[i].mail.n ? mail_report(r, &l, &to[i], a) : post_report(r, &l, &to[i], a));
+		o = worse(o, send_to(r, b, &l, &to[i], a));
 	buf_free(&gz);
 	return o;
 }
@@ -522,7 +542,7 @@ void reporter_begin(struct relay *r)
 	if (r->reports == NULL || r->proc.index != 0)
 		return;
 	r->reporter.timer.fire = look_now;
-	(void)!loop_timer(r->proc.loop, &r->reporter.timer, clock_steady() + LOOK_MS);
+	(void)!loop_timer(r->proc.loop, &r->reporter.timer, clock_steady() + FIRST_MS);
 }
 
 /* ---- the operator ---- */

@@ -22,7 +22,7 @@ struct pending {
 struct reports {
 	struct sql *db;
 	struct sql_stmt *find, *make, *grow, *more, *line, *total;
-	struct sql_stmt *end_days, *due, *lines, *drop_lines, *drop, *later, *each, *told, *tell, *cut, *read_cut, *forget_told;
+	struct sql_stmt *end_days, *due, *lines, *drop_lines, *drop, *later, *each, *told, *tell, *sent, *note_sent, *drop_sent, *cut, *read_cut, *forget_told;
 	const struct conf *conf;
 	struct loop *loop;
 	struct timer timer;
@@ -43,6 +43,7 @@ static const char schema[] =
 	"PRIMARY KEY (batch, line));"
 	"CREATE TABLE IF NOT EXISTS told (day INTEGER NOT NULL, domain TEXT NOT NULL, n INTEGER NOT NULL, "
 	"PRIMARY KEY (day, domain));"
+	"CREATE TABLE IF NOT EXISTS sent (batch INTEGER NOT NULL, address TEXT NOT NULL, PRIMARY KEY (batch, address));"
 	/* Until when all has been told: one row. */
 	"CREATE TABLE IF NOT EXISTS cut (id INTEGER PRIMARY KEY, at INTEGER NOT NULL)";
 
@@ -79,6 +80,9 @@ static const struct {
 	{ offsetof(struct reports, told), "SELECT n FROM told WHERE day = $1 AND domain = $2" },
 	{ offsetof(struct reports, tell),
 	  "INSERT INTO told (day, domain, n) VALUES ($1, $2, 1) ON CONFLICT (day, domain) DO UPDATE SET n = told.n + 1" },
+	{ offsetof(struct reports, sent), "SELECT 1 FROM sent WHERE batch = $1 AND address = $2" },
+	{ offsetof(struct reports, note_sent), "INSERT INTO sent (batch, address) VALUES ($1, $2)" },
+	{ offsetof(struct reports, drop_sent), "DELETE FROM sent WHERE batch = $1" },
 	{ offsetof(struct reports, forget_told), "DELETE FROM told WHERE day < $1" },
 	{ offsetof(struct reports, read_cut), "SELECT at FROM cut WHERE id = 1" },
 };
@@ -181,13 +185,22 @@ static void add(struct reports *r, const struct pending *new, uint64_t hash)
 	(void)!map_set(&r->by_hash, hash, p);
 }
 
+/* It will stand in names, header fields and the name of a file. */
+static bool is_plain(struct view domain)
+{
+	for (size_t i = 0; i < domain.n; i++)
+		if (!ascii_alpha(domain.p[i]) && !ascii_digit(domain.p[i]) && strchr(".-_", domain.p[i]) == NULL)
+			return false;
+	return domain.n && memchr(domain.p, '\0', domain.n) == NULL;
+}
+
 void reports_count(struct reports *r, enum report_kind kind, struct view domain, struct view policy, struct view line)
 {
 	struct pending new = { .kind = kind, .domain = domain, .policy = policy, .line = line, .n = 1, .day = today() };
 	struct pending *p;
 	uint64_t hash;
 
-	if (r == NULL)
+	if (r == NULL || !is_plain(domain))
 		return;
 	if (r->n == PENDING_MAX || arena_status(&r->arena) != ST_OK)
 		reports_write(r);
@@ -319,7 +332,7 @@ bool reports_may_tell(struct reports *r, struct view domain, int64_t most)
 {
 	int64_t before;
 
-	if (r == NULL)
+	if (r == NULL || !is_plain(domain))
 		return false;
 	sql_bind_int(r->told, 1, today());
 	sql_bind_text(r->told, 2, domain);
@@ -480,6 +493,9 @@ enum status reports_done(struct reports *r, int64_t batch)
 		return st;
 	sql_bind_int(r->drop_lines, 1, batch);
 	st = sql_run(r->drop_lines);
+	sql_bind_int(r->drop_sent, 1, batch);
+	if (st == ST_OK)
+		st = sql_run(r->drop_sent);
 	sql_bind_int(r->drop, 1, batch);
 	if (st == ST_OK)
 		st = sql_run(r->drop);
@@ -487,6 +503,21 @@ enum status reports_done(struct reports *r, int64_t batch)
 	if (st != ST_OK)
 		(void)!sql_exec(r->db, "ROLLBACK");
 	return st;
+}
+
+bool reports_was_sent(struct reports *r, int64_t batch, struct view address)
+{
+	sql_bind_int(r->sent, 1, batch);
+	sql_bind_text(r->sent, 2, address);
+	return number(r->sent, 0) != 0;
+}
+
+/* One that cannot be written down may be sent again. */
+void reports_note_sent(struct reports *r, int64_t batch, struct view address)
+{
+	sql_bind_int(r->note_sent, 1, batch);
+	sql_bind_text(r->note_sent, 2, address);
+	(void)!sql_run(r->note_sent);
 }
 
 enum status reports_later(struct reports *r, int64_t batch, int64_t ms)

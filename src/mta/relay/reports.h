@@ -64,6 +64,11 @@ enum status reports_due(struct reports *r, struct arena *a, struct batch *ret, s
 enum status reports_done(struct reports *r, int64_t batch) MUST_USE;
 enum status reports_later(struct reports *r, int64_t batch, int64_t ms) MUST_USE;
 
+/* Has it gone to this address?  So that one that cannot be reached does not
+ * make the others get it again and again. */
+bool reports_was_sent(struct reports *r, int64_t batch, struct view address);
+void reports_note_sent(struct reports *r, int64_t batch, struct view address);
+
 /* Each batch that is there, for the operator. */
 typedef void batch_visit(void *arg, const struct batch *b, int64_t due, uint64_t lines, uint64_t count);
 enum status reports_each(struct reports *r, batch_visit *visit, void *arg) MUST_USE;
