@@ -3,7 +3,7 @@
  *     FOLDER/                      given to copy_open
  *       mail/INBOX/{cur,new,tmp}   a Maildir for each folder, read by any mail program
  *       mail/Lists/mutt/...        "/" of a folder's name is a level of the tree
- *       outbox/N, outbox/N.to      letters that wait to be sent
+ *       outbox/N                   letters that wait to be sent; state.db has whom to
  *       state.db                   folders as the server knows them; what was changed
  *                                  here and is not on the server yet
  *       index.db                   what lists, threads and searches read; made anew from
@@ -12,12 +12,14 @@
  *
  * A level of a folder's name is a folder's name as it is, but for "/", "%",
  * control characters, a dot in front, and the words cur, new and tmp: those
- * bytes are %XX.  A file's name is VALIDITY_UID.waxmail,U=UID:2,FLAGS, or
+ * bytes are %XX.  A file's name is FOLDER.VALIDITY_UID.waxmail,U=UID:2,FLAGS (of
+ * the folder, a number here, where the server has it), or
  * TIME_PROCESS_COUNT.waxmail:2,FLAGS where the server has not got it yet.
  *
  * Several processes may have one copy open, a sync beside a reader: each call
  * that changes is a transaction of its own, or part of that between copy_begin
- * and copy_commit; copy_version tells a reader that there is something new.
+ * and copy_commit (which holds up the others' changes: a second at most);
+ * copy_version tells a reader that there is something new.
  * One thread uses a handle.
  *
  * Two sides change a message: the person (copy_flags, copy_move, ...) and the
@@ -62,8 +64,9 @@ struct copy_findings {
 	uint64_t lost;		/* letters whose file is gone: to be fetched again */
 };
 
-/* Opens or makes it.  ret_findings may be NULL.  ST_DENIED; ST_EXISTS: another
- * process is mending it right now. */
+/* Opens or makes it.  ret_findings may be NULL.  Waits for a
+ * process that mends it.  ST_DENIED; ST_EXISTS: its index is gone while another
+ * process has it open. */
 enum status copy_open(const char *folder, struct copy **ret, struct copy_findings *ret_findings) MUST_USE;
 void copy_close(struct copy *c);
 
@@ -119,7 +122,7 @@ enum status copy_folder(struct copy *c, struct view name, bool make, struct aren
 enum status copy_folder_with(struct copy *c, enum copy_use use, struct arena *a,
 			     struct copy_folder *ret) MUST_USE;
 enum status copy_folder_sync(struct copy *c, int64_t folder, const struct copy_sync *s) MUST_USE;
-/* The server renamed it or took it away.  Letters that were never on the server
+/* The server renamed it (not within a batch) or took it away.  Letters that were never on the server
  * go too: copy_pending says whether there are some.  ST_EXISTS, ST_SYNTAX. */
 enum status copy_folder_rename(struct copy *c, int64_t folder, struct view name) MUST_USE;
 enum status copy_folder_remove(struct copy *c, int64_t folder) MUST_USE;
@@ -160,9 +163,17 @@ struct copy_message {
 	struct view keywords;		/* blanks between */
 	/* For threads: names of message ids, hashed. */
 	uint64_t name, base_subject;	/* its own (never 0); RFC 5256 2.1, folded (0: empty) */
-	const uint64_t *refs;		/* References, else In-Reply-To: oldest first */
+	const char *refs;		/* References, else In-Reply-To, oldest first: copy_ref */
 	uint32_t n_refs;
 };
+
+static inline uint64_t copy_ref(const struct copy_message *m, uint32_t i)
+{
+	uint64_t x;
+
+	memcpy(&x, m->refs + (size_t)i * sizeof x, sizeof x);
+	return x;
+}
 
 /* What the server says of a letter that comes. */
 struct copy_arrival {
@@ -238,11 +249,12 @@ struct copy_op {
 	uint32_t uid;		/* in `from` */
 	uint32_t flags, add, remove;
 	struct view keywords, add_keywords, remove_keywords;	/* blanks between */
-	uint64_t ticket;	/* of this state of it: changed again meanwhile, it stays pending */
 };
 
-/* In an order that can be carried out; by folder, kind and uid, so that
- * neighbours with the same words make one command.  At most `most`. */
+/* In an order that can be carried out; by kind, folder and uid, so that
+ * neighbours with the same words make one command.  At most `most`; asked
+ * again after they are done there may be more (a move whose flags came first),
+ * and in the end none.  What was made here and removed again goes now. */
 enum status copy_pending(struct copy *c, size_t most, struct arena *a, struct copy_op **ret, size_t *ret_n) MUST_USE;
 /* The server has done it.  uid: the new one in `to` (COPYUID, APPENDUID; RFC
  * 4315), 0 where it did not say: then the letter comes again at the next sync

@@ -19,6 +19,8 @@
  * text, then at the letter.  One date or number that cannot be read, or a key
  * that is none, makes the term a text, so that typing never fails.
  *
+ * before: and after: count from when that day, month or year began.
+ *
  * Limits: QUERY_TERMS_MAX terms (the rest is not there), NEEDLE_MAX octets.
  */
 #ifndef WAXWING_MUA_COPY_QUERY_H
@@ -33,7 +35,7 @@ enum { QUERY_TERMS_MAX = 32 };
 
 enum query_kind {
 	QUERY_ANY, QUERY_FROM, QUERY_TO, QUERY_SUBJECT, QUERY_BODY, QUERY_FLAG, QUERY_TAG,
-	QUERY_BEFORE, QUERY_AFTER, QUERY_LARGER, QUERY_SMALLER, QUERY_ID,
+	QUERY_BEFORE, QUERY_AFTER, QUERY_ON, QUERY_LARGER, QUERY_SMALLER, QUERY_ID,
 };
 
 struct query_term {
@@ -42,7 +44,8 @@ struct query_term {
 	struct view text;
 	struct needle needle;
 	uint32_t mask, want;	/* of flags */
-	uint64_t number;	/* octets, or wall_ms; [number, end) of on: is two terms */
+	uint64_t size;		/* octets */
+	wall_ms from, to;	/* the day, month or year that is named, without its end */
 };
 
 struct query {

@@ -1,0 +1,205 @@
+/* outbox.c - letters that wait to be sent: outbox/N, and a row in state.db.
+ *
+ * The file is flushed before the row commits; a file without a row is what a
+ * crash left, and goes when its number is given again.
+ */
+#include "mua/copy/internal.h"
+
+#include "base/cursor.h"
+#include "base/disk.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+enum { NAME_SIZE = 64, RECIPIENTS_SIZE = 4 * 1024 * 1024 };
+
+static const char *name_of(uint64_t id, char *out)
+{
+	snprintf(out, NAME_SIZE, "outbox/%llu", (unsigned long long)id);
+	return out;
+}
+
+static enum status write_letter(struct copy *c, uint64_t id, struct view letter)
+{
+	struct iovec iov = { (void *)(uintptr_t)letter.p, letter.n };
+	char name[NAME_SIZE];
+	int fd, dir;
+	enum status st = disk_open(c->root, name_of(id, name), O_WRONLY | O_CREAT | O_TRUNC, 0600, &fd);
+
+	if (st != ST_OK)
+		return st;
+	st = disk_write_at(fd, &iov, 1, 0);
+	if (st == ST_OK)
+		st = disk_flush_all(fd);
+	close(fd);
+	if (st == ST_OK)
+		st = disk_open(c->root, "outbox", O_RDONLY | O_DIRECTORY, 0, &dir);
+	if (st == ST_OK) {
+		st = disk_flush_all(dir);
+		close(dir);
+	}
+	return st;
+}
+
+static enum status put(struct copy *c, const struct copy_out *o, struct view letter, uint64_t *ret_id)
+{
+	struct sql_stmt *q = c->q[S_OUT_ADD];
+	struct buf to = BUF(RECIPIENTS_SIZE);
+	uint64_t id = 0;
+	bool row;
+	enum status st;
+
+	for (size_t i = 0; i < o->n_to; i++)
+		put_view(&to, o->to[i]);
+	st = buf_status(&to);
+	sql_bind_blob(q, 1, o->from);
+	sql_bind_blob(q, 2, buf_view(&to));
+	sql_bind_blob(q, 3, o->options);
+	sql_bind_int(q, 4, clock_wall());
+	sql_bind_int(q, 5, o->next);
+	sql_bind_int(q, 6, o->answers);
+	if (st == ST_OK)
+		st = sql_step(q, &row);
+	if (st == ST_OK && row)
+		id = (uint64_t)sql_col_int(q, 0);
+	sql_reset(q);
+	buf_free(&to);
+	if (st == ST_OK)
+		st = write_letter(c, id, letter);
+	if (st == ST_OK)
+		*ret_id = id;
+	return st;
+}
+
+enum status copy_out_put(struct copy *c, const struct copy_out *o, struct view letter, uint64_t *ret_id)
+{
+	enum status st;
+
+	if (o->n_to == 0 || o->n_to > COPY_RECIPIENTS_MAX || letter.n > COPY_LETTER_MAX)
+		return ST_LIMIT;
+	st = copy_enter(c);
+	return st == ST_OK ? copy_leave(c, put(c, o, letter, ret_id)) : st;
+}
+
+static enum status read_out(struct sql_stmt *q, struct arena *a, struct copy_out *o)
+{
+	struct view to = arena_copy(a, sql_col_view(q, 2)), *all;
+	struct cursor c = cursor_over(to);
+	size_t n = 0;
+
+	*o = (struct copy_out){
+		.id = (uint64_t)sql_col_int(q, 0),
+		.from = arena_copy(a, sql_col_view(q, 1)),
+		.options = arena_copy(a, sql_col_view(q, 3)),
+		.queued = sql_col_int(q, 4),
+		.next = sql_col_int(q, 5),
+		.tries = (uint32_t)sql_col_int(q, 6),
+		.problem = arena_copy(a, sql_col_view(q, 7)),
+		.answers = sql_col_int(q, 8),
+	};
+	while (cursor_left(&c) && n <= COPY_RECIPIENTS_MAX) {
+		take_view(&c);
+		n++;
+	}
+	all = arena_array(a, n + 1, sizeof *all);
+	if (!cursor_ok(&c))
+		return ST_CORRUPT;
+	c = cursor_over(to);
+	for (size_t i = 0; all && i < n; i++)
+		all[i] = take_view(&c);
+	o->to = all;
+	o->n_to = n;
+	return arena_status(a);
+}
+
+enum status copy_out_all(struct copy *c, struct arena *a, struct copy_out **ret, size_t *ret_n)
+{
+	enum { MOST = 10000 };
+	struct sql_stmt *q = c->q[S_OUT_ALL];
+	struct copy_out *all = arena_array(a, MOST, sizeof *all);
+	size_t n = 0;
+	bool row = true;
+	enum status st = arena_status(a);
+
+	while (st == ST_OK && n < MOST && (st = sql_step(q, &row)) == ST_OK && row) {
+		st = read_out(q, a, &all[n]);
+		n += st == ST_OK;
+	}
+	sql_reset(q);
+	if (st == ST_OK) {
+		*ret = all;
+		*ret_n = n;
+	}
+	return copy_note(c, st);
+}
+
+enum status copy_out_read(struct copy *c, uint64_t id, struct copy_letter *ret)
+{
+	char name[NAME_SIZE];
+	int fd;
+	enum status st = disk_open(c->root, name_of(id, name), O_RDONLY, 0, &fd);
+
+	if (st != ST_OK)
+		return st;
+	st = copy_map(fd, ret);
+	close(fd);
+	return st;
+}
+
+/* A lock on the file, held until the letter is removed or the handle closed. */
+enum status copy_out_claim(struct copy *c, uint64_t id, bool *ret_mine)
+{
+	char name[NAME_SIZE];
+	int fd, *more;
+	struct stat sb;
+	enum status st = disk_open(c->root, name_of(id, name), O_RDONLY, 0, &fd);
+
+	if (st != ST_OK)
+		return st;
+	more = realloc(c->claims, (c->n_claims + 1) * sizeof *more);
+	if (more == NULL) {
+		close(fd);
+		return ST_NOMEM;
+	}
+	c->claims = more;
+	/* Removed while we looked: sent by the other one. */
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &sb) != 0 || sb.st_nlink == 0) {
+		close(fd);
+		*ret_mine = false;
+		return ST_OK;
+	}
+	c->claims[c->n_claims++] = fd;
+	*ret_mine = true;
+	return ST_OK;
+}
+
+enum status copy_out_failed(struct copy *c, uint64_t id, struct view problem, wall_ms next)
+{
+	struct sql_stmt *q = c->q[S_OUT_FAIL];
+	enum status st = copy_enter(c);
+
+	if (st != ST_OK)
+		return st;
+	sql_bind_int(q, 1, (int64_t)id);
+	sql_bind_blob(q, 2, view_head(problem, 1024));
+	sql_bind_int(q, 3, next);
+	return copy_leave(c, sql_run(q));
+}
+
+enum status copy_out_remove(struct copy *c, uint64_t id)
+{
+	struct sql_stmt *q = c->q[S_OUT_REMOVE];
+	char name[NAME_SIZE];
+	enum status st = copy_enter(c);
+
+	if (st != ST_OK)
+		return st;
+	sql_bind_int(q, 1, (int64_t)id);
+	st = copy_leave(c, sql_run(q));
+	if (st == ST_OK)
+		(void)!disk_unlink(c->root, name_of(id, name));
+	return st;
+}
