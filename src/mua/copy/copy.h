@@ -342,7 +342,8 @@ struct copy_out {
 enum status copy_out_put(struct copy *c, const struct copy_out *o, struct view letter, uint64_t *ret_id) MUST_USE;
 enum status copy_out_all(struct copy *c, struct arena *a, struct copy_out **ret, size_t *ret_n) MUST_USE;
 enum status copy_out_read(struct copy *c, uint64_t id, struct copy_letter *ret) MUST_USE;
-/* Of one process at a time: false when another one is sending it. */
+/* Of one process at a time, until copy_out_failed, copy_out_remove or
+ * copy_close: false when another one is sending it. */
 enum status copy_out_claim(struct copy *c, uint64_t id, bool *ret_mine) MUST_USE;
 enum status copy_out_failed(struct copy *c, uint64_t id, struct view problem, wall_ms next) MUST_USE;
 enum status copy_out_remove(struct copy *c, uint64_t id) MUST_USE;

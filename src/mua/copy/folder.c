@@ -46,20 +46,29 @@ static enum status count(struct copy *c, struct copy_folder *f)
 enum status copy_folders(struct copy *c, struct arena *a, struct copy_folder **ret, size_t *ret_n)
 {
 	struct sql_stmt *q = c->q[S_FOLDERS];
-	struct copy_folder *all = arena_array(a, COPY_FOLDERS_MAX, sizeof *all);
-	size_t n = 0;
+	struct buf all = BUF(COPY_FOLDERS_MAX * sizeof **ret);
+	struct copy_folder *array;
+	size_t n;
 	bool row = true;
-	enum status st = arena_status(a);
+	enum status st = ST_OK;
 
-	while (st == ST_OK && n < COPY_FOLDERS_MAX && (st = sql_step(q, &row)) == ST_OK && row)
-		read_folder(q, a, &all[n++]);
+	while (st == ST_OK && (st = sql_step(q, &row)) == ST_OK && row) {
+		struct copy_folder f;
+
+		read_folder(q, a, &f);
+		buf_put(&all, view_make((const char *)&f, sizeof f));
+		st = buf_status(&all);
+	}
 	sql_reset(q);
-	for (size_t i = 0; i < n && st == ST_OK; i++)
-		st = count(c, &all[i]);
+	array = copy_array(a, &all);
 	if (st == ST_OK)
 		st = arena_status(a);
+	n = all.n / sizeof *array;
+	buf_free(&all);
+	for (size_t i = 0; i < n && st == ST_OK; i++)
+		st = count(c, &array[i]);
 	if (st == ST_OK) {
-		*ret = all;
+		*ret = array;
 		*ret_n = n;
 	}
 	return copy_note(c, st);

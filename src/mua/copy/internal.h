@@ -35,7 +35,7 @@ struct copy {
 	struct copy_step_plan *plan;	/* what to do in the tree, oldest first */
 	size_t n_plan, cap_plan;
 	uint64_t count;		/* for names */
-	int *claims;		/* descriptors of letters that are being sent */
+	struct copy_claim *claims;	/* letters that are being sent */
 	size_t n_claims;
 };
 
@@ -115,6 +115,9 @@ enum status copy_folder_path(struct copy *c, int64_t folder, struct buf *out) MU
 void copy_file_of_uid(int64_t folder, uint32_t validity, uint32_t uid, struct buf *out);
 void copy_file_new(struct copy *c, struct buf *out);
 
+/* What was gathered in a buf, as an array; NULL: the arena's status says why. */
+void *copy_array(struct arena *a, const struct buf *all);
+
 #define ROW_COLUMNS                                                                                      \
 	"id, folder, server_folder, uid, hidden, copied, flags, server_flags, keywords, server_keywords," \
 	" modseq, size, date, received, file, name, packed"
@@ -139,6 +142,11 @@ enum status copy_summarise(struct view letter, bool whole, wall_ms received, uin
 /* ST_CORRUPT. */
 enum status copy_unpack(struct view packed, struct copy_message *m) MUST_USE;
 uint64_t copy_hash(struct view v);
+
+/* ---- outbox.c ---- */
+
+/* Of one letter; 0: of all. */
+void copy_claims_drop(struct copy *c, uint64_t id);
 
 /* ---- mend.c ---- */
 

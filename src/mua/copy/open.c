@@ -350,8 +350,7 @@ void copy_close(struct copy *c)
 		end_well(c);
 		close(c->lock);
 	}
-	for (size_t i = 0; i < c->n_claims; i++)
-		close(c->claims[i]);
+	copy_claims_drop(c, 0);
 	if (c->root >= 0)
 		close(c->root);
 	copy_plan_drop(c);

@@ -117,22 +117,29 @@ static enum status read_out(struct sql_stmt *q, struct arena *a, struct copy_out
 
 enum status copy_out_all(struct copy *c, struct arena *a, struct copy_out **ret, size_t *ret_n)
 {
-	enum { MOST = 10000 };
 	struct sql_stmt *q = c->q[S_OUT_ALL];
-	struct copy_out *all = arena_array(a, MOST, sizeof *all);
-	size_t n = 0;
+	struct buf all = BUF((size_t)1 << 30);
+	struct copy_out *array;
 	bool row = true;
-	enum status st = arena_status(a);
+	enum status st = ST_OK;
 
-	while (st == ST_OK && n < MOST && (st = sql_step(q, &row)) == ST_OK && row) {
-		st = read_out(q, a, &all[n]);
-		n += st == ST_OK;
+	while (st == ST_OK && (st = sql_step(q, &row)) == ST_OK && row) {
+		struct copy_out o;
+
+		st = read_out(q, a, &o);
+		buf_put(&all, view_make((const char *)&o, sizeof o));
+		if (st == ST_OK)
+			st = buf_status(&all);
 	}
 	sql_reset(q);
+	array = copy_array(a, &all);
+	if (st == ST_OK)
+		st = arena_status(a);
 	if (st == ST_OK) {
-		*ret = all;
-		*ret_n = n;
+		*ret = array;
+		*ret_n = all.n / sizeof *array;
 	}
+	buf_free(&all);
 	return copy_note(c, st);
 }
 
@@ -149,31 +156,55 @@ enum status copy_out_read(struct copy *c, uint64_t id, struct copy_letter *ret)
 	return st;
 }
 
-/* A lock on the file, held until the letter is removed or the handle closed. */
+/* ---- sending: a lock on the file, until it is said what came of it ---- */
+
+struct copy_claim {
+	uint64_t id;
+	int fd;
+};
+
+void copy_claims_drop(struct copy *c, uint64_t id)
+{
+	for (size_t i = 0; i < c->n_claims;) {
+		if (id && c->claims[i].id != id) {
+			i++;
+			continue;
+		}
+		close(c->claims[i].fd);
+		c->claims[i] = c->claims[--c->n_claims];
+	}
+}
+
+static enum status keep_claim(struct copy *c, uint64_t id, int fd)
+{
+	struct copy_claim *more = realloc(c->claims, (c->n_claims + 1) * sizeof *more);
+
+	if (more == NULL)
+		return ST_NOMEM;
+	c->claims = more;
+	c->claims[c->n_claims++] = (struct copy_claim){ id, fd };
+	return ST_OK;
+}
+
 enum status copy_out_claim(struct copy *c, uint64_t id, bool *ret_mine)
 {
 	char name[NAME_SIZE];
-	int fd, *more;
 	struct stat sb;
+	int fd;
+	bool mine;
 	enum status st = disk_open(c->root, name_of(id, name), O_RDONLY, 0, &fd);
 
 	if (st != ST_OK)
 		return st;
-	more = realloc(c->claims, (c->n_claims + 1) * sizeof *more);
-	if (more == NULL) {
-		close(fd);
-		return ST_NOMEM;
-	}
-	c->claims = more;
 	/* Removed while we looked: sent by the other one. */
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &sb) != 0 || sb.st_nlink == 0) {
+	mine = flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &sb) == 0 && sb.st_nlink > 0;
+	if (mine)
+		st = keep_claim(c, id, fd);
+	if (!mine || st != ST_OK)
 		close(fd);
-		*ret_mine = false;
-		return ST_OK;
-	}
-	c->claims[c->n_claims++] = fd;
-	*ret_mine = true;
-	return ST_OK;
+	if (st == ST_OK)
+		*ret_mine = mine;
+	return st;
 }
 
 enum status copy_out_failed(struct copy *c, uint64_t id, struct view problem, wall_ms next)
@@ -186,7 +217,9 @@ enum status copy_out_failed(struct copy *c, uint64_t id, struct view problem, wa
 	sql_bind_int(q, 1, (int64_t)id);
 	sql_bind_blob(q, 2, view_head(problem, 1024));
 	sql_bind_int(q, 3, next);
-	return copy_leave(c, sql_run(q));
+	st = copy_leave(c, sql_run(q));
+	copy_claims_drop(c, id);
+	return st;
 }
 
 enum status copy_out_remove(struct copy *c, uint64_t id)
@@ -201,5 +234,6 @@ enum status copy_out_remove(struct copy *c, uint64_t id)
 	st = copy_leave(c, sql_run(q));
 	if (st == ST_OK)
 		(void)!disk_unlink(c->root, name_of(id, name));
+	copy_claims_drop(c, id);
 	return st;
 }

@@ -127,23 +127,15 @@ static enum status validity_of(struct copy *c, int64_t folder, uint32_t *ret)
 	return st == ST_OK && !row ? ST_MISSING : st;
 }
 
-/* It is in another place on the server now, under a uid of its own.  Where
- * that one is here already (a sync was faster), this row goes. */
+/* It is in another place on the server now, under a uid of its own. */
 static enum status settle(struct copy *c, const struct copy_op *op, struct copy_row_state *r, uint32_t uid)
 {
-	struct copy_row_state before = *r, other;
-	struct arena a = ARENA(ROW_ARENA);
+	struct copy_row_state before = *r;
 	struct buf file = BUF(256);
 	uint32_t validity = 0;
-	enum status st = uid ? copy_row_by_uid(c, op->to, uid, &a, &other) : ST_OK;
+	enum status st = validity_of(c, op->to, &validity);
 
-	if (st == ST_OK)
-		st = copy_row_remove(c, &before);
-	else if (st == ST_MISSING)
-		st = validity_of(c, op->to, &validity);
-	else
-		goto out;
-	if (st == ST_OK && validity) {
+	if (st == ST_OK) {
 		copy_file_of_uid(op->to, validity, uid, &file);
 		r->file = buf_view(&file);
 		r->server_folder = op->to;
@@ -157,10 +149,22 @@ static enum status settle(struct copy *c, const struct copy_op *op, struct copy_
 		}
 		st = copy_row_store(c, &before, r);
 	}
-out:
 	buf_free(&file);
-	arena_free(&a);
 	return st;
+}
+
+/* Where the new uid is not known, or is here already (a sync was faster), this
+ * row goes. */
+static enum status settle_or_go(struct copy *c, const struct copy_op *op, struct copy_row_state *r, uint32_t uid)
+{
+	struct copy_row_state other;
+	struct arena a = ARENA(ROW_ARENA);
+	enum status st = uid ? copy_row_by_uid(c, op->to, uid, &a, &other) : ST_OK;
+
+	arena_free(&a);
+	if (st == ST_MISSING)
+		return settle(c, op, r, uid);
+	return st == ST_OK ? copy_row_remove(c, r) : st;
 }
 
 static enum status flags_told(struct copy *c, const struct copy_op *op, struct copy_row_state *r)
@@ -183,7 +187,7 @@ static enum status done(struct copy *c, const struct copy_op *op, uint32_t uid)
 	else if (st == ST_OK && op->kind == COPY_OP_REMOVE)
 		st = copy_row_remove(c, &r);
 	else if (st == ST_OK)
-		st = settle(c, op, &r, uid);
+		st = settle_or_go(c, op, &r, uid);
 	arena_free(&a);
 	return st == ST_MISSING ? ST_OK : st;
 }

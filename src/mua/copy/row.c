@@ -218,6 +218,15 @@ enum status copy_row_remove(struct copy *c, const struct copy_row_state *r)
 	return st;
 }
 
+void *copy_array(struct arena *a, const struct buf *all)
+{
+	void *p = arena_alloc(a, all->n + 1);
+
+	if (p && all->n)
+		memcpy(p, all->p, all->n);
+	return p;
+}
+
 /* ---- keywords ---- */
 
 bool copy_word_in(struct view list, struct view word)

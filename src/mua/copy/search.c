@@ -118,18 +118,17 @@ static bool has(struct ids s, int64_t id)
 	return false;
 }
 
-static enum status copy_ids(struct copy *c, struct sql_stmt *q, struct arena *a, struct ids *ret)
+static enum status copy_ids(struct sql_stmt *q, struct arena *a, struct ids *ret)
 {
 	struct buf b = BUF((size_t)1 << 30);
 	enum status st = ids_of(q, (size_t)1 << 26, &b);
-	struct view v = arena_copy(a, buf_view(&b));
+	const int64_t *p = copy_array(a, &b);
 
-	(void)c;
-	buf_free(&b);
 	if (st == ST_OK)
 		st = arena_status(a);
 	if (st == ST_OK)
-		*ret = (struct ids){ (const int64_t *)(const void *)v.p, v.n / sizeof(int64_t) };
+		*ret = (struct ids){ p, b.n / sizeof(int64_t) };
+	buf_free(&b);
 	return st;
 }
 
@@ -184,9 +183,9 @@ static enum status ask(struct copy *c, const struct query_term *term, struct are
 		st = buf_status(&match);
 		sql_bind_text(c->q[S_WORDS], 1, buf_view(&match));
 		if (st == ST_OK)
-			st = copy_ids(c, c->q[S_WORDS], a, &k->found);
+			st = copy_ids(c->q[S_WORDS], a, &k->found);
 		if (st == ST_OK)
-			st = copy_ids(c, c->q[S_WORDS_LEFT], a, &k->left);
+			st = copy_ids(c->q[S_WORDS_LEFT], a, &k->left);
 		if (st == ST_SYNTAX) {	/* FTS5 parts words otherwise than we do */
 			k->wide = true;
 			st = ST_OK;

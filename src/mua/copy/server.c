@@ -8,7 +8,7 @@ enum status copy_server_all(struct copy *c, int64_t folder, struct arena *a, str
 {
 	struct sql_stmt *q = c->q[S_SERVER_ALL];
 	struct buf all = BUF((size_t)1 << 30);
-	struct view copy;
+	struct copy_server *array;
 	bool row = true;
 	enum status st = ST_OK;
 
@@ -21,13 +21,12 @@ enum status copy_server_all(struct copy *c, int64_t folder, struct arena *a, str
 		st = buf_status(&all);
 	}
 	sql_reset(q);
-	/* An arena's memory is aligned for any type. */
-	copy = arena_copy(a, buf_view(&all));
+	array = copy_array(a, &all);
 	if (st == ST_OK)
 		st = arena_status(a);
 	if (st == ST_OK) {
-		*ret = (struct copy_server *)(uintptr_t)copy.p;
-		*ret_n = all.n / sizeof **ret;
+		*ret = array;
+		*ret_n = all.n / sizeof *array;
 	}
 	buf_free(&all);
 	return copy_note(c, st);
@@ -87,7 +86,7 @@ enum status copy_server_uidls(struct copy *c, int64_t folder, struct arena *a, s
 {
 	struct sql_stmt *q = c->q[S_UIDL];
 	struct buf all = BUF((size_t)1 << 30);
-	struct view copy;
+	struct view *array;
 	bool row = true;
 	enum status st = ST_OK;
 
@@ -99,12 +98,12 @@ enum status copy_server_uidls(struct copy *c, int64_t folder, struct arena *a, s
 		st = buf_status(&all);
 	}
 	sql_reset(q);
-	copy = arena_copy(a, buf_view(&all));
+	array = copy_array(a, &all);
 	if (st == ST_OK)
 		st = arena_status(a);
 	if (st == ST_OK) {
-		*ret = (struct view *)(uintptr_t)copy.p;
-		*ret_n = all.n / sizeof **ret;
+		*ret = array;
+		*ret_n = all.n / sizeof *array;
 	}
 	buf_free(&all);
 	return copy_note(c, st);
