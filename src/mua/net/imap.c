@@ -328,7 +328,7 @@ void imap_close(struct imap *i)
 
 /* ---- a folder ---- */
 
-enum status imap_select(struct imap *i, struct view mailbox, const char *how, imap_untagged *untagged, void *arg)
+enum status imap_enter(struct imap *i, struct view mailbox, const char *how, imap_untagged *untagged, void *arg)
 {
 	struct buf *out = imap_begin(i);
 

@@ -76,7 +76,7 @@ enum status imap_put_octets(struct imap *i, struct view v) MUST_USE;
 enum status imap_run(struct imap *i, imap_untagged *untagged, void *arg) MUST_USE;
 
 /* SELECT; known: QRESYNC's arguments " (QRESYNC (...))", " (CONDSTORE)" or "". */
-enum status imap_select(struct imap *i, struct view mailbox, const char *how, imap_untagged *untagged,
+enum status imap_enter(struct imap *i, struct view mailbox, const char *how, imap_untagged *untagged,
 			void *arg) MUST_USE;
 
 /* Waits until something happens in the folder selected, at most ms (RFC
