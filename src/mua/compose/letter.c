@@ -426,6 +426,10 @@ static enum status put_body(const struct draft *d, struct buf *out)
 	enum status st = ST_OK;
 
 	buf_puts(out, "MIME-Version: 1.0\r\n");
+	if (d->body.n) {
+		buf_put(out, d->body);
+		return ST_OK;
+	}
 	if (d->n_enclosures == 0)
 		return put_text_part(d->text, d->flowed, out);
 	/* "=_" is in no line of any encoding that we write. */

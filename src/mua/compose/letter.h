@@ -32,6 +32,7 @@ struct draft {
 	const struct enclosure *enclosures;
 	size_t n_enclosures;
 	struct view extra;			/* whole fields, CRLF behind each */
+	struct view body;			/* instead of text and enclosures: from Content-Type: on */
 	bool flowed, user_agent;
 	wall_ms at;				/* Date: */
 };
