@@ -68,7 +68,8 @@ struct page {
 	struct buf line;	/* not yet laid out */
 	struct buf link_text;	/* of the link that is open */
 	bool blank;		/* one is owed before the next word */
-	bool gap;		/* an empty line is owed */
+	bool gap;		/* an empty line is owed, within so many quotes */
+	size_t gap_quotes;
 	bool any;		/* something was put */
 	bool cut;
 	struct frame frames[HTML_DEPTH_MAX];
@@ -99,12 +100,19 @@ static void put_prefix(const struct page *p, bool first, struct buf *out)
 	}
 }
 
+static void ask_gap(struct page *p)
+{
+	if (!p->gap || p->quotes < p->gap_quotes)
+		p->gap_quotes = p->quotes;
+	p->gap = true;
+}
+
 static void put_gap(struct page *p)
 {
 	struct buf prefix = BUF(PREFIX_MAX);
 
 	if (p->gap && p->any) {
-		for (size_t i = 0; i < p->quotes && i < QUOTES_MAX; i++)
+		for (size_t i = 0; i < p->gap_quotes && i < QUOTES_MAX; i++)
 			buf_puts(&prefix, i ? " >" : ">");
 		buf_put(p->out, buf_view(&prefix));
 		buf_putc(p->out, '\n');
@@ -160,7 +168,7 @@ static void put_text(struct page *p, struct view raw)
 		if (n < v.n && p->line.n)
 			end_line(p);
 		else if (n < v.n)
-			p->gap = p->any;
+			ask_gap(p);
 		v = view_skip(v, n + 1);
 	}
 	while (v.n) {
@@ -403,7 +411,6 @@ static void put_image(struct page *p, const xmlChar **atts)
 		put_word(p, VIEW("["));
 		buf_put(&p->line, buf_view(&text));
 		buf_putc(&p->line, ']');
-		p->blank = true;
 	}
 	buf_free(&text);
 }
@@ -412,8 +419,8 @@ static void begin_visible(struct page *p, struct frame *f, const xmlChar **atts)
 {
 	if (f->what & BLOCK)
 		end_line(p);
-	if (f->what & GAP)
-		p->gap = true;
+	if (f->what & GAP && !(f->what & LIST && p->lists))
+		ask_gap(p);
 	if (f->what & QUOTE)
 		p->quotes++;
 	if (f->what & LIST)
@@ -426,7 +433,7 @@ static void begin_visible(struct page *p, struct frame *f, const xmlChar **atts)
 		if (p->line.n)
 			end_line(p);
 		else
-			p->gap = p->any;
+			ask_gap(p);
 	}
 	if (f->what & RULE) {
 		buf_puts(&p->line, "----------");
@@ -473,10 +480,10 @@ static void on_end(void *arg, const xmlChar *name)
 		p->blank = true;
 	if (f.what & BLOCK)
 		end_line(p);
-	if (f.what & (GAP))
-		p->gap = true;
 	p->quotes -= (f.what & QUOTE) != 0;
 	p->lists -= (f.what & LIST) != 0;
+	if (f.what & GAP && !(f.what & LIST && p->lists))
+		ask_gap(p);
 	p->pre -= (f.what & PRE) != 0;
 	if (f.what & ITEM)
 		p->item = NULL;

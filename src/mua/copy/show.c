@@ -97,7 +97,7 @@ static void put_leaf(struct showing *s, uint32_t i)
 		show_note(s, "[The text goes on; it is too long to be shown.]");
 	else if (buf_status(&text) != ST_OK || buf_status(&clean) != ST_OK)
 		s->st = ST_NOMEM;
-	s->texts++;
+	s->texts += text.n > 0;
 	buf_free(&text);
 	buf_free(&clean);
 }
@@ -256,10 +256,15 @@ static uint64_t octets_of(const struct mime *m, uint32_t i)
 	const struct mime_part *p = &m->parts[i];
 	struct view body = mime_body(m, p);
 
-	/* Line ends and padding make it a little more than it is. */
-	if (p->encoding == ENC_BASE64)
-		return (uint64_t)body.n * 3 / 4 - (uint64_t)p->lines * 3 / 2;
-	return body.n;
+	size_t n = 0;
+
+	if (p->encoding != ENC_BASE64)
+		return body.n;
+	/* Lines end with two octets, mostly; padding stands for nothing. */
+	n = body.n - (body.n > 2 * (size_t)p->lines ? 2 * (size_t)p->lines : body.n);
+	for (size_t k = body.n; k && (body.p[k - 1] == '=' || body.p[k - 1] == '\r' || body.p[k - 1] == '\n'); k--)
+		n -= n && body.p[k - 1] == '=';
+	return (uint64_t)n * 3 / 4;
 }
 
 static enum status one_part(const struct mime *m, uint32_t i, uint32_t number, struct arena *a,

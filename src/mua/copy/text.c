@@ -83,7 +83,7 @@ static void clean(struct cleaning *c, ucs4_t u, const uint8_t *p, int n)
 	else if (u == ' ' || is_filler(u))
 		put_blank(c);
 	else if (u < ' ' || (u >= 0x7f && u < 0xa0) || uc_is_property_not_a_character(u))
-		buf_puts(c->out, "\xef\xbf\xbd");
+		put_char(c, 0xfffd, (const uint8_t *)"\xef\xbf\xbd", 3);
 	else
 		put_char(c, u, p, n);
 }

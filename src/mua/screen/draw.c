@@ -229,7 +229,7 @@ static void put_place(const struct screen *s, struct buf *left, struct buf *righ
 	static const char *const orders[] = { "threads", "date", "from", "subject", "size" };
 	const struct screen_list *l = &s->list;
 
-	buf_putf(left, " %.*s  ", VIEW_ARG(buf_view(&s->folder_name)));
+	buf_putf(left, "%.*s: ", VIEW_ARG(buf_view(&s->folder_name)));
 	if (l->filter.n)
 		buf_putf(left, "%zu of %zu: %.*s ", l->n, l->list.total, VIEW_ARG(buf_view(&l->filter)));
 	else
@@ -241,7 +241,7 @@ static void put_place(const struct screen *s, struct buf *left, struct buf *righ
 	if (l->n_tagged)
 		buf_putf(left, ", %zu tagged", l->n_tagged);
 	if (l->part)
-		buf_puts(left, "  reading ...");
+		buf_puts(left, ", reading ...");
 	if (s->o->n_accounts > 1)
 		buf_putf(right, "%.*s  ", VIEW_ARG(s->o->accounts[s->account].name));
 	buf_putf(right, "%s  %zu/%zu ", orders[s->order], l->n ? l->at + 1 : 0, l->n);

@@ -601,12 +601,18 @@ bool screen_do(struct screen *s, wint_t key, bool special)
 
 void screen_hints(const struct screen *s, struct buf *out)
 {
-	buf_putc(out, ' ');
-	for (size_t i = 0; i < N_COMMANDS; i++)
-		if (commands[i].hint && commands[i].where & (int)s->where) {
-			buf_puts(out, commands[i].hint);
-			buf_puts(out, "  ");
-		}
+	size_t columns = screen_columns();
+
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		const char *hint = commands[i].hint;
+
+		if (hint == NULL || !(commands[i].where & (int)s->where))
+			continue;
+		if (out->n + strlen(hint) + 3 > columns)	/* hints are ASCII */
+			return;
+		buf_puts(out, out->n ? "  " : " ");
+		buf_puts(out, hint);
+	}
 }
 
 /* ---- the help ---- */
