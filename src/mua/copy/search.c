@@ -137,7 +137,7 @@ static enum status copy_ids(struct sql_stmt *q, struct arena *a, struct ids *ret
  * cannot be asked. */
 static void put_match(struct view text, struct buf *out, bool *ret_exact, bool *ret_wide)
 {
-	const uint8_t *p = (const uint8_t *)text.p, *end = p + text.n;
+	const uint8_t *p = (const uint8_t *)(text.n ? text.p : ""), *end = p + text.n;
 	size_t words = 0;
 	bool in_word = false, other = false;
 

@@ -98,7 +98,7 @@ void text_harmless(struct view text, bool lines, struct buf *out)
 		charset_text(VIEW("utf-8"), text, &valid);
 		text = buf_view(&valid);
 	}
-	p = (const uint8_t *)text.p;
+	p = (const uint8_t *)(text.n ? text.p : "");
 	end = p + text.n;
 	while (p < end && buf_status(out) == ST_OK) {
 		ucs4_t u;
@@ -114,7 +114,7 @@ void text_harmless(struct view text, bool lines, struct buf *out)
 
 size_t text_fit(struct view text, size_t columns, size_t *ret_columns)
 {
-	const uint8_t *p = (const uint8_t *)text.p, *end = p + text.n;
+	const uint8_t *p = (const uint8_t *)(text.n ? text.p : ""), *end = p + text.n;
 	size_t used = 0;
 
 	while (p < end) {
@@ -127,7 +127,7 @@ size_t text_fit(struct view text, size_t columns, size_t *ret_columns)
 		p += n;
 	}
 	*ret_columns = used;
-	return (size_t)(p - (const uint8_t *)text.p);
+	return text.n - (size_t)(end - p);
 }
 
 size_t show_columns(struct view text)
@@ -158,7 +158,7 @@ void show_line(struct view text, size_t columns, struct buf *out)
  * are passed over behind them. */
 static size_t break_at(struct view v, size_t width, size_t *ret_skip)
 {
-	const uint8_t *p = (const uint8_t *)v.p, *end = p + v.n;
+	const uint8_t *p = (const uint8_t *)(v.n ? v.p : ""), *end = p + v.n;
 	size_t used = 0, at = 0, best = 0, skip = 0;
 	bool wide = false;
 

@@ -142,8 +142,6 @@ void screen_flag(struct screen *s, uint32_t add, uint32_t remove, const char *wh
 		for (size_t i = 0; i < m.n && st == ST_OK; i++) {
 			struct copy_message *msg = &s->list.list.all[m.at[i]];
 
-			s->unseen += (remove & COPY_SEEN) && msg->flags & COPY_SEEN;
-			s->unseen -= (add & COPY_SEEN) && !(msg->flags & COPY_SEEN);
 			msg->flags = (msg->flags | add) & ~remove;
 		}
 		if (st != ST_OK)
@@ -152,6 +150,7 @@ void screen_flag(struct screen *s, uint32_t add, uint32_t remove, const char *wh
 			screen_say(s, false, "%zu: %s", m.n, what);
 		if (st == ST_OK && advance)
 			next_line(s);
+		screen_count(s);
 	}
 	free_meant(&m);
 }

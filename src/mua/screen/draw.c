@@ -231,7 +231,7 @@ static void put_place(const struct screen *s, struct buf *left, struct buf *righ
 
 	buf_putf(left, "%.*s: ", VIEW_ARG(buf_view(&s->folder_name)));
 	if (l->filter.n)
-		buf_putf(left, "%zu of %zu: %.*s ", l->n, l->list.total, VIEW_ARG(buf_view(&l->filter)));
+		buf_putf(left, "%zu of %zu: %.*s", l->n, l->list.total, VIEW_ARG(buf_view(&l->filter)));
 	else
 		buf_putf(left, "%zu message%s", l->list.total, l->list.total == 1 ? "" : "s");
 	if (s->unseen && !l->filter.n)

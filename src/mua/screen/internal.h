@@ -157,6 +157,8 @@ enum status screen_reload(struct screen *s) MUST_USE;
 void screen_list_free(struct screen_list *l);
 void screen_draw_list(struct screen *s, size_t y, size_t rows);
 struct copy_message *screen_message(struct screen *s);	/* at the cursor, or NULL */
+/* How many are unread and wait, for the status line. */
+void screen_count(struct screen *s);
 /* Narrows it; empty: all. */
 enum status screen_filter(struct screen *s, struct view text) MUST_USE;
 /* Messages that are gone leave the lines; in memory only. */

@@ -170,7 +170,7 @@ void screen_open_letter(struct screen *s)
 	s->where = IN_LETTER;
 	if (!(m->flags & COPY_SEEN) && copy_flags(s->copy, &m->id, 1, COPY_SEEN, 0) == ST_OK) {
 		m->flags |= COPY_SEEN;
-		s->unseen -= s->unseen > 0;
+		screen_count(s);
 	}
 }
 

@@ -104,7 +104,7 @@ static enum status read_list(struct screen *s, size_t most, struct screen_list *
 
 /* ---- opening ---- */
 
-static void count(struct screen *s)
+void screen_count(struct screen *s)
 {
 	struct arena a = ARENA((size_t)1 << 20);
 	struct copy_folder f;
@@ -175,7 +175,7 @@ static enum status replace(struct screen *s, size_t most)
 	screen_move_to(s, line_of(l, id, at));
 	/* The cursor stays where it is on the screen. */
 	l->top = l->at >= at ? top + (l->at - at) : top > at - l->at ? top - (at - l->at) : 0;
-	count(s);
+	screen_count(s);
 	return st;
 }
 
@@ -320,7 +320,7 @@ void screen_forget(struct screen *s, const int64_t *ids, size_t n)
 		}
 	l->list.total -= before - l->n_all < l->list.total ? before - l->n_all : l->list.total;
 	screen_move_to(s, l->at);
-	count(s);
+	screen_count(s);
 	free(sorted);
 }
 
