@@ -1,9 +1,11 @@
+#include "base/disk.h"
 #include "base/test.h"
 #include "mua/copy/copy.h"
 #include "mua/copy/query.h"
 
 #include <dirent.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -414,6 +416,90 @@ static void tree_mended(void **state)
 	copy_close(c);
 }
 
+/* What a child does until it dies at its k-th call to the disk; each thing that
+ * was acknowledged is one byte in the pipe. */
+static void do_until_death(uint32_t k, int out)
+{
+	struct copy_findings f;
+	struct copy *c;
+	int64_t inbox, trash, id;
+	char spec[32];
+	uint32_t uid = k + 1;
+
+	signal(SIGILL, SIG_DFL);	/* the test's own handler would survive it */
+	snprintf(spec, sizeof spec, "any:DIE:%u", k);
+	assert_int_equal(disk_fault(view_cstr(spec)), ST_OK);
+	c = opened(&f);
+	inbox = folder_id(c, "INBOX");
+	trash = folder_id(c, "Trash");
+	id = put(c, inbox, uid, 0, "kept", "body");
+	assert_int_equal(write(out, "p", 1), 1);
+	assert_int_equal(copy_flags(c, &id, 1, COPY_FLAGGED, 0), ST_OK);
+	assert_int_equal(write(out, "f", 1), 1);
+	assert_int_equal(copy_move(c, &id, 1, trash), ST_OK);
+	assert_int_equal(write(out, "m", 1), 1);
+	copy_close(c);
+	_exit(0);
+}
+
+static void has_what_was_acknowledged(uint32_t uid, size_t n)
+{
+	struct copy_findings f;
+	struct copy *c = opened(&f);
+	struct arena a = ARENA((size_t)1 << 26);
+	int64_t inbox = folder_id(c, "INBOX"), trash = folder_id(c, "Trash");
+	struct copy_server *all;
+	struct copy_message m;
+	struct copy_letter l;
+	size_t count, i = 0;
+
+	assert_false(f.rebuilt);
+	assert_int_equal(f.lost, 0);
+	assert_int_equal(copy_server_all(c, inbox, &a, &all, &count), ST_OK);
+	while (i < count && all[i].uid != uid)
+		i++;
+	assert_true(n == 0 || i < count);
+	if (i < count) {
+		assert_int_equal(copy_message(c, all[i].id, &a, &m), ST_OK);
+		assert_int_equal(copy_read(c, m.id, &l), ST_OK);
+		assert_true(l.whole && l.bytes.n > 50);
+		copy_letter_close(&l);
+		assert_true(n < 2 || m.flags & COPY_FLAGGED);
+		assert_true(n < 3 || m.folder == trash);
+		assert_true(files_in("Trash/cur") + files_in("INBOX/cur") == count);
+	}
+	assert_int_equal(files_in("INBOX/tmp") + files_in("Trash/tmp"), 0);
+	arena_free(&a);
+	copy_close(c);
+}
+
+static void killed_anywhere(void **state)
+{
+	bool whole = false;
+
+	(void)state;
+	for (uint32_t k = 0; !whole; k++) {
+		int p[2], how;
+		char said[8];
+		size_t n = 0;
+		pid_t child;
+
+		assert_int_equal(pipe(p), 0);
+		child = fork();
+		if (child == 0)
+			do_until_death(k, p[1]);
+		close(p[1]);
+		while (read(p[0], said + n, 1) == 1)
+			n++;
+		close(p[0]);
+		assert_int_equal(waitpid(child, &how, 0), child);
+		whole = how == 0;
+		assert_true(whole || WIFSIGNALED(how));
+		has_what_was_acknowledged(k + 1, n);
+		assert_true(k < 500);
+	}
+}
+
 static void batches(void **state)
 {
 	struct copy *c = opened(NULL), *reader;
@@ -560,6 +646,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(other_uidvalidity, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(index_lost, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(tree_mended, make_folder, drop_folder),
+		cmocka_unit_test_setup_teardown(killed_anywhere, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(batches, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(searching, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(outbox, make_folder, drop_folder),
