@@ -20,11 +20,14 @@ ALLOWED = {
     "smime": ["base", "msg", "trust"],
     "report": ["base", "msg", "trust"],
     "role": ["base", "ipc", "conf", "msg"],
+    "mua/copy": ["base", "sql", "msg", "trust"],
+    "mua/screen": ["base", "sql", "msg", "trust", "mua/copy"],
 }
 HOSTS = {
     "door": ["mta/in", "msa"],
     "room": ["mda", "ms"],
     "mda": ["ms"],
+    "mua": ["mua/copy", "mua/screen"],
     "admin": ["parent", "door", "warden", "names", "mta/queue", "mta/relay", "room", "ms", "mda"],
 }
 
@@ -34,8 +37,12 @@ def folder_of(path):
     return os.path.dirname(path)
 
 
+# Parts of mua that know less than the program around them.
+INNER = ("mua/copy", "mua/screen")
+
+
 def role_of(folder):
-    return folder if folder.startswith("mta/") else folder.split("/")[0]
+    return folder if folder.startswith("mta/") or folder in INNER else folder.split("/")[0]
 
 
 def sources():

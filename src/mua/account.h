@@ -1,0 +1,79 @@
+/* account.h - the accounts of a person, and where a mail program keeps things.
+ *
+ *     $XDG_CONFIG_HOME/waxmail/config      libconfig; written by `waxmail account`
+ *     $XDG_CONFIG_HOME/waxmail/aliases     nicknames (compose/aliases.h)
+ *     $XDG_DATA_HOME/waxmail/ADDRESS/      the local copy (copy/copy.h)
+ *
+ * (XDG Base Directory Specification: ~/.config and ~/.local/share by default.)
+ *
+ *     default = "Jones@foo.com";
+ *     authorities = "/etc/ssl/certs/ca-certificates.crt";
+ *     accounts = ( {
+ *             address = "Jones@foo.com";
+ *             name = "Jones";
+ *             read = "imaps://mail.foo.com:993";
+ *             send = "submissions://mail.foo.com:465";
+ *             password_command = "pass show mail/foo";
+ *     } );
+ *
+ * A setting that is not known, or of the wrong kind, is refused with its line.
+ */
+#ifndef WAXWING_MUA_ACCOUNT_H
+#define WAXWING_MUA_ACCOUNT_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "mua/net/client.h"
+
+enum { ACCOUNTS_MAX = 64, PATH_TEXT_MAX = 3072 };
+
+struct account {
+	const char *address, *name, *user;
+	struct server read, send;	/* port 0: none */
+	const char *password_command;	/* or "" */
+	const char *authserv_id;	/* whose verdicts are believed; "": the domain's own */
+	const char *signature;		/* a file, or "" */
+	bool save_sent;			/* a copy of what is sent goes into the folder for that */
+	bool leave;			/* POP3: letters stay on the server */
+	bool flowed;			/* format=flowed */
+	bool user_agent;		/* say so in letters */
+};
+
+struct settings {
+	struct arena arena;
+	struct account accounts[ACCOUNTS_MAX];
+	size_t n;
+	const char *standard;		/* address of the account that is meant where none is named, or "" */
+	const char *authorities;	/* PEM file */
+	const char *editor;		/* or "": $VISUAL, $EDITOR, vi */
+	const char *resolver, *trust_anchor;	/* DNS, where not the system's ("") */
+	int64_t patience_s;		/* of silence of a server */
+	int64_t letter_max;		/* octets */
+};
+
+/* Reads the file; none is as good as an empty one.  why: "FILE:LINE: what".
+ * ST_SYNTAX, ST_IO, ST_NOMEM, ST_LIMIT. */
+enum status settings_load(struct settings *ret, struct buf *why) MUST_USE;
+/* Writes it anew, whole or not at all; comments are lost.  Errors of disk.h. */
+enum status settings_store(const struct settings *s) MUST_USE;
+void settings_free(struct settings *s);
+
+/* By its address, any case; name NULL or "": the one that is meant.  NULL: none. */
+struct account *settings_account(struct settings *s, const char *address);
+
+/* A new one with what every account has; texts are copied.  ST_EXISTS, ST_LIMIT,
+ * ST_NOMEM. */
+enum status settings_add(struct settings *s, const char *address, struct account **ret) MUST_USE;
+void settings_remove(struct settings *s, const struct account *a);
+
+/* Paths; false where they are too long or there is no home. */
+bool path_config(const char *file, char out[PATH_TEXT_MAX]);
+bool path_copy(const struct account *a, char out[PATH_TEXT_MAX]);
+/* All folders on the way to it, for the person alone. */
+enum status make_folders(const char *path) MUST_USE;
+
+/* What stands behind the address's "@". */
+struct view account_domain(const struct account *a);
+struct view account_authserv_id(const struct account *a);
+
+#endif

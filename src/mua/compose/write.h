@@ -1,0 +1,71 @@
+/* write.h - a letter while it is written: what is answered, the editor, and
+ * where it goes from there.
+ */
+#ifndef WAXWING_MUA_COMPOSE_WRITE_H
+#define WAXWING_MUA_COMPOSE_WRITE_H
+
+#include "mua/compose/letter.h"
+#include "mua/place.h"
+
+enum { WRITING_TEXT_MAX = 64 * 1024 * 1024, ENCLOSURE_MAX = 256 * 1024 * 1024 };
+
+struct writing {
+	struct arena arena;		/* of the enclosures */
+	/* As a person writes them: nicknames, names that are not encoded. */
+	struct buf from, reply_to, to, cc, bcc, subject, text;
+	struct buf in_reply_to, references, extra;
+	struct enclosure enclosures[LETTER_PARTS_MAX];
+	size_t n_enclosures;
+	int64_t answers, forwards, draft;	/* messages that get a flag; a draft that goes */
+	const char *notify;		/* DSN, or NULL */
+	bool sign, encrypt, receipt;
+	bool quote_below;		/* what is typed goes above what is quoted */
+};
+
+enum answering { ANSWER_AUTHOR, ANSWER_ALL, ANSWER_TO_LIST };
+enum forward { FORWARD_WHOLE, FORWARD_INLINE };
+
+/* From the account; the signature is the text.  writing_end in any case. */
+enum status writing_begin(struct writing *w, struct place *p) MUST_USE;
+void writing_end(struct writing *w);
+
+/* Complain themselves.  The letter must be here whole (place_letter). */
+enum status writing_answer(struct writing *w, struct place *p, int64_t id, enum answering how, bool quote) MUST_USE;
+enum status writing_forward(struct writing *w, struct place *p, int64_t id, enum forward how) MUST_USE;
+/* A draft taken up again. */
+enum status writing_resume(struct writing *w, struct place *p, int64_t id) MUST_USE;
+enum status writing_attach(struct writing *w, const char *path) MUST_USE;
+
+/* In the person's editor, until the fields can be read.  ST_MISSING: nothing
+ * was written.  Complains itself. */
+enum status writing_edit(struct writing *w, struct place *p) MUST_USE;
+
+enum fate { FATE_SEND, FATE_QUEUE, FATE_DRAFT };
+
+struct fate_told {
+	struct buf message_id;
+	int64_t draft;		/* where it is a draft now */
+	bool queued;		/* it waits in the outbox */
+	struct buf why;		/* why it was not sent */
+};
+
+/* ST_OK: it is sent, or waits (told->queued), or is a draft, as wanted.
+ * Complains itself of what the person gave; else told->why says why. */
+enum status writing_finish(struct writing *w, struct place *p, enum fate fate, struct fate_told *told) MUST_USE;
+
+/* ---- for the verbs ---- */
+
+/* A letter, whole: fetched where only its header is here.  Complains itself;
+ * copy_letter_close. */
+enum status place_letter(struct place *p, int64_t id, struct copy_letter *ret) MUST_USE;
+
+/* A field's text, unfolded and decoded; nothing where there is none. */
+void letter_text(struct view letter, struct view field, struct buf *out);
+/* An address list for people: names decoded, quoted where they must be. */
+void letter_addresses(struct view letter, struct view field, struct buf *out);
+
+/* A letter that is made (MDN) into the outbox and on its way. */
+enum status send_letter(struct place *p, struct view letter, struct view from, const struct view *to, size_t n_to,
+			int64_t answers, const char *notify, bool queue, struct fate_told *told) MUST_USE;
+
+#endif

@@ -1,0 +1,234 @@
+#include "mua/net/discover.h"
+
+#include "mua/net/imap.h"
+#include "mua/net/submit.h"
+#include "wire/rdata.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ARENA_MAX = 1024 * 1024, URL_MAX = 1024, FETCH_S = 10, ANSWER_MAX = 1024 * 1024 };
+
+/* ---- does it answer? ---- */
+
+struct probe {
+	const struct server *server;
+	char why[WHY_MAX];
+};
+
+static enum status probe_job(struct net *n, void *arg)
+{
+	struct probe *p = arg;
+	struct submitter s;
+	struct client c;
+	struct imap i;
+	enum status st;
+
+	if (p->server->protocol == PROTOCOL_IMAP) {
+		st = imap_greet(&i, n, p->server, ANSWER_MAX);
+		snprintf(p->why, sizeof p->why, "%s", i.client.why);
+		imap_close(&i);
+	} else if (p->server->protocol == PROTOCOL_SMTP) {
+		st = submit_greet(&s, n, p->server);
+		snprintf(p->why, sizeof p->why, "%s", s.client.why);
+		submit_close(&s);
+	} else {
+		st = client_open(&c, n, p->server);
+		snprintf(p->why, sizeof p->why, "%s", c.why);
+		client_close(&c);
+	}
+	return st;
+}
+
+static bool answers(const struct discovery *d, const struct server *s, struct buf *why)
+{
+	struct probe p = { .server = s };
+	enum status st = net_run(d->net, probe_job, &p);
+
+	if (st != ST_OK)
+		buf_putf(why, "  %s\n", p.why[0] ? p.why : status_name(st));
+	return st == ST_OK;
+}
+
+/* Takes what a source says where nothing was found yet. */
+static void consider(const struct discovery *d, const struct found *said, const char *by, struct found *ret, struct buf *why)
+{
+	if (ret->read.port == 0 && said->read.port && (!d->check || answers(d, &said->read, why))) {
+		ret->read = said->read;
+		ret->read_by = by;
+		snprintf(ret->user, sizeof ret->user, "%s", said->user);
+	}
+	if (ret->send.port == 0 && said->send.port && (!d->check || answers(d, &said->send, why))) {
+		ret->send = said->send;
+		ret->send_by = by;
+	}
+}
+
+static bool complete(const struct found *f)
+{
+	return f->read.port && f->send.port;
+}
+
+/* ---- DNS (RFC 6186 3, RFC 8314 5.1) ---- */
+
+static const struct {
+	const char *label;
+	enum protocol protocol;
+	bool tls_first;
+} services[] = {
+	{ "_imaps", PROTOCOL_IMAP, true },	    { "_imap", PROTOCOL_IMAP, false },
+	{ "_pop3s", PROTOCOL_POP3, true },	    { "_pop3", PROTOCOL_POP3, false },
+	{ "_submissions", PROTOCOL_SMTP, true }, { "_submission", PROTOCOL_SMTP, false },
+};
+
+/* The record that is asked first (RFC 2782); "." is: not here. */
+static bool best_srv(const struct dns_answer *answer, struct arena *a, struct server *ret)
+{
+	unsigned best = UINT32_MAX;
+
+	for (size_t i = 0; i < answer->n; i++) {
+		struct dns_srv srv;
+
+		/* A name with a backslash is no host's (rdata.h). */
+		if (dns_read_srv(answer->rdata[i], a, &srv) != ST_OK || srv.target.n == 0 || srv.target.n > HOST_MAX ||
+		    view_find(srv.target, '\\') < srv.target.n || srv.priority >= best)
+			continue;
+		best = srv.priority;
+		ret->port = srv.port;
+		snprintf(ret->host, sizeof ret->host, "%.*s", VIEW_ARG(srv.target));
+	}
+	return best != UINT32_MAX && ret->port;
+}
+
+static void by_dns(const struct discovery *d, const char *domain, struct found *ret, struct buf *why)
+{
+	for (size_t i = 0; d->resolver && i < sizeof services / sizeof *services && !complete(ret); i++) {
+		struct arena a = ARENA(ARENA_MAX);
+		struct found said = { 0 };
+		struct server s = { services[i].protocol, services[i].tls_first, 0, "" };
+		struct dns_answer answer = { 0 };
+		char name[DNS_NAME_MAX + 32];
+
+		snprintf(name, sizeof name, "%s._tcp.%s", services[i].label, domain);
+		if (dns_ask(d->resolver, view_cstr(name), DNS_SRV, &a, &answer) == ST_OK && answer.outcome == DNS_FOUND &&
+		    best_srv(&answer, &a, &s)) {
+			*(s.protocol == PROTOCOL_SMTP ? &said.send : &said.read) = s;
+			consider(d, &said, answer.secure ? "DNS with DNSSEC" : "DNS", ret, why);
+		}
+		arena_free(&a);
+	}
+}
+
+/* ---- HTTPS ---- */
+
+static size_t take_piece(char *p, size_t size, size_t n, void *arg)
+{
+	struct buf *out = arg;
+
+	buf_put(out, view_make(p, size * n));
+	return buf_status(out) == ST_OK ? size * n : 0;
+}
+
+static bool fetch(const struct discovery *d, const char *url, struct buf *out)
+{
+	CURL *e = curl_easy_init();
+	long code = 0;
+	bool good = e && curl_easy_setopt(e, CURLOPT_URL, url) == CURLE_OK &&
+		    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
+		    curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, "https") == CURLE_OK &&
+		    curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK &&
+		    curl_easy_setopt(e, CURLOPT_MAXREDIRS, 3L) == CURLE_OK &&
+		    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+		    curl_easy_setopt(e, CURLOPT_TIMEOUT, (long)FETCH_S) == CURLE_OK &&
+		    curl_easy_setopt(e, CURLOPT_CAINFO, d->authorities) == CURLE_OK &&
+		    curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
+		    curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
+		    curl_easy_setopt(e, CURLOPT_USERAGENT, "waxmail") == CURLE_OK &&
+		    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_piece) == CURLE_OK &&
+		    curl_easy_setopt(e, CURLOPT_WRITEDATA, out) == CURLE_OK && curl_easy_perform(e) == CURLE_OK &&
+		    curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &code) == CURLE_OK && code == 200;
+
+	curl_easy_cleanup(e);
+	return good;
+}
+
+static void by_autoconfig(const struct discovery *d, const char *address, const char *domain, struct found *ret,
+			  struct buf *why)
+{
+	static const char *const urls[] = {
+		"https://autoconfig.%s/mail/config-v1.1.xml", "https://%s/.well-known/autoconfig/mail/config-v1.1.xml",
+		"https://autoconfig.thunderbird.net/v1.1/%s",
+	};
+
+	for (size_t i = 0; i < sizeof urls / sizeof *urls && !complete(ret); i++) {
+		struct buf xml = BUF(AUTOCONFIG_MAX);
+		struct found said = { 0 };
+		char url[URL_MAX];
+
+/* The format is one of the table above. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		snprintf(url, sizeof url, d->autoconfig ? d->autoconfig : urls[i], domain);
+#pragma GCC diagnostic pop
+		if (fetch(d, url, &xml)) {
+			autoconfig_take(buf_view(&xml), address, &said);
+			consider(d, &said, "autoconfig", ret, why);
+		} else {
+			buf_putf(why, "  %s: nothing there\n", url);
+		}
+		buf_free(&xml);
+		if (d->autoconfig)
+			return;
+	}
+}
+
+/* ---- guesses ---- */
+
+static void by_guess(const struct discovery *d, const char *domain, struct found *ret, struct buf *why)
+{
+	static const struct {
+		const char *prefix;
+		enum protocol protocol;
+		bool tls_first;
+		uint16_t port;
+	} guesses[] = {
+		{ "imap.", PROTOCOL_IMAP, true, 993 },	{ "mail.", PROTOCOL_IMAP, true, 993 },
+		{ "", PROTOCOL_IMAP, true, 993 },	{ "imap.", PROTOCOL_IMAP, false, 143 },
+		{ "mail.", PROTOCOL_IMAP, false, 143 },	{ "pop.", PROTOCOL_POP3, true, 995 },
+		{ "mail.", PROTOCOL_POP3, true, 995 },	{ "smtp.", PROTOCOL_SMTP, true, 465 },
+		{ "mail.", PROTOCOL_SMTP, true, 465 },	{ "", PROTOCOL_SMTP, true, 465 },
+		{ "smtp.", PROTOCOL_SMTP, false, 587 },	{ "mail.", PROTOCOL_SMTP, false, 587 },
+	};
+
+	/* Without a connection a guess is worth nothing. */
+	for (size_t i = 0; d->check && i < sizeof guesses / sizeof *guesses && !complete(ret); i++) {
+		struct found said = { 0 };
+		struct server s = { guesses[i].protocol, guesses[i].tls_first, guesses[i].port, "" };
+		struct server *to = s.protocol == PROTOCOL_SMTP ? &said.send : &said.read;
+
+		if (snprintf(s.host, sizeof s.host, "%s%s", guesses[i].prefix, domain) >= (int)sizeof s.host)
+			continue;
+		*to = s;
+		consider(d, &said, "a guess", ret, why);
+	}
+}
+
+enum status discover(const struct discovery *d, const char *address, struct found *ret, struct buf *why)
+{
+	const char *at = strrchr(address, '@'), *domain = at ? at + 1 : "";
+	struct server none;
+	char test[HOST_MAX + 16];
+
+	/* It becomes part of names and addresses. */
+	if (snprintf(test, sizeof test, "imaps://%.255s", domain) >= (int)sizeof test ||
+	    server_parse(view_cstr(test), &none) != ST_OK || strchr(domain, ':'))
+		return ST_SYNTAX;
+	*ret = (struct found){ .read_by = "", .send_by = "" };
+	by_dns(d, domain, ret, why);
+	if (!complete(ret))
+		by_autoconfig(d, address, domain, ret, why);
+	if (!complete(ret))
+		by_guess(d, domain, ret, why);
+	return complete(ret) ? ST_OK : ST_MISSING;
+}

@@ -1,0 +1,46 @@
+/* discover.h - finding an account's servers by its address.
+ *
+ * One source after another, and each kind of server (to read from, to send by)
+ * from the first that knows it:
+ *
+ *   DNS      SRV of the domain (RFC 6186, RFC 8314 5.1)
+ *   HTTPS    autoconfig.DOMAIN/mail/config-v1.1.xml, DOMAIN/.well-known/autoconfig/mail/
+ *            config-v1.1.xml, then Thunderbird's list of providers
+ *   guesses  imap., mail., pop., smtp. and the domain itself
+ *
+ * A server counts when it answers over TLS with a certificate that names it.
+ * What DNS says without DNSSEC somebody on the way could have said; so a
+ * target outside of the domain is told to the person, who may say no (RFC 6186
+ * 6).
+ */
+#ifndef WAXWING_MUA_NET_DISCOVER_H
+#define WAXWING_MUA_NET_DISCOVER_H
+
+#include "mua/net/client.h"
+#include "wire/dns.h"
+
+enum { AUTOCONFIG_MAX = 256 * 1024, USER_MAX = 255 };
+
+struct found {
+	struct server read, send;	/* port 0: not found */
+	const char *read_by, *send_by;	/* "DNS", "DNS with DNSSEC", "autoconfig", "a guess" */
+	char user[USER_MAX + 1];	/* name at the login; "": the address */
+};
+
+/* What is asked and how; the caller's. */
+struct discovery {
+	struct net *net;
+	struct resolver *resolver;	/* or NULL */
+	const char *authorities;	/* for HTTPS */
+	const char *autoconfig;		/* instead of the URLs, for tests; or NULL */
+	bool check;			/* connect */
+};
+
+/* ST_MISSING where nothing was found of either; why says what was tried. */
+enum status discover(const struct discovery *d, const char *address, struct found *ret, struct buf *why) MUST_USE;
+
+/* One autoconfig document (fuzzed): the servers in it that we can use, the
+ * first of each kind.  address: for %EMAILADDRESS% and the like. */
+void autoconfig_take(struct view xml, const char *address, struct found *ret);
+
+#endif

@@ -1,0 +1,116 @@
+#include "mua/place.h"
+
+#include "mua/say.h"
+#include "mua/secret.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { WHY_TEXT = 2048 };
+
+enum status place_settings(struct place *p)
+{
+	struct buf why = BUF(WHY_TEXT);
+	enum status st;
+
+	*p = (struct place){ .password = BUF(PASSWORD_MAX), .may_ask = true };
+	st = settings_load(&p->settings, &why);
+	if (st != ST_OK)
+		say("%.*s", VIEW_ARG(why.n ? buf_view(&why) : view_cstr(status_name(st))));
+	buf_free(&why);
+	return st;
+}
+
+enum status place_use(struct place *p, struct account *a)
+{
+	char path[PATH_TEXT_MAX];
+	struct copy_findings found = { 0 };
+	enum status st;
+
+	copy_close(p->copy);
+	p->copy = NULL;
+	password_wipe(&p->password);
+	p->account = a;
+	if (!path_copy(a, path)) {
+		say("no place for letters: neither HOME nor XDG_DATA_HOME is set, or it is too long");
+		return ST_MISSING;
+	}
+	st = make_folders(path);
+	if (st == ST_OK)
+		st = copy_open(path, &p->copy, &found);
+	if (st != ST_OK)
+		say_failed(path, st);
+	else if (found.lost)
+		say("%llu letters were lost here; the next sync fetches them again", (unsigned long long)found.lost);
+	return st;
+}
+
+enum status place_open(struct place *p, const struct invocation *in)
+{
+	const char *name = VALUE(in, account);
+	enum status st = place_settings(p);
+	struct account *a;
+
+	if (st != ST_OK)
+		return st;
+	a = settings_account(&p->settings, name);
+	if (a)
+		return place_use(p, a);
+	if (name)
+		say("no account %.200s; `waxmail account list` shows them", name);
+	else
+		say("no account yet; `waxmail account add ADDRESS` makes one known");
+	return ST_MISSING;
+}
+
+void place_close(struct place *p)
+{
+	copy_close(p->copy);
+	p->copy = NULL;
+	password_wipe(&p->password);
+	net_close(&p->net);
+	settings_free(&p->settings);
+}
+
+enum status place_net(struct place *p)
+{
+	enum status st;
+
+	if (p->net.loop)
+		return ST_OK;
+	st = net_open(&p->net, p->settings.authorities, (uint64_t)p->settings.patience_s * 1000);
+	if (st == ST_MISSING)
+		say("%.300s: no authorities there to verify servers by (setting authorities; package ca-certificates)",
+		    p->settings.authorities);
+	else if (st != ST_OK)
+		say_failed("network", st);
+	return st;
+}
+
+enum status place_password(struct place *p)
+{
+	return p->password.n ? ST_OK : password_of(p->account, p->may_ask, &p->password);
+}
+
+enum status place_folder(struct place *p, enum copy_use use, struct arena *a, struct copy_folder *ret)
+{
+	static const struct {
+		enum copy_use use;
+		const char *name;
+	} usual[] = {
+		{ COPY_USE_SENT, "Sent" },   { COPY_USE_SENT, "Sent Items" },	   { COPY_USE_SENT, "Sent Messages" },
+		{ COPY_USE_DRAFTS, "Drafts" }, { COPY_USE_TRASH, "Trash" },	   { COPY_USE_TRASH, "Deleted Items" },
+		{ COPY_USE_ARCHIVE, "Archive" }, { COPY_USE_JUNK, "Junk" },	   { COPY_USE_INBOX, "INBOX" },
+	};
+	const char *first = NULL;
+	enum status st = copy_folder_with(p->copy, use, a, ret);
+
+	for (size_t i = 0; st == ST_MISSING && i < sizeof usual / sizeof *usual; i++) {
+		if (usual[i].use != use)
+			continue;
+		if (first == NULL)
+			first = usual[i].name;
+		st = copy_folder(p->copy, view_cstr(usual[i].name), false, a, ret);
+	}
+	return st == ST_MISSING && first ? copy_folder(p->copy, view_cstr(first), true, a, ret) : st;
+}

@@ -1,0 +1,24 @@
+/* seal.h - S/MIME (RFC 8551) for the mail program, through src/smime/. */
+#ifndef WAXWING_MUA_SEAL_H
+#define WAXWING_MUA_SEAL_H
+
+#include "mua/copy/show.h"
+#include "mua/place.h"
+
+struct seal_wish {
+	bool sign, encrypt;
+	const struct view *to;	/* recipients, whose certificates are needed */
+	size_t n_to;
+};
+
+/* The letter signed, encrypted or both, added to out.  ST_MISSING (why says
+ * what: a key, or somebody's certificate), ST_DENIED, ST_LIMIT, ST_NOMEM. */
+enum status seal_letter(struct place *p, struct view letter, const struct seal_wish *w, struct buf *out,
+			struct buf *why) MUST_USE;
+
+/* What a letter's own seal says, in one line, and what was inside where it is
+ * enciphered.  ST_MISSING: it has none. */
+enum status seal_look(struct place *p, struct view letter, struct buf *line, enum show_style *ret_style,
+		      struct buf *inner) MUST_USE;
+
+#endif

@@ -1,0 +1,158 @@
+/* sync.c - waxmail sync, outbox. */
+#include "mua/sync/sync.h"
+
+#include "mua/say.h"
+#include "mua/verbs/ids.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+enum { SMALL_ARENA = 64 * 1024 * 1024 };
+
+/* Ctrl-C ends at the next step, so that what is half done is whole. */
+static volatile sig_atomic_t ended;
+
+static void on_signal(int number)
+{
+	(void)number;
+	/* The second one ends at once. */
+	if (ended)
+		_Exit(130);
+	ended = 1;
+}
+
+static bool show_progress(void *arg, struct view what, uint64_t done, uint64_t all)
+{
+	char name[64];
+
+	snprintf(name, sizeof name, "%.*s", VIEW_ARG(view_head(what, sizeof name - 1)));
+	for (char *p = name; *p; p++)
+		if ((unsigned char)*p < 0x20)
+			*p = '?';
+	progress_show(arg, name, done, all);
+	return !ended;
+}
+
+static int tell(const struct invocation *in, const struct sync *s)
+{
+	if (GIVEN(in, json))
+		return print_object(json_pack("{ss,sI,sI,sI,sI,sI,sI,sI}", "account", s->place->account->address, "headers",
+					      (json_int_t)s->headers, "letters", (json_int_t)s->bodies, "flags",
+					      (json_int_t)s->flags, "gone", (json_int_t)s->gone, "told", (json_int_t)s->told,
+					      "refused", (json_int_t)s->refused, "sent", (json_int_t)s->sent));
+	if (s->headers || s->bodies || s->gone || s->told || s->sent)
+		printf("%s: %llu new, %llu fetched, %llu gone, %llu told, %llu sent\n", s->place->account->address,
+		       (unsigned long long)s->headers, (unsigned long long)s->bodies, (unsigned long long)s->gone,
+		       (unsigned long long)s->told, (unsigned long long)s->sent);
+	return printed();
+}
+
+static int sync_one(const struct invocation *in, struct place *p)
+{
+	struct progress bar;
+	struct sync s = { .place = p, .folder = view_cstr(in->n ? in->args[0] : ""), .watch = GIVEN(in, watch),
+			  .headers_only = GIVEN(in, headers_first), .progress = show_progress, .progress_arg = &bar };
+	enum status out = ST_OK, st;
+
+	progress_begin(&bar, GIVEN(in, quiet));
+	if (!s.headers_only)
+		out = sync_outbox(&s, 0, NULL);
+	if (out != ST_OK || s.refused) {
+		progress_end(&bar);
+		say("sending: %s", s.why[0] ? s.why : status_name(out));
+		s.why[0] = '\0';
+	}
+	st = p->account->read.port ? sync_run(&s) : ST_OK;
+	progress_end(&bar);
+	if (st == ST_AGAIN)
+		say("ended; the next sync goes on from here");
+	else if (st != ST_OK && s.why[0])
+		say("%s", s.why);
+	else if (st != ST_OK && p->password.n)
+		say_failed("sync", st);
+	if (st != ST_OK || out != ST_OK)
+		return FAILED;
+	return tell(in, &s);
+}
+
+int verb_sync(struct invocation *in)
+{
+	struct place p;
+	enum status st = place_open(&p, in);
+	int status = DONE;
+
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
+	if (st == ST_OK && !GIVEN(in, all))
+		status = sync_one(in, &p);
+	for (size_t i = 0; st == ST_OK && GIVEN(in, all) && i < p.settings.n && !ended; i++) {
+		st = place_use(&p, &p.settings.accounts[i]);
+		if (st == ST_OK && sync_one(in, &p) != DONE)
+			status = FAILED;
+	}
+	place_close(&p);
+	return st == ST_OK ? status : FAILED;
+}
+
+/* ---- outbox ---- */
+
+static void out_line(const struct copy_out *o)
+{
+	char at[RFC3339_SIZE];
+
+	printf("%6llu  %s  %u tries  %.*s%s%s%.*s\n", (unsigned long long)o->id, clock_rfc3339(o->queued, at), o->tries,
+	       VIEW_ARG(o->n_to ? o->to[0] : VIEW("-")), o->n_to > 1 ? ", ..." : "", o->problem.n ? "  " : "",
+	       VIEW_ARG(o->problem));
+}
+
+static json_t *out_json(const struct copy_out *o)
+{
+	json_t *to = json_array();
+
+	for (size_t i = 0; i < o->n_to; i++)
+		json_array_append_new(to, say_text(o->to[i]));
+	return json_pack("{sI,so,so,so,so,sI,so}", "number", (json_int_t)o->id, "from", say_text(o->from), "to", to, "queued",
+			 say_time(o->queued), "next", say_time(o->next), "tries", (json_int_t)o->tries, "problem",
+			 o->problem.n ? say_text(o->problem) : json_null());
+}
+
+int verb_outbox_list(struct invocation *in)
+{
+	struct arena a = ARENA(SMALL_ARENA);
+	struct copy_out *all;
+	struct place p;
+	size_t n = 0;
+	json_t *rows = json_array();
+	enum status st = place_open(&p, in);
+	int status = FAILED;
+
+	if (st == ST_OK && (st = copy_out_all(p.copy, &a, &all, &n)) != ST_OK)
+		say_failed("outbox", st);
+	for (size_t i = 0; st == ST_OK && i < n; i++) {
+		if (GIVEN(in, json))
+			json_array_append_new(rows, out_json(&all[i]));
+		else
+			out_line(&all[i]);
+	}
+	if (st == ST_OK)
+		status = GIVEN(in, json) ? print_array(json_incref(rows)) : printed();
+	json_decref(rows);
+	arena_free(&a);
+	place_close(&p);
+	return status;
+}
+
+int verb_outbox_remove(struct invocation *in)
+{
+	struct place p;
+	int64_t id;
+	enum status st;
+
+	if (!id_take(in->args[0], &id))
+		return WRONG_USE;
+	st = place_open(&p, in);
+	if (st == ST_OK && (st = copy_out_remove(p.copy, (uint64_t)id)) != ST_OK)
+		say_failed(in->args[0], st);
+	place_close(&p);
+	return st == ST_OK ? DONE : FAILED;
+}
