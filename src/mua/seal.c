@@ -1,6 +1,6 @@
 #include "mua/seal.h"
 
-enum status seal_letter(struct place *p, struct view letter, const struct seal_wish *w, struct buf *out, struct buf *why)
+enum status letter_seal(struct place *p, struct view letter, const struct seal_wish *w, struct buf *out, struct buf *why)
 {
 	(void)p;
 	(void)letter;

@@ -13,7 +13,7 @@ struct seal_wish {
 
 /* The letter signed, encrypted or both, added to out.  ST_MISSING (why says
  * what: a key, or somebody's certificate), ST_DENIED, ST_LIMIT, ST_NOMEM. */
-enum status seal_letter(struct place *p, struct view letter, const struct seal_wish *w, struct buf *out,
+enum status letter_seal(struct place *p, struct view letter, const struct seal_wish *w, struct buf *out,
 			struct buf *why) MUST_USE;
 
 /* What a letter's own seal says, in one line, and what was inside where it is

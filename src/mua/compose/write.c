@@ -582,7 +582,7 @@ static enum status seal(struct writing *w, struct place *p, const struct view *t
 
 	if (!w->sign && !w->encrypt)
 		return ST_OK;
-	st = seal_letter(p, buf_view(letter), &wish, &sealed, &why);
+	st = letter_seal(p, buf_view(letter), &wish, &sealed, &why);
 	if (st == ST_OK) {
 		buf_free(letter);
 		*letter = sealed;
