@@ -147,7 +147,8 @@ static int tell(const struct invocation *in, const struct fate_told *told, enum 
 static int finish(const struct invocation *in, struct place *p, struct writing *w)
 {
 	struct fate_told told = { .message_id = BUF(0), .why = BUF(0) };
-	enum status st = wants_editor(in) ? writing_edit(w, p) : read_text(w);
+	/* A draft has its text. */
+	enum status st = wants_editor(in) ? writing_edit(w, p) : w->draft ? ST_OK : read_text(w);
 	int status = FAILED;
 
 	if (st == ST_OK) {
@@ -170,7 +171,7 @@ static int write_letter(struct invocation *in, begin *b)
 
 	if (st == ST_OK && w)
 		st = writing_begin(w, &p);
-	if (st == ST_OK && w && b)
+	if (st == ST_OK && w)
 		st = b(in, &p, w);
 	if (st == ST_OK && w) {
 		st = take_options(in, w);
@@ -183,9 +184,18 @@ static int write_letter(struct invocation *in, begin *b)
 	return status;
 }
 
+static enum status resume(const struct invocation *in, struct place *p, struct writing *w)
+{
+	int64_t id;
+
+	if (in->n == 0)
+		return ST_OK;
+	return id_take(in->args[0], &id) ? writing_resume(w, p, id) : ST_SYNTAX;
+}
+
 int verb_send(struct invocation *in)
 {
-	return write_letter(in, NULL);
+	return write_letter(in, resume);
 }
 
 static enum status answer(const struct invocation *in, struct place *p, struct writing *w)
