@@ -52,7 +52,7 @@ def fill(w, count, user="Jones@foo.com"):
 
 def parse(person, number):
     raw = person.run("raw", str(number), input=b"").stdout
-    return raw, email.message_from_bytes(raw, policy=email.policy.default)
+    return raw, email.message_from_bytes(raw.replace(b"\r\n", b"\n"), policy=email.policy.default)
 
 
 # ---- the program itself ----
@@ -472,7 +472,7 @@ def test_written_without_the_network(jones):
     p = person.run("send", "--to", "Jones@foo.com", "--subject", "later", input="x\n")
     assert "waits in the outbox" in p.stderr
     (out,) = person.json("outbox", "list")
-    assert out["to"] == ["Jones@foo.com"] and "refused" in out["problem"].lower() or out["tries"] >= 0
+    assert out["to"] == ["Jones@foo.com"] and out["from"] == "Jones@foo.com"
     person.run("send", "--queue", "--to", "Jones@foo.com", "--subject", "second", input="x\n")
     person.run("send", "--queue", "--to", "Jones@foo.com", "--subject", "third", input="x\n")
     person.run("outbox", "remove", str(person.json("outbox", "list")[-1]["number"]))

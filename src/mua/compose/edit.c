@@ -11,6 +11,7 @@
 
 #include "mua/say.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -115,9 +116,11 @@ static enum status run_editor(const struct place *p, const char *path)
 	if (pid < 0)
 		return ST_NOMEM;
 	if (pid == 0) {
+		int tty = isatty(STDIN_FILENO) ? -1 : open("/dev/tty", O_RDONLY);
+
 		/* Where the text came from a pipe, the terminal is still there. */
-		if (!isatty(STDIN_FILENO) && freopen("/dev/tty", "r", stdin) == NULL)
-			_exit(127);
+		if (tty >= 0)
+			dup2(tty, STDIN_FILENO);
 		execl("/bin/sh", "sh", "-c", command, "editor", path, (char *)NULL);
 		_exit(127);
 	}

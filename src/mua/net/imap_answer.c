@@ -140,6 +140,9 @@ static void take_flags(struct imap_parse *p, struct answer *a)
 {
 	uint32_t cap = 0;
 
+	/* Where they are told twice, the last ones count. */
+	a->system = 0;
+	a->keywords = (struct imap_list){ 0 };
 	imap_want(p, '(');
 	while (imap_ok(p) && !imap_try(p, ')')) {
 		struct view f = take_flag(p);

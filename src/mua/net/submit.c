@@ -45,8 +45,12 @@ static enum status refused(struct submitter *s, const char *what)
 
 static enum status ask(struct submitter *s)
 {
-	enum status st = client_flush(&s->client);
+	enum status st;
 
+	/* What came before we asked is no answer to what we ask. */
+	if (conn_view(&s->client.conn).n)
+		return client_fail(&s->client, ST_SYNTAX, "%s spoke before it was asked", s->client.host);
+	st = client_flush(&s->client);
 	return st == ST_OK ? hear(s) : st;
 }
 
@@ -316,7 +320,6 @@ static enum status data(struct submitter *s, struct view letter)
 	if (st != ST_OK)
 		return st;
 	smtp_send_end(&t, out);
-	buf_puts(out, ".\r\n");
 	st = ask(s);
 	return st == ST_OK && s->reply.code / 100 != 2 ? refused(s, "the letter") : st;
 }

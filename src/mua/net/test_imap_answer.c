@@ -71,6 +71,9 @@ static void test_fetch(void **state)
 	assert_int_equal(take("* 1 FETCH (UID 0)").kind, ANSWER_BROKEN);
 	assert_int_equal(take("* 1 FETCH (UID 1").kind, ANSWER_BROKEN);
 	assert_int_equal(take("* 1 FETCH ()").kind, ANSWER_FETCH);
+	a = take("* 1 FETCH (FLAGS (\\Seen a) FLAGS (b c d e f g))");
+	assert_int_equal(a.system, 0);
+	assert_int_equal(a.keywords.n, 6);
 }
 
 static void test_depth(void **state)

@@ -452,7 +452,7 @@ enum status sync_pull(struct session *s, size_t at)
 	fresh = f->sync.uidnext == 0;
 	if (st == ST_OK && fresh)
 		st = remember(s, f, 0, 0);
-	if (st == ST_OK && (fresh || s->sync->headers_only))
+	if (st == ST_OK && ((fresh && f->messages == 0) || s->sync->headers_only))
 		st = pull_first_page(s, f);
 	if (st != ST_OK || s->sync->headers_only)
 		return st;
