@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libconfig.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -46,12 +47,13 @@ static const struct row of_account[] = {
 	{ "leave_on_server", KIND_BOOL, offsetof(struct account, leave), 0, 0 },
 	{ "flowed", KIND_BOOL, offsetof(struct account, flowed), 0, 0 },
 	{ "user_agent", KIND_BOOL, offsetof(struct account, user_agent), 0, 0 },
+	{ "protect", KIND_BOOL, offsetof(struct account, protect), 0, 0 },
 };
 enum { GENERAL = sizeof general / sizeof *general, OF_ACCOUNT = sizeof of_account / sizeof *of_account };
 
 static const struct account fresh = {
 	.address = "", .name = "", .user = "", .password_command = "", .authserv_id = "", .signature = "",
-	.save_sent = true, .leave = true, .flowed = true,
+	.save_sent = true, .leave = true, .flowed = true, .protect = true,
 };
 
 /* ---- reading ---- */
@@ -382,6 +384,41 @@ enum status make_folders(const char *path)
 			return st;
 	}
 	return ST_OK;
+}
+
+enum status file_load(const char *path, struct buf *ret)
+{
+	char piece[65536];
+	size_t n;
+	FILE *f = fopen(path, "re");
+	bool bad = f == NULL && errno != ENOENT;
+
+	while (f && (n = fread(piece, 1, sizeof piece, f)) > 0)
+		buf_put(ret, view_make(piece, n));
+	if (f) {
+		bad = ferror(f) != 0;
+		fclose(f);
+	}
+	OPENSSL_cleanse(piece, sizeof piece);
+	return bad ? ST_IO : buf_status(ret);
+}
+
+enum status file_store(const char *path, struct view text)
+{
+	char fresh_path[PATH_TEXT_MAX + 8];
+	struct iovec iov = { (char *)(uintptr_t)text.p, text.n };
+	int fd = -1;
+	enum status st;
+
+	snprintf(fresh_path, sizeof fresh_path, "%.*s.new", PATH_TEXT_MAX, path);
+	st = disk_open(AT_FDCWD, fresh_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600, &fd);
+	if (st == ST_OK && text.n)
+		st = disk_write_at(fd, &iov, 1, 0);
+	if (st == ST_OK)
+		st = disk_flush(fd);
+	if (fd >= 0)
+		close(fd);
+	return st == ST_OK ? disk_rename(AT_FDCWD, fresh_path, path) : st;
 }
 
 struct view account_domain(const struct account *a)

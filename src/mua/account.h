@@ -37,6 +37,7 @@ struct account {
 	bool leave;			/* POP3: letters stay on the server */
 	bool flowed;			/* format=flowed */
 	bool user_agent;		/* say so in letters */
+	bool protect;			/* S/MIME where it can be, unasked */
 };
 
 struct settings {
@@ -71,6 +72,10 @@ bool path_config(const char *file, char out[PATH_TEXT_MAX]);
 bool path_copy(const struct account *a, char out[PATH_TEXT_MAX]);
 /* All folders on the way to it, for the person alone. */
 enum status make_folders(const char *path) MUST_USE;
+/* A file of ours, whole; one that is not there is empty.  ST_LIMIT, ST_NOMEM, ST_IO. */
+enum status file_load(const char *path, struct buf *ret) MUST_USE;
+/* Written anew for the person alone, on disk, whole or not at all.  Errors of disk.h. */
+enum status file_store(const char *path, struct view text) MUST_USE;
 
 /* What stands behind the address's "@". */
 struct view account_domain(const struct account *a);

@@ -2,6 +2,7 @@
 
 #include "mua/say.h"
 #include "mua/secret.h"
+#include "names/direct.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -69,6 +70,8 @@ void place_close(struct place *p)
 	p->copy = NULL;
 	password_wipe(&p->password);
 	net_close(&p->net);
+	direct_free(p->dns);
+	p->dns = NULL;
 	settings_free(&p->settings);
 }
 
@@ -85,6 +88,35 @@ enum status place_net(struct place *p)
 	else if (st != ST_OK)
 		say_failed("network", st);
 	return st;
+}
+
+static struct direct *open_dns(const struct settings *s)
+{
+	struct buf why = BUF(WHY_TEXT);
+	struct direct *d = NULL;
+	struct conf c = { 0 };
+	struct lookup_settings l;
+
+	if (conf_defaults(&c) == ST_OK) {
+		l = lookup_settings(&c);
+		if (s->resolver[0])
+			l.resolver = s->resolver;
+		if (s->trust_anchor[0])
+			l.anchor = s->trust_anchor;
+		if (direct_open(&l, &why, &d) != ST_OK)
+			d = NULL;
+	}
+	conf_free(&c);
+	buf_free(&why);
+	return d;
+}
+
+struct resolver *place_resolver(struct place *p)
+{
+	if (!p->dns_tried)
+		p->dns = open_dns(&p->settings);
+	p->dns_tried = true;
+	return p->dns ? direct_resolver(p->dns) : NULL;
 }
 
 enum status place_password(struct place *p)

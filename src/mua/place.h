@@ -13,6 +13,8 @@ struct place {
 	struct account *account;
 	struct copy *copy;
 	struct net net;
+	struct direct *dns;	/* or NULL */
+	bool dns_tried;
 	struct buf password;	/* asked for once; wiped by place_close */
 	bool may_ask;		/* the terminal is ours */
 };
@@ -28,6 +30,9 @@ void place_close(struct place *p);
 /* Once: the loop and the authorities; the password.  Complain themselves. */
 enum status place_net(struct place *p) MUST_USE;
 enum status place_password(struct place *p) MUST_USE;
+
+/* DNS, or NULL where it cannot be asked.  As long as the place. */
+struct resolver *place_resolver(struct place *p);
 
 static inline struct view place_user(const struct place *p)
 {

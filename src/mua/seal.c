@@ -1,22 +1,205 @@
 #include "mua/seal.h"
 
+#include "mua/certs.h"
+#include "smime/sink.h"
+#include "smime/write.h"
+#include "trust/author.h"
+
+enum { AUTHOR_ARENA = 1024 * 1024 };
+
+/* ---- writing ---- */
+
+struct sealing {
+	struct certs certs;
+	const struct seal_wish *wish;
+	struct view from;
+	wall_ms now;
+	struct smime_recipient *recipients;
+	size_t n;
+	struct arena a;
+	struct buf *why;
+};
+
+/* Everybody's certificate, and ours, so that our own copy can be read. */
+static enum status find_recipients(struct sealing *s)
+{
+	X509 *own = certs_own(&s->certs, s->from, s->now);
+	enum cert_source source;
+
+	s->recipients = arena_array(&s->a, s->wish->n_to + 1, sizeof *s->recipients);
+	if (s->recipients == NULL)
+		return arena_status(&s->a);
+	if (own)
+		s->recipients[s->n++] = (struct smime_recipient){ own, 0 };
+	for (size_t i = 0; i < s->wish->n_to; i++) {
+		X509 *x = certs_find(&s->certs, s->wish->to[i], s->now, &source);
+
+		if (x == NULL) {
+			buf_clear(s->why);
+			buf_putf(s->why, "no certificate of %.*s is known: DNS has none that DNSSEC proves, and no letter brought one",
+				 VIEW_ARG(s->wish->to[i]));
+			return ST_MISSING;
+		}
+		buf_putf(s->why, "%sencrypted for %.*s (certificate %s)", s->why->n ? ", " : "", VIEW_ARG(s->wish->to[i]),
+			 cert_source_text(source));
+		s->recipients[s->n++] = (struct smime_recipient){ x, 0 };
+	}
+	return ST_OK;
+}
+
+/* With a signature goes what others need to answer: the certificate that they
+ * encrypt for, where it is another one. */
+static enum status write_sealed(struct sealing *s, struct view letter, const struct smime_key *signer, struct buf *out)
+{
+	STACK_OF(X509) *chain = s->certs.keys.others ? sk_X509_dup(s->certs.keys.others) : sk_X509_new_null();
+	X509 *own = certs_own(&s->certs, s->from, s->now);
+	struct smime_writing how = {
+		.signer = signer, .chain = chain, .recipients = s->recipients, .n_recipients = s->n, .now = s->now,
+	};
+	enum status st = chain && (own == NULL || (signer && own == signer->certificate) || sk_X509_push(chain, own)) ? ST_OK :
+															ST_NOMEM;
+
+	if (st == ST_OK)
+		st = smime_write(letter, &how, cms_to_buf, out);
+	sk_X509_free(chain);
+	return st;
+}
+
+/* why is for whom it is encrypted, or why it is not. */
+static void say_how(struct sealing *s, bool is_signed)
+{
+	struct buf how = BUF(s->why->max);
+
+	buf_puts(&how, is_signed ? (s->n ? "signed and " : "signed, not encrypted") : "");
+	if (s->n == 0 && s->why->n)
+		buf_puts(&how, ": ");
+	buf_put(&how, buf_view(s->why));
+	buf_free(s->why);
+	*s->why = how;
+}
+
+static enum status seal(struct sealing *s, struct view letter, struct buf *out)
+{
+	const struct seal_wish *w = s->wish;
+	const struct smime_key *signer = certs_signer(&s->certs, s->from, s->now);
+	enum status st = ST_OK;
+
+	if (signer == NULL && (w->sign || !w->encrypt)) {
+		buf_putf(s->why, "there is no key to sign as %.*s; `waxmail cert import FILE` brings one", VIEW_ARG(s->from));
+		return ST_MISSING;
+	}
+	if (w->encrypt || w->if_possible)
+		st = find_recipients(s);
+	if (st == ST_MISSING && !w->encrypt) {	/* signed all the same */
+		st = ST_OK;
+		s->n = 0;
+	}
+	if (st != ST_OK)
+		return st;
+	if (!w->sign && !w->if_possible)
+		signer = NULL;
+	st = write_sealed(s, letter, signer, out);
+	if (st == ST_OK)
+		say_how(s, signer != NULL);
+	return st;
+}
+
 enum status letter_seal(struct place *p, struct view letter, const struct seal_wish *w, struct buf *out, struct buf *why)
 {
-	(void)p;
-	(void)letter;
-	(void)w;
-	(void)out;
-	buf_puts(why, "S/MIME is not built in");
-	return ST_MISSING;
+	struct sealing s = { .wish = w, .now = clock_wall(), .a = ARENA(AUTHOR_ARENA), .why = why };
+	struct author author;
+	enum status st = certs_open(&s.certs, p);
+
+	if (st == ST_OK)
+		st = author_find(letter, &s.a, &author);
+	if (st == ST_OK && author.kind != AUTHOR_ONE) {
+		buf_puts(why, author_problem(author.kind));
+		st = ST_DENIED;
+	}
+	if (st == ST_OK) {
+		s.from = author.all[0].address;
+		st = seal(&s, letter, out);
+	}
+	certs_close(&s.certs);
+	arena_free(&s.a);
+	return st;
+}
+
+/* ---- reading ---- */
+
+static enum show_style style_of(enum smime_word w)
+{
+	switch (w) {
+	case SMIME_GOOD:
+		return SHOW_GOOD;
+	case SMIME_MISMATCH:
+	case SMIME_BAD:
+	case SMIME_BROKEN:
+		return SHOW_BAD;
+	default:
+		return SHOW_UNSURE;
+	}
+}
+
+static bool is_open(enum smime_word w)
+{
+	return w != SMIME_NONE && w != SMIME_LOCKED && w != SMIME_BROKEN && w != SMIME_PARTIAL;
+}
+
+/* Whose certificate DNS proves. */
+static bool pin_author(struct certs *c, struct view letter, struct smime_trust *trust)
+{
+	struct arena a = ARENA(AUTHOR_ARENA);
+	struct author author;
+	bool pinned = author_find(letter, &a, &author) == ST_OK && author.kind == AUTHOR_ONE &&
+		      certs_pin(c, author.all[0].address, trust) > 0;
+
+	arena_free(&a);
+	return pinned;
+}
+
+static enum status look(struct certs *c, struct view letter, struct smime_trust *trust, struct buf *line,
+			enum show_style *ret_style, struct buf *inner)
+{
+	bool pinned = pin_author(c, letter, trust);
+	struct smime_reading how = { .trust = trust, .keys = &c->keys, .now = clock_wall() };
+	const struct smime_signer *signer;
+	struct smime_letter l;
+	enum status st = smime_read(letter, &how, &l);
+
+	if (st != ST_OK)
+		return st;
+	smime_put_sentence(&l, line);
+	signer = smime_main_signer(&l);
+	if (pinned && signer && signer->chain == SMIME_CHAIN_PINNED)
+		buf_puts(line, " DNSSEC proves the certificate.");
+	*ret_style = style_of(l.word);
+	if (is_open(l.word))
+		st = smime_put_letter(&l, letter, cms_to_buf, inner);
+	certs_learn(c, &l);
+	smime_free(&l);
+	return st;
 }
 
 enum status seal_look(struct place *p, struct view letter, struct buf *line, enum show_style *ret_style,
 		      struct buf *inner)
 {
-	(void)p;
-	(void)letter;
-	(void)line;
-	(void)ret_style;
-	(void)inner;
-	return ST_MISSING;
+	struct buf authorities = BUF(SMIME_PEM_MAX);
+	struct smime_trust *trust = NULL;
+	struct certs c;
+	enum status st;
+
+	if (!smime_concerns(letter))
+		return ST_MISSING;
+	st = certs_open(&c, p);
+	if (st == ST_OK)
+		st = smime_trust_new(&trust);
+	if (st == ST_OK && file_load(p->settings.authorities, &authorities) == ST_OK)
+		smime_trust_later(trust, buf_view(&authorities));
+	if (st == ST_OK)
+		st = look(&c, letter, trust, line, ret_style, inner);
+	smime_trust_free(trust);
+	buf_free(&authorities);
+	certs_close(&c);
+	return st;
 }

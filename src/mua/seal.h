@@ -6,13 +6,15 @@
 #include "mua/place.h"
 
 struct seal_wish {
-	bool sign, encrypt;
+	bool sign, encrypt;	/* it must be */
+	bool if_possible;	/* else: signed where there is a key, encrypted where everybody's certificate is known */
 	const struct view *to;	/* recipients, whose certificates are needed */
 	size_t n_to;
 };
 
-/* The letter signed, encrypted or both, added to out.  ST_MISSING (why says
- * what: a key, or somebody's certificate), ST_DENIED, ST_LIMIT, ST_NOMEM. */
+/* The letter signed, encrypted or both, added to out; why says what was done, or
+ * what is missing.  ST_MISSING (a key, or somebody's certificate; with if_possible:
+ * there is no key, and the letter goes as it is), ST_DENIED, ST_LIMIT, ST_NOMEM. */
 enum status letter_seal(struct place *p, struct view letter, const struct seal_wish *w, struct buf *out,
 			struct buf *why) MUST_USE;
 

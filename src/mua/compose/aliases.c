@@ -1,47 +1,23 @@
 #include "mua/compose/aliases.h"
 
-#include "base/disk.h"
 #include "msg/address.h"
 #include "mua/account.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <unistd.h>
-
 enum status aliases_read(struct buf *ret)
 {
-	char path[PATH_TEXT_MAX], piece[65536];
-	size_t n;
-	FILE *f;
+	char path[PATH_TEXT_MAX];
 
-	if (!path_config("aliases", path))
-		return ST_MISSING;
-	f = fopen(path, "re");
-	while (f && (n = fread(piece, 1, sizeof piece, f)) > 0)
-		buf_put(ret, view_make(piece, n));
-	if (f)
-		fclose(f);
-	return buf_status(ret);
+	return path_config("aliases", path) ? file_load(path, ret) : ST_MISSING;
 }
 
 enum status aliases_write(struct view text)
 {
-	char path[PATH_TEXT_MAX], fresh[PATH_TEXT_MAX + 8];
-	struct iovec iov = { (char *)(uintptr_t)text.p, text.n };
+	char path[PATH_TEXT_MAX];
 	enum status st = path_config("", path) ? make_folders(path) : ST_MISSING;
-	int fd = -1;
 
-	if (st != ST_OK || !path_config("aliases", path))
-		return st == ST_OK ? ST_LIMIT : st;
-	snprintf(fresh, sizeof fresh, "%s.new", path);
-	st = disk_open(AT_FDCWD, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600, &fd);
-	if (st == ST_OK && text.n)
-		st = disk_write_at(fd, &iov, 1, 0);
-	if (st == ST_OK)
-		st = disk_flush(fd);
-	if (fd >= 0)
-		close(fd);
-	return st == ST_OK ? disk_rename(AT_FDCWD, fresh, path) : st;
+	if (st == ST_OK && !path_config("aliases", path))
+		st = ST_LIMIT;
+	return st == ST_OK ? file_store(path, text) : st;
 }
 
 bool alias_next(struct view text, size_t *at, struct alias *ret)

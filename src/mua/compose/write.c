@@ -116,7 +116,7 @@ enum status writing_begin(struct writing *w, struct place *p)
 		.arena = ARENA(ARENA_MAX), .from = BUF(FIELD_MAX), .reply_to = BUF(FIELD_MAX), .to = BUF(FIELD_TEXT_MAX),
 		.cc = BUF(FIELD_TEXT_MAX), .bcc = BUF(FIELD_TEXT_MAX), .subject = BUF(FIELD_MAX),
 		.text = BUF(WRITING_TEXT_MAX), .in_reply_to = BUF(FIELD_MAX), .references = BUF(FIELD_MAX),
-		.extra = BUF(FIELD_MAX),
+		.extra = BUF(FIELD_MAX), .how_sealed = BUF(FIELD_MAX),
 	};
 	if (a->name[0]) {
 		put_name(view_cstr(a->name), &w->from);
@@ -135,7 +135,7 @@ enum status writing_begin(struct writing *w, struct place *p)
 void writing_end(struct writing *w)
 {
 	struct buf *all[] = { &w->from, &w->reply_to, &w->to, &w->cc, &w->bcc, &w->subject, &w->text,
-			      &w->in_reply_to, &w->references, &w->extra };
+			      &w->in_reply_to, &w->references, &w->extra, &w->how_sealed };
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		buf_free(all[i]);
@@ -576,14 +576,21 @@ static enum status keep_draft(struct writing *w, struct place *p, struct view le
 
 static enum status seal(struct writing *w, struct place *p, const struct view *to, size_t n_to, struct buf *letter)
 {
-	struct seal_wish wish = { w->sign, w->encrypt, to, n_to };
+	struct seal_wish wish = { w->sign, w->encrypt, p->account->protect && !w->plain, to, n_to };
 	struct buf sealed = BUF(BUILT_MAX), why = BUF(1024);
 	enum status st;
 
-	if (!w->sign && !w->encrypt)
+	if (!w->sign && !w->encrypt && !wish.if_possible)
 		return ST_OK;
 	st = letter_seal(p, buf_view(letter), &wish, &sealed, &why);
+	/* Nobody asked for it, and there is no key: it goes as it is. */
+	if (st == ST_MISSING && !w->sign && !w->encrypt) {
+		buf_free(&sealed);
+		buf_free(&why);
+		return ST_OK;
+	}
 	if (st == ST_OK) {
+		buf_put(&w->how_sealed, buf_view(&why));
 		buf_free(letter);
 		*letter = sealed;
 		sealed = BUF(0);

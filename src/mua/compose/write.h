@@ -19,6 +19,8 @@ struct writing {
 	int64_t answers, forwards, draft;	/* messages that get a flag; a draft that goes */
 	const char *notify;		/* DSN, or NULL */
 	bool sign, encrypt, receipt;
+	bool plain;			/* neither, whatever the account wants */
+	struct buf how_sealed;		/* out: what S/MIME did, in words; or empty */
 	bool quote_below;		/* what is typed goes above what is quoted */
 };
 

@@ -5,7 +5,6 @@
 #include "mua/place.h"
 #include "mua/say.h"
 #include "mua/secret.h"
-#include "names/direct.h"
 #include "wire/smtp.h"
 
 #include <stdio.h>
@@ -31,27 +30,6 @@ static struct account *named(struct place *p, const char *address)
 
 /* ---- add ---- */
 
-static struct direct *open_resolver(const struct settings *s)
-{
-	struct buf why = BUF(1024);
-	struct direct *d = NULL;
-	struct conf c = { 0 };
-	struct lookup_settings l;
-
-	if (conf_defaults(&c) == ST_OK) {
-		l = lookup_settings(&c);
-		if (s->resolver[0])
-			l.resolver = s->resolver;
-		if (s->trust_anchor[0])
-			l.anchor = s->trust_anchor;
-		if (direct_open(&l, &why, &d) != ST_OK)
-			d = NULL;
-	}
-	conf_free(&c);
-	buf_free(&why);
-	return d;
-}
-
 /* --read and --send are taken as they are. */
 static bool take_urls(const struct invocation *in, struct found *f)
 {
@@ -70,8 +48,7 @@ static bool take_urls(const struct invocation *in, struct found *f)
 
 static bool search(const struct invocation *in, struct place *p, const char *address, struct found *f)
 {
-	struct direct *direct = open_resolver(&p->settings);
-	struct discovery d = { .net = &p->net, .resolver = direct ? direct_resolver(direct) : NULL,
+	struct discovery d = { .net = &p->net, .resolver = place_resolver(p),
 			       .authorities = p->settings.authorities, .check = !GIVEN(in, no_check) };
 	struct buf why = BUF(WHY_TEXT);
 	struct found found;
@@ -92,7 +69,6 @@ static bool search(const struct invocation *in, struct place *p, const char *add
 		say("the servers of %.200s were not found; name them with --read and --send.  Tried:\n%.*s", address,
 		    VIEW_ARG(buf_view(&why)));
 	buf_free(&why);
-	direct_free(direct);
 	return f->read.port && f->send.port;
 }
 

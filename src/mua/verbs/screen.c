@@ -127,6 +127,10 @@ static enum status do_compose(void *arg, size_t account, enum screen_compose how
 	if (st == ST_OK) {
 		st = writing_finish(w, p, FATE_SEND, &told);
 		tell_fate(&told, st, said);
+		if (st == ST_OK && w->how_sealed.n) {
+			buf_putc(said, ' ');
+			put_harmless(view_head(buf_view(&w->how_sealed), 400), said);
+		}
 	} else if (st == ST_MISSING) {
 		buf_puts(said, "Nothing was written.");
 		st = ST_OK;

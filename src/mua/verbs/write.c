@@ -59,6 +59,7 @@ static enum status take_options(const struct invocation *in, struct writing *w)
 	set(in, OPTION_subject, &w->subject);
 	w->sign = GIVEN(in, sign);
 	w->encrypt = GIVEN(in, encrypt);
+	w->plain = GIVEN(in, plain);
 	w->receipt = GIVEN(in, receipt);
 	w->notify = VALUE(in, dsn);
 	if (w->notify && !good_dsn(w->notify)) {
@@ -123,8 +124,10 @@ static int tell_json(const struct fate_told *told, enum status st)
 	return st == ST_OK ? DONE : FAILED;
 }
 
-static int tell(const struct invocation *in, const struct fate_told *told, enum status st)
+static int tell(const struct invocation *in, const struct writing *w, const struct fate_told *told, enum status st)
 {
+	if (st == ST_OK && w->how_sealed.n)
+		say("%.*s", VIEW_ARG(buf_view(&w->how_sealed)));
 	if (st != ST_OK && told->why.n == 0)
 		return FAILED;
 	if (st != ST_OK)
@@ -153,7 +156,7 @@ static int finish(const struct invocation *in, struct place *p, struct writing *
 
 	if (st == ST_OK) {
 		st = writing_finish(w, p, fate_of(in), &told);
-		status = tell(in, &told, st);
+		status = tell(in, w, &told, st);
 	}
 	buf_free(&told.message_id);
 	buf_free(&told.why);
