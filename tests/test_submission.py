@@ -451,7 +451,7 @@ def test_a_stolen_account_is_held(world):
         assert "held" in w.run("account", "limit", "Jones@foo.com").stderr
         assert len(sink.letters) == 3
         p = w.run("account", "release", "Jones@foo.com")
-        assert p.stdout == "Jones@foo.com: 3 letters released\n"
+        assert p.stdout == "Jones@foo.com: letters released: 3\n"
         sink.wait(6)
         w.wait_until(lambda: not queue(w, "list"))
         # Those are known from now on, and the count has begun anew.
@@ -461,7 +461,7 @@ def test_a_stolen_account_is_held(world):
         # Dropped: nobody gets them.
         assert submit(w, letter(body="spam\n"), ["new9@elsewhere.example"])[0] == 250
         assert len(queue(w, "list", "--held")) == 1
-        assert w.run("account", "release", "Jones@foo.com", "--drop", "--yes").stdout == "Jones@foo.com: 1 letters dropped\n"
+        assert w.run("account", "release", "Jones@foo.com", "--drop", "--yes").stdout == "Jones@foo.com: letters dropped: 1\n"
         assert not queue(w, "list", "--held")
         assert submit(w, letter(), friends)[0] == 250
         assert len(sink.wait(9)) == 9 and not any("new9" in str(one["rcpts"]) for one in sink.letters)

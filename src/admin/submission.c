@@ -249,9 +249,8 @@ int cmd_account_release(struct invocation *in)
 	else if (st == ST_OK && (st = order(in, account, drop, rows, &v)) != ST_OK)
 		complain(in->dir, st, not_asked);
 	if (st == ST_OK && v == VERDICT_OK) {
-		printf("%s: %lld letters %s\n", in->args[0],
-		       (long long)json_integer_value(json_object_get(json_array_get(rows, 0), "letters")),
-		       drop ? "dropped" : "released");
+		printf("%s: letters %s: %lld\n", in->args[0], drop ? "dropped" : "released",
+		       (long long)json_integer_value(json_object_get(json_array_get(rows, 0), "letters")));
 		status = DONE;
 	} else if (st == ST_OK) {
 		tell("%s: not all of it could be written down; say it again", in->args[0]);

@@ -104,8 +104,8 @@ void submit_ask(struct warden *w, struct channel *ch, const struct record *rec)
 		};
 	rec_put_submit_answer(&w->out, rec->call, rec->sid, &a);
 	(void)!role_send(ch, &w->out, -1);
-	/* Who is held stays so, whatever happens to this process. */
-	if (a.hold & HOLD_TELL)
+	/* Who is held stays so, and is told once, whatever happens to this process. */
+	if ((a.hold & HOLD_TELL) || in.what == SUBMIT_TOLD)
 		flush(w);
 	write_soon(w);
 }
