@@ -2,7 +2,8 @@
 
 #include "msg/lex.h"
 
-/* 0-63: a value; 64: '='; 65: blank; 66: does not belong there. */
+/* 0-63: a value; 64: '='; 65: blank; 66: does not belong there.  So B64_PAD
+ * is the bit of what is no value. */
 enum { B64_PAD = 64, B64_BLANK, B64_NO };
 
 #define N B64_NO
@@ -30,6 +31,24 @@ static int hex(char c)
 
 /* ---- base64 (RFC 4648 4) ---- */
 
+/* As many whole quanta as stand together; how many characters. */
+static size_t base64_quanta(struct view v, char *to, size_t *n)
+{
+	const uint8_t *p = (const uint8_t *)v.p;
+	size_t i = 0;
+
+	for (; i + 4 <= v.n; i += 4) {
+		uint8_t a = base64_value[p[i]], b = base64_value[p[i + 1]], c = base64_value[p[i + 2]], e = base64_value[p[i + 3]];
+
+		if ((a | b | c | e) & B64_PAD)
+			break;
+		to[(*n)++] = (char)(uint8_t)(a << 2 | b >> 4);
+		to[(*n)++] = (char)(uint8_t)(b << 4 | c >> 2);
+		to[(*n)++] = (char)(uint8_t)(c << 6 | e);
+	}
+	return i;
+}
+
 /* Padding ends a quantum, not the text: joined encodings are seen. */
 static void base64_put(struct decoder *d, struct view v, struct buf *out)
 {
@@ -39,8 +58,13 @@ static void base64_put(struct decoder *d, struct view v, struct buf *out)
 	if (buf_reserve(out, v.n / 4 * 3 + 3, &to) != ST_OK)
 		return;
 	for (size_t i = 0; i < v.n; i++) {
-		uint8_t x = base64_value[(uint8_t)v.p[i]];
+		uint8_t x;
 
+		if (d->n_bits == 0)
+			i += base64_quanta(view_skip(v, i), to, &n);
+		if (i == v.n)
+			break;
+		x = base64_value[(uint8_t)v.p[i]];
 		if (x >= B64_PAD) {
 			d->damaged |= x == B64_NO;
 			if (x == B64_PAD)

@@ -81,6 +81,19 @@ void canon_field(enum canon c, struct view raw, bool without_end, struct buf *ou
 
 /* ---- bodies (3.4.3, 3.4.4) ---- */
 
+void body_begin(struct body_hashes *b)
+{
+	b->n = 0;
+	b->st = ST_OK;
+	for (int c = 0; c < CANONS; c++) {
+		struct canon_body *k = &b->bodies[c];
+
+		b->wanted[c] = k->cr = k->blank = false;
+		k->ends = k->length = 0;
+		k->n_stage = 0;
+	}
+}
+
 enum status body_want(struct body_hashes *b, enum canon c, uint64_t limit, unsigned *ret_which)
 {
 	struct body_hash *h = &b->hashes[b->n];

@@ -40,12 +40,16 @@ struct canon_body {
 };
 
 struct body_hashes {
-	struct body_hash hashes[BODY_HASHES_MOST];
+	struct body_hash hashes[BODY_HASHES_MOST];	/* n of them */
 	unsigned n;
 	bool wanted[CANONS];
 	struct canon_body bodies[CANONS];
 	enum status st;
 };
+
+/* Nothing is wanted yet.  Leaves what nobody reads as it is: it is more than
+ * all else. */
+void body_begin(struct body_hashes *b);
 
 /* A hash of the first `limit` octets of the canonical body; asked for twice
  * it is the same one.  Before the first byte.  ST_LIMIT, ST_NOMEM. */

@@ -6,7 +6,8 @@
 
 void pass_begin(struct pass *p, void (*header_done)(void *arg, struct pass *p), void *arg)
 {
-	memset(p, 0, sizeof *p);
+	memset(p, 0, offsetof(struct pass, body));
+	body_begin(&p->body);
 	p->header = BUF(PASS_HEADER_MAX);
 	p->a = ARENA(PASS_ARENA_MAX);
 	p->header_done = header_done;

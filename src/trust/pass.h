@@ -43,11 +43,11 @@ struct pass {
 	uint32_t n_buckets;
 	bool in_body;
 	size_t line;			/* bytes of the header line on its way */
-	struct body_hashes body;
 	uint64_t body_size;
 	void (*header_done)(void *arg, struct pass *p);
 	void *arg;
 	enum status st;
+	struct body_hashes body;	/* last: it is not cleared */
 };
 
 void pass_begin(struct pass *p, void (*header_done)(void *arg, struct pass *p), void *arg);
