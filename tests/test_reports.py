@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import signal
 import smtplib
 import subprocess
 import threading
@@ -19,6 +20,7 @@ from certificates import Authority
 from conftest import ROOT, WAXWING
 from smtp_sink import Sink
 from test_send import QUICK, ZONE, hand_in
+from test_sts import Policies, policy
 
 SCHEMA = os.path.join(ROOT, "tests/schema/dmarc-2.0.xsd")
 RUA = "mailto:d@author.example!1m,mailto:x@stranger.example,mailto:y@friend.example,mailto:small@author.example!100"
@@ -32,7 +34,7 @@ def world(instance, dns):
         dns.zone("stranger.example", ZONE).zone("elsewhere.example", ZONE + '@ TXT "v=spf1 -all"\n')
         dns.zone("friend.example", ZONE + 'author.example._report._dmarc TXT "v=DMARC1"\n')
         settings = dict(QUICK, **{"relay.port": str(sink.port), "trust.check_loopback": "yes", "host.name": "mx.foo.com",
-                                  "relay.sts": "no"}, **more)
+                                  "relay.sts": "no", **more})
         return instance(dns.settings(**settings))
     return make
 
@@ -114,9 +116,13 @@ def test_a_day_ends_and_a_restart_loses_nothing(world):
     with Sink() as sink:
         w = world(sink, **{"testing.time": "2026-11-25T23:00:00Z"})
         count_letters(w)
-        w.stop()
-        w.start()
+        # The command has had them written: whatever dies now loses none.
+        for pid in w.pids("relay"):
+            os.kill(pid, signal.SIGKILL)
+        w.wait_until(lambda: w.run("reports", "pending", check=False).returncode == 0)
         assert [(r["count"], r["end"]) for r in pending(w)] == [(4, 0)]
+        assert deliver(w, "a@author.example", letter("a@author.example", "after"))[0] == 250
+        w.wait_until(lambda: sum(r["count"] for r in pending(w)) == 5)
         w.stop()
         # Its place in the hour after midnight is somewhere; then it goes by itself, within a minute.
         w.configure(**{"testing.time": "2026-11-26T01:00:01Z"})
@@ -124,7 +130,7 @@ def test_a_day_ends_and_a_restart_loses_nothing(world):
         sent = sink.wait(2, limit=90)
         told = inspect(w, "dmarc-report", sent[0]["data"])
         assert (told["begin"], told["end"]) == ("2026-11-25T00:00:00.000Z", "2026-11-25T23:59:59.000Z")
-        assert sum(r["count"] for r in told["records"]) == 4
+        assert sum(r["count"] for r in told["records"]) == 5
 
 
 def test_what_nobody_asks_for_is_not_counted(world):
@@ -298,6 +304,33 @@ def test_dane_is_told(world, dns, tmp_path, good):
         assert (p["successes"], p["failures"]) == (1, 0) if good else (p["successes"] == 0 and p["failures"] >= 1)
         if not good:
             assert p["details"][0]["result"] == "validation-failure"
+
+
+@pytest.mark.parametrize("what", ["invalid", "untrusted", "missing", "wrong host", "wrong name"])
+def test_sts_is_told(world, dns, tmp_path, what):
+    ca = Authority(tmp_path)
+    web = ca.context("mta-sts.asks.example" if what != "untrusted" else "other.example")
+    text = b"<html>" if what == "invalid" else policy("testing", "mx.other.example" if what == "wrong host" else "mx.asks.example")
+    p = Policies(web, text)
+    p.status = 404 if what == "missing" else 200
+    try:
+        dns.zone("asks.example", ASKS + 'mta-sts A 127.0.0.1\n_mta-sts TXT "v=STSv1; id=1"\n', signed=False)
+        with Sink(tls=ca.context("mx.other.example" if what == "wrong name" else "mx.asks.example")) as sink:
+            w = world(sink, **{"relay.sts": "yes", "relay.sts_port": str(p.port), "relay.authorities": ca.file})
+            hand_in(w, "a@asks.example", "one")
+            sink.wait(1)
+            w.wait_until(lambda: [r for r in pending(w) if r["kind"] == "tls"])
+            _, told = tls_report(w, sink, 2)
+            sts = next(x for x in told["policies"] if x["type"] == "sts")
+            want = {"invalid": "sts-policy-invalid", "untrusted": "sts-webpki-invalid", "missing": "sts-policy-fetch-error",
+                    "wrong host": "validation-failure", "wrong name": "certificate-host-mismatch"}[what]
+            assert [d["result"] for d in sts["details"]] == [want] and sts["domain"] == "asks.example"
+            if what in ("invalid", "untrusted", "missing"):
+                # And the letter went as where there is no policy.
+                other = next(x for x in told["policies"] if x["type"] == "no-policy-found")
+                assert (other["successes"], other["failures"]) == (1, 0)
+    finally:
+        p.stop()
 
 
 class Collector:
