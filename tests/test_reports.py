@@ -23,7 +23,8 @@ from test_send import QUICK, ZONE, hand_in
 from test_sts import Policies, policy
 
 SCHEMA = os.path.join(ROOT, "tests/schema/dmarc-2.0.xsd")
-RUA = "mailto:d@author.example!1m,mailto:x@stranger.example,mailto:y@friend.example,mailto:small@author.example!100"
+RUA = ("mailto:d@author.example!1m,mailto:x@stranger.example,mailto:y@friend.example,mailto:small@author.example!100,"
+       "mailto:z@moved.example,mailto:e@evil.example")
 AUTHOR = ZONE + '@ TXT "v=spf1 ip4:127.0.0.1 -all"\n_dmarc TXT "v=DMARC1; p=quarantine; sp=reject; rua=%s"\n'
 
 
@@ -33,6 +34,9 @@ def world(instance, dns):
         dns.zone("author.example", AUTHOR % RUA)
         dns.zone("stranger.example", ZONE).zone("elsewhere.example", ZONE + '@ TXT "v=spf1 -all"\n')
         dns.zone("friend.example", ZONE + 'author.example._report._dmarc TXT "v=DMARC1"\n')
+        # One that has its reports elsewhere in its house, and one who would have them go to another's.
+        dns.zone("moved.example", ZONE + 'author.example._report._dmarc TXT "v=DMARC1; rua=mailto:new@moved.example"\n')
+        dns.zone("evil.example", ZONE + 'author.example._report._dmarc TXT "v=DMARC1; rua=mailto:victim@foo.com"\n')
         settings = dict(QUICK, **{"relay.port": str(sink.port), "trust.check_loopback": "yes", "host.name": "mx.foo.com",
                                   "relay.sts": "no", **more})
         return instance(dns.settings(**settings))
@@ -84,11 +88,12 @@ def test_dmarc_is_told_to_who_asks_and_to_nobody_else(world, tmp_path):
         count_letters(w)
         assert [(r["kind"], r["domain"], r["rows"], r["end"]) for r in pending(w)] == [("dmarc", "author.example", 3, 0)]
         assert w.run("reports", "send").stdout == "1 reports sent.\n"
-        sent = sink.wait(2)
-        assert sorted(s["rcpts"][0] for s in sent) == ["RCPT TO:<d@author.example>", "RCPT TO:<y@friend.example>"]
+        sent = sorted(sink.wait(3), key=lambda s: s["rcpts"])
+        assert [s["rcpts"] for s in sent] == [["RCPT TO:<d@author.example>"], ["RCPT TO:<new@moved.example>"], ["RCPT TO:<y@friend.example>"]]
         assert {s["mail"].split(" ")[1] for s in sent} == {"FROM:<>"}
         assert not [r for r in pending(w) if r["kind"] == "dmarc"]
         w.wait_log(r'report-not-sent .*to=x@stranger.example why="its host does not say that it wants it"')
+        w.wait_log(r'report-not-sent .*to=e@evil.example why="its host does not say')
         w.wait_log(r'report-not-sent .*to=small@author.example why="it is larger')
         m = email.message_from_bytes(sent[0]["data"])
         name = attachment(m).get_filename()
@@ -127,7 +132,7 @@ def test_a_day_ends_and_a_restart_loses_nothing(world):
         # Its place in the hour after midnight is somewhere; then it goes by itself, within a minute.
         w.configure(**{"testing.time": "2026-11-26T01:00:01Z"})
         w.start()
-        sent = sink.wait(2, limit=90)
+        sent = sink.wait(3, limit=90)
         told = inspect(w, "dmarc-report", sent[0]["data"])
         assert (told["begin"], told["end"]) == ("2026-11-25T00:00:00.000Z", "2026-11-25T23:59:59.000Z")
         assert sum(r["count"] for r in told["records"]) == 5
