@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import signal
 import smtplib
 import subprocess
 import threading
@@ -19,9 +20,11 @@ from certificates import Authority
 from conftest import ROOT, WAXWING
 from smtp_sink import Sink
 from test_send import QUICK, ZONE, hand_in
+from test_sts import Policies, policy
 
 SCHEMA = os.path.join(ROOT, "tests/schema/dmarc-2.0.xsd")
-RUA = "mailto:d@author.example!1m,mailto:x@stranger.example,mailto:y@friend.example,mailto:small@author.example!100"
+RUA = ("mailto:d@author.example!1m,mailto:x@stranger.example,mailto:y@friend.example,mailto:small@author.example!100,"
+       "mailto:z@moved.example,mailto:e@evil.example")
 AUTHOR = ZONE + '@ TXT "v=spf1 ip4:127.0.0.1 -all"\n_dmarc TXT "v=DMARC1; p=quarantine; sp=reject; rua=%s"\n'
 
 
@@ -31,8 +34,11 @@ def world(instance, dns):
         dns.zone("author.example", AUTHOR % RUA)
         dns.zone("stranger.example", ZONE).zone("elsewhere.example", ZONE + '@ TXT "v=spf1 -all"\n')
         dns.zone("friend.example", ZONE + 'author.example._report._dmarc TXT "v=DMARC1"\n')
+        # One that has its reports elsewhere in its house, and one who would have them go to another's.
+        dns.zone("moved.example", ZONE + 'author.example._report._dmarc TXT "v=DMARC1; rua=mailto:new@moved.example"\n')
+        dns.zone("evil.example", ZONE + 'author.example._report._dmarc TXT "v=DMARC1; rua=mailto:victim@foo.com"\n')
         settings = dict(QUICK, **{"relay.port": str(sink.port), "trust.check_loopback": "yes", "host.name": "mx.foo.com",
-                                  "relay.sts": "no"}, **more)
+                                  "relay.sts": "no", **more})
         return instance(dns.settings(**settings))
     return make
 
@@ -82,11 +88,12 @@ def test_dmarc_is_told_to_who_asks_and_to_nobody_else(world, tmp_path):
         count_letters(w)
         assert [(r["kind"], r["domain"], r["rows"], r["end"]) for r in pending(w)] == [("dmarc", "author.example", 3, 0)]
         assert w.run("reports", "send").stdout == "1 reports sent.\n"
-        sent = sink.wait(2)
-        assert sorted(s["rcpts"][0] for s in sent) == ["RCPT TO:<d@author.example>", "RCPT TO:<y@friend.example>"]
+        sent = sorted(sink.wait(3), key=lambda s: s["rcpts"])
+        assert [s["rcpts"] for s in sent] == [["RCPT TO:<d@author.example>"], ["RCPT TO:<new@moved.example>"], ["RCPT TO:<y@friend.example>"]]
         assert {s["mail"].split(" ")[1] for s in sent} == {"FROM:<>"}
         assert not [r for r in pending(w) if r["kind"] == "dmarc"]
         w.wait_log(r'report-not-sent .*to=x@stranger.example why="its host does not say that it wants it"')
+        w.wait_log(r'report-not-sent .*to=e@evil.example why="its host does not say')
         w.wait_log(r'report-not-sent .*to=small@author.example why="it is larger')
         m = email.message_from_bytes(sent[0]["data"])
         name = attachment(m).get_filename()
@@ -114,17 +121,21 @@ def test_a_day_ends_and_a_restart_loses_nothing(world):
     with Sink() as sink:
         w = world(sink, **{"testing.time": "2026-11-25T23:00:00Z"})
         count_letters(w)
-        w.stop()
-        w.start()
+        # The command has had them written: whatever dies now loses none.
+        for pid in w.pids("relay"):
+            os.kill(pid, signal.SIGKILL)
+        w.wait_until(lambda: w.run("reports", "pending", check=False).returncode == 0)
         assert [(r["count"], r["end"]) for r in pending(w)] == [(4, 0)]
+        assert deliver(w, "a@author.example", letter("a@author.example", "after"))[0] == 250
+        w.wait_until(lambda: sum(r["count"] for r in pending(w)) == 5)
         w.stop()
         # Its place in the hour after midnight is somewhere; then it goes by itself, within a minute.
         w.configure(**{"testing.time": "2026-11-26T01:00:01Z"})
         w.start()
-        sent = sink.wait(2, limit=90)
+        sent = sink.wait(3, limit=90)
         told = inspect(w, "dmarc-report", sent[0]["data"])
         assert (told["begin"], told["end"]) == ("2026-11-25T00:00:00.000Z", "2026-11-25T23:59:59.000Z")
-        assert sum(r["count"] for r in told["records"]) == 4
+        assert sum(r["count"] for r in told["records"]) == 5
 
 
 def test_what_nobody_asks_for_is_not_counted(world):
@@ -298,6 +309,33 @@ def test_dane_is_told(world, dns, tmp_path, good):
         assert (p["successes"], p["failures"]) == (1, 0) if good else (p["successes"] == 0 and p["failures"] >= 1)
         if not good:
             assert p["details"][0]["result"] == "validation-failure"
+
+
+@pytest.mark.parametrize("what", ["invalid", "untrusted", "missing", "wrong host", "wrong name"])
+def test_sts_is_told(world, dns, tmp_path, what):
+    ca = Authority(tmp_path)
+    web = ca.context("mta-sts.asks.example" if what != "untrusted" else "other.example")
+    text = b"<html>" if what == "invalid" else policy("testing", "mx.other.example" if what == "wrong host" else "mx.asks.example")
+    p = Policies(web, text)
+    p.status = 404 if what == "missing" else 200
+    try:
+        dns.zone("asks.example", ASKS + 'mta-sts A 127.0.0.1\n_mta-sts TXT "v=STSv1; id=1"\n', signed=False)
+        with Sink(tls=ca.context("mx.other.example" if what == "wrong name" else "mx.asks.example")) as sink:
+            w = world(sink, **{"relay.sts": "yes", "relay.sts_port": str(p.port), "relay.authorities": ca.file})
+            hand_in(w, "a@asks.example", "one")
+            sink.wait(1)
+            w.wait_until(lambda: [r for r in pending(w) if r["kind"] == "tls"])
+            _, told = tls_report(w, sink, 2)
+            sts = next(x for x in told["policies"] if x["type"] == "sts")
+            want = {"invalid": "sts-policy-invalid", "untrusted": "sts-webpki-invalid", "missing": "sts-policy-fetch-error",
+                    "wrong host": "validation-failure", "wrong name": "certificate-host-mismatch"}[what]
+            assert [d["result"] for d in sts["details"]] == [want] and sts["domain"] == "asks.example"
+            if what in ("invalid", "untrusted", "missing"):
+                # And the letter went as where there is no policy.
+                other = next(x for x in told["policies"] if x["type"] == "no-policy-found")
+                assert (other["successes"], other["failures"]) == (1, 0)
+    finally:
+        p.stop()
 
 
 class Collector:

@@ -109,6 +109,11 @@ static enum status read_mailboxes(struct search *s, struct report_reader *r, str
 	return st;
 }
 
+static const struct reason why_closed[] = {
+	{ ST_EXISTS, "somebody else has it open and does not leave it" },
+	{ ST_OK, NULL },
+};
+
 /* Nothing is made for an account that never had a letter. */
 static bool has_folder(const struct search *s, uint64_t account)
 {
@@ -136,7 +141,7 @@ static enum status read_account(struct search *s, uint64_t account)
 	}
 	report_reader_free(r);
 	if (st != ST_OK)
-		complain("the mailbox of reports", st, NULL);
+		complain("the mailbox of reports", st, why_closed);
 	return st;
 }
 

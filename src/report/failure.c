@@ -34,6 +34,7 @@ void failure_put(const struct failure *f, struct buf *out)
 	put_value("Identity-Alignment", f->dkim ? (f->spf ? VIEW("none") : VIEW("spf")) :
 					f->spf ? VIEW("dkim") : VIEW("dkim, spf"), out);
 	put_value("DKIM-Domain", f->dkim_domain, out);
+	put_value("DKIM-Identity", f->dkim_identity, out);
 	put_value("DKIM-Selector", f->dkim_selector, out);
 	buf_putf(&path, "<%.*s>", VIEW_ARG(f->mail_from));
 	put_value("Original-Mail-From", buf_view(&path), out);

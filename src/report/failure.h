@@ -20,7 +20,7 @@ struct failure {
 	struct view source;		/* the host that brought it, as text */
 	struct view mail_from;		/* reverse-path; empty: null */
 	struct view results;		/* Authentication-Results, without its name */
-	struct view dkim_domain, dkim_selector;	/* of an aligned signature that failed, or empty */
+	struct view dkim_domain, dkim_selector, dkim_identity;	/* of an aligned signature that failed, or empty */
 	bool dkim, spf;			/* aligned and passed */
 	bool refused;			/* else it was taken */
 	wall_ms arrived;

@@ -167,7 +167,7 @@ static void tell(struct smtp_session *s, const struct trust_verdict *v, enum rep
 		.results = view_skip(results, view_find(results, ':') + 1), .dkim = v->dmarc.dkim_aligned,
 		.spf = v->dmarc.spf_aligned, .refused = r != SAY_OK, .arrived = s->env.received,
 	};
-	struct buf feedback = BUF(FEEDBACK_MAX), header = BUF(FAILURE_HEADER_MAX), b = BUF(RECORD_MAX);
+	struct buf feedback = BUF(FEEDBACK_MAX), header = BUF(FAILURE_HEADER_MAX), b = BUF(RECORD_MAX), identity = BUF(NAME_MOST + 2);
 
 	f.results = view_trim(f.results);
 	for (uint32_t i = 0; i < v->dkim.n && f.dkim_domain.n == 0; i++) {
@@ -175,6 +175,13 @@ static void tell(struct smtp_session *s, const struct trust_verdict *v, enum rep
 			continue;
 		f.dkim_domain = v->dkim.signatures[i].domain;
 		f.dkim_selector = v->dkim.signatures[i].selector;
+		f.dkim_identity = v->dkim.signatures[i].identity;
+	}
+	/* RFC 6376 3.5: i= that is not there is this. */
+	if (f.dkim_domain.n && f.dkim_identity.n == 0) {
+		buf_putc(&identity, '@');
+		buf_put(&identity, f.dkim_domain);
+		f.dkim_identity = buf_view(&identity);
 	}
 	failure_put(&f, &feedback);
 	failure_put_header(buf_view(&s->checks->pass.header), &header);
@@ -186,6 +193,7 @@ static void tell(struct smtp_session *s, const struct trust_verdict *v, enum rep
 	}
 	buf_free(&feedback);
 	buf_free(&header);
+	buf_free(&identity);
 	buf_free(&b);
 }
 
