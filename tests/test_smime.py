@@ -72,6 +72,11 @@ def test_ends_of_lines(pki):
     assert judged(pki, letter.replace(b"ten pounds", b"ten  pounds"))["verdict"] == "bad"
 
 
+def test_part_without_an_empty_line(pki):
+    assert judged(pki, signed(pki, body=b"Hello\r\n"))["verdict"] == "good"
+    assert judged(pki, signed(pki, body=b"Content-Type: text/plain\r\n\r\n"))["verdict"] == "good"
+
+
 def test_changed(pki):
     for args in ((), ("-nodetach",)):
         letter = signed(pki, "smith", *args)

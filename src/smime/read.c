@@ -158,6 +158,20 @@ static bool take_parts(const struct mime *m, const struct mime_part **ret_what, 
 	return true;
 }
 
+/* What was signed: from the delimiter to the line end before the next one, which
+ * stands on the line before the signature's part. */
+static struct view signed_part(const struct mime *m, const struct mime_part *what, const struct mime_part *signature)
+{
+	size_t end = signature->header;
+
+	end -= end > what->header && m->letter.p[end - 1] == '\n';
+	while (end > what->header && m->letter.p[end - 1] != '\n')
+		end--;
+	end -= end > what->header && m->letter.p[end - 1] == '\n';
+	end -= end > what->header && m->letter.p[end - 1] == '\r';
+	return view_make(m->letter.p + what->header, end - what->header);
+}
+
 static enum status open_multipart(struct reading *r)
 {
 	struct smime_layer *layer = new_layer(r, SMIME_MULTIPART_SIGNED);
@@ -172,13 +186,12 @@ static enum status open_multipart(struct reading *r)
 	} else if (st == ST_OK) {
 		st = read_detached(&m, signature, &skeleton);
 		if (st == ST_OK)
-			st = signed_check(r, layer, buf_view(&skeleton),
-					  view_make(m.letter.p + what->header, what->end - what->header));
+			st = signed_check(r, layer, buf_view(&skeleton), signed_part(&m, what, signature));
 		else if (is_theirs(st))
 			layer->problems |= st == ST_CLOSED ? PROBLEM(CONFUSED) : PROBLEM(UNREADABLE);
 		if (st != ST_NOMEM) {
 			layer->opened = true;
-			r->l->payload = view_make(m.letter.p + what->header, what->end - what->header);
+			r->l->payload = signed_part(&m, what, signature);
 		}
 		st = st == ST_NOMEM ? st : ST_OK;
 	}
