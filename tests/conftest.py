@@ -46,6 +46,8 @@ class Instance:
         self.settings = {f"listen.{s}": f"127.0.0.1:{p}" for s, p in self.ports.items()}
         # Some rooms from those kept ready, some from the program.
         self.settings["store.spare_rooms"] = "2"
+        # Keys of RSA take a while; tests/test_cert.py asks for them.
+        self.settings["smime.issue"] = "no"
         self.settings.update(settings or {})
         self.process = None
         self.run("setup", "foo.com")

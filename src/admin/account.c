@@ -1,4 +1,5 @@
 /* account.c - waxwing account add, list, passwd. */
+#include "admin/cert.h"
 #include "admin/instance.h"
 #include "admin/listing.h"
 #include "admin/tell.h"
@@ -116,6 +117,9 @@ int cmd_account_add(struct invocation *in)
 		status = st == ST_OK ? DONE : complain(address, st, why_not);
 	}
 	directory_close(d);
+	if (status == DONE && (st = cert_account(in, view_cstr(address))) != ST_OK)
+		tell("the account %s is there, but has no certificates: %s; `waxwing cert renew --all` makes them", address,
+		     status_name(st));
 	stored_free(&s);
 	return status;
 }

@@ -1,4 +1,5 @@
 /* setup.c - waxwing setup: makes what is missing, leaves what is there. */
+#include "admin/cert.h"
 #include "admin/instance.h"
 #include "admin/tell.h"
 
@@ -142,6 +143,27 @@ static enum status step_certificate(struct invocation *in, struct buf *ret_name)
 							   view_cstr(host), VIEW("localhost") }, 4);
 }
 
+static void note_authority(void *any, const struct certificate_row *c)
+{
+	*(bool *)any |= c->kind == CERTIFICATE_AUTHORITY;
+}
+
+static enum status step_authority(struct invocation *in, struct buf *ret_name)
+{
+	bool any = false;
+	struct directory *d;
+	enum status st = instance_directory(in, &d);
+
+	buf_putf(ret_name, "keys/smime/%s", in->args[0]);
+	if (st != ST_OK)
+		return st;
+	st = directory_certificates(d, view_cstr(in->args[0]), 0, note_authority, &any);
+	directory_close(d);
+	if (st != ST_OK)
+		return st;
+	return any ? ST_EXISTS : cert_authority(in, view_cstr(in->args[0]));
+}
+
 /* What setup makes, in this order: the only list. */
 static const struct {
 	const char *what;
@@ -153,6 +175,7 @@ static const struct {
 	{ "the domain", step_domain },
 	{ "the certificate", step_certificate },
 	{ "the keys that letters are signed with", step_signing },
+	{ "the authority for its people's certificates", step_authority },
 };
 
 static const struct reason why_not[] = {

@@ -51,13 +51,21 @@ static int write_letter(struct smime_writing *how)
 
 static void take_wishes(const struct invocation *in, struct smime_means *m, struct smime_writing *how)
 {
-	how->signer = m->keys.n ? &m->keys.all[0] : NULL;
+	how->signer = smime_signing_key(&m->keys, clock_wall());
 	how->chain = m->keys.others;
 	how->opaque = in->given[OPTION_opaque] != NULL;
 	how->pss = in->given[OPTION_pss] != NULL;
 	how->oaep = in->given[OPTION_oaep] != NULL;
 	how->unprotected = in->given[OPTION_clear_header] != NULL;
 	how->now = clock_wall();
+}
+
+static bool has_signer(const struct invocation *in, const struct smime_writing *how)
+{
+	if (how->signer || in->given[OPTION_key] == NULL)
+		return true;
+	tell("%s: no certificate in it may sign now", in->given[OPTION_key]);
+	return false;
 }
 
 int cmd_smime_sign(struct invocation *in)
@@ -75,9 +83,39 @@ int cmd_smime_sign(struct invocation *in)
 	if (!smime_means_open(&m, in))
 		return FAILED;
 	take_wishes(in, &m, &how);
-	status = write_letter(&how);
+	status = has_signer(in, &how) ? write_letter(&how) : FAILED;
 	smime_means_close(&m);
 	return status;
+}
+
+/* People have a certificate to sign with, too: it is passed over where there
+ * is one to encrypt for. */
+static bool has_another(STACK_OF(X509) *all, X509 *than)
+{
+	for (int i = 0; i < sk_X509_num(all); i++)
+		if (X509_NAME_cmp(X509_get_subject_name(sk_X509_value(all, i)), X509_get_subject_name(than)) == 0 &&
+		    smime_can_receive(sk_X509_value(all, i), clock_wall()))
+			return true;
+	return false;
+}
+
+static bool choose_recipients(const char *path, STACK_OF(X509) *all, struct smime_recipient *to, size_t *ret_n)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < sk_X509_num(all); i++) {
+		X509 *x = sk_X509_value(all, i);
+
+		if (smime_can_receive(x, clock_wall())) {
+			to[n++] = (struct smime_recipient){ .certificate = x };
+		} else if (!has_another(all, x)) {
+			tell("%s: certificate %d is not for encrypting, is not valid now, or has a key that is not supported or too short",
+			     path, i + 1);
+			return false;
+		}
+	}
+	*ret_n = n;
+	return n > 0;
 }
 
 /* What --certificates names are those who shall read it, not a chain. */
@@ -96,16 +134,7 @@ static bool take_recipients(const struct invocation *in, STACK_OF(X509) *all, st
 		tell("%s: %s", path, st == ST_SYNTAX ? "no certificates in PEM" : status_name(st));
 		return false;
 	}
-	for (int i = 0; i < sk_X509_num(all); i++) {
-		if (!smime_can_receive(sk_X509_value(all, i), clock_wall())) {
-			tell("%s: certificate %d is not for encrypting, is not valid now, or has a key that is not supported or too short",
-			     path, i + 1);
-			return false;
-		}
-		to[i] = (struct smime_recipient){ .certificate = sk_X509_value(all, i) };
-	}
-	*ret_n = (size_t)sk_X509_num(all);
-	return true;
+	return st == ST_OK && choose_recipients(path, all, to, ret_n);
 }
 
 int cmd_smime_encrypt(struct invocation *in)
@@ -129,7 +158,7 @@ int cmd_smime_encrypt(struct invocation *in)
 	in->given[OPTION_certificates] = recipients;
 	take_wishes(in, &m, &how);
 	all = sk_X509_new_null();
-	if (all && take_recipients(in, all, to, &how.n_recipients))
+	if (all && has_signer(in, &how) && take_recipients(in, all, to, &how.n_recipients))
 		status = write_letter(&how);
 	sk_X509_pop_free(all, X509_free);
 	smime_means_close(&m);

@@ -77,6 +77,8 @@ enum status directory_open(const char *path, struct directory **ret)
 		st = signing_open(d);
 	if (st == ST_OK)
 		st = numbers_open(d);
+	if (st == ST_OK)
+		st = certificates_open(d);
 	if (st != ST_OK) {
 		directory_close(d);
 		return st;
@@ -95,6 +97,7 @@ void directory_close(struct directory *d)
 	routes_close(d);
 	signing_close(d);
 	numbers_close(d);
+	certificates_close(d);
 	sql_close(d->db);
 	free(d);
 }
@@ -252,6 +255,8 @@ enum status directory_remove_domain(struct directory *d, struct view domain)
 		return ST_DENIED;
 	/* Keys without a domain sign nothing: a crash between the two costs nobody. */
 	st = change(d, Q_REMOVE_DOMAIN, domain, VIEW_NONE);
+	if (st == ST_OK)
+		st = certificates_forget(d, domain);
 	return st == ST_OK ? signing_forget(d, domain) : st;
 }
 
@@ -370,6 +375,8 @@ static enum status remove_account(struct directory *d, const struct account *acc
 		st = secrets_forget_all(d, acc->id);
 	if (st == ST_OK)
 		st = forward_forget(d, acc->id);
+	if (st == ST_OK)
+		st = certificates_revoke_account(d, acc->id);
 	return st == ST_OK ? numbers_forget(d, acc->id) : st;
 }
 

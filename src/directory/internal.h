@@ -66,6 +66,9 @@ enum signing_query {
 /* Every statement of numbers.c. */
 enum number_query { N_ALL, N_SET, N_DROP, N_FORGET, N_COUNT };
 
+/* Every statement of certificates.c. */
+enum certificate_query { C_EACH, C_ADD, C_SET, C_REVOKE_ACCOUNT, C_FORGET, C_COUNT };
+
 enum { DIRECTORY_QUERIES = 32 };
 
 struct directory {
@@ -76,6 +79,7 @@ struct directory {
 	struct sql_stmt *r[R_COUNT];		/* resolve.c */
 	struct sql_stmt *k[K_COUNT];		/* signing.c */
 	struct sql_stmt *n[N_COUNT];		/* numbers.c */
+	struct sql_stmt *c[C_COUNT];		/* certificates.c */
 };
 
 enum { FOLDED_MAX = ADDRESS_MAX };
@@ -100,6 +104,13 @@ enum status signing_open(struct directory *d) MUST_USE;
 void signing_close(struct directory *d);
 /* The domain goes. */
 enum status signing_forget(struct directory *d, struct view domain) MUST_USE;
+
+enum status certificates_open(struct directory *d) MUST_USE;
+void certificates_close(struct directory *d);
+/* The account goes: its certificates are revoked, and stay. */
+enum status certificates_revoke_account(struct directory *d, uint64_t account) MUST_USE;
+/* The domain goes. */
+enum status certificates_forget(struct directory *d, struct view domain) MUST_USE;
 
 enum status routes_open(struct directory *d) MUST_USE;
 void routes_close(struct directory *d);

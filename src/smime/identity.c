@@ -138,6 +138,18 @@ void smime_keys_free(struct smime_keys *k)
 	*k = (struct smime_keys){ 0 };
 }
 
+const struct smime_key *smime_signing_key(const struct smime_keys *k, wall_ms now)
+{
+	for (unsigned i = 0; i < k->n; i++) {
+		X509 *x = k->all[i].certificate;
+
+		if ((X509_get_key_usage(x) & (KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)) &&
+		    smime_time(X509_get0_notBefore(x)) <= now && now <= smime_time(X509_get0_notAfter(x)))
+			return &k->all[i];
+	}
+	return NULL;
+}
+
 /* ---- names ---- */
 
 /* What a BIO of memory has gathered, without control characters. */

@@ -34,6 +34,9 @@ struct smime_keys {
 enum status smime_keys_add(struct smime_keys *k, struct view pem) MUST_USE;
 void smime_keys_free(struct smime_keys *k);
 
+/* The first that may sign: its certificate says so, and is good now; NULL: none. */
+const struct smime_key *smime_signing_key(const struct smime_keys *k, wall_ms now);
+
 /* Certificates of PEM or one of DER, pushed.  ST_SYNTAX: none. */
 enum status smime_certificates(struct view text, STACK_OF(X509) *to) MUST_USE;
 

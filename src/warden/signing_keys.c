@@ -1,6 +1,7 @@
 #include "warden/signing_keys.h"
 
 #include "base/disk.h"
+#include "warden/key_folder.h"
 #include "warden/keys.h"
 
 #include <fcntl.h>
@@ -14,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NAMES_TRIED = 99, NAME_SIZE = 80, DOMAIN_SIZE = ADDRESS_MAX + 1 };
+enum { NAMES_TRIED = 99, NAME_SIZE = 80 };
 
 /* ---- a pair ---- */
 
@@ -38,112 +39,17 @@ static bool put_public(EVP_PKEY *pkey, enum signing_algorithm algorithm, struct 
 	return size > 0 && buf_status(out) == ST_OK;
 }
 
-static bool put_private(EVP_PKEY *pkey, struct buf *out)
-{
-	BIO *bio = BIO_new(BIO_s_secmem());
-	bool good = bio && PEM_write_bio_PKCS8PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL);
-	char *p;
-
-	if (good) {
-		long n = BIO_get_mem_data(bio, &p);
-
-		buf_put(out, view_make(p, (size_t)n));
-	}
-	BIO_free(bio);
-	return good && buf_status(out) == ST_OK;
-}
-
 enum status signing_pair_make(enum signing_algorithm algorithm, struct buf *ret_public, struct buf *ret_pem)
 {
 	EVP_PKEY *pkey = algorithm == SIGNING_RSA ? EVP_RSA_gen(SIGNING_RSA_BITS) :
 						    EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-	bool good = pkey && put_public(pkey, algorithm, ret_public) && put_private(pkey, ret_pem);
+	bool good = pkey && put_public(pkey, algorithm, ret_public) && key_put_pem(pkey, ret_pem) == ST_OK;
 
 	EVP_PKEY_free(pkey);
 	return good ? ST_OK : ST_NOMEM;
 }
 
 /* ---- files ---- */
-
-/* Below the folder of keys, also where root has it made for warden. */
-static enum status give_away(int keys, int fd)
-{
-	struct stat sb;
-
-	if (geteuid() != 0)
-		return ST_OK;
-	return fstat(keys, &sb) == 0 && fchown(fd, sb.st_uid, sb.st_gid) == 0 ? ST_OK : ST_DENIED;
-}
-
-static enum status open_folder(int dir, const char *name, int *ret_fd)
-{
-	return disk_open(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, ret_fd);
-}
-
-static enum status make_folder(int keys, int dir, const char *name, int *ret_fd)
-{
-	enum status st = disk_mkdir(dir, name, 0700);
-	int fd;
-
-	if (st != ST_OK && st != ST_EXISTS)
-		return st;
-	st = open_folder(dir, name, &fd);
-	if (st != ST_OK)
-		return st;
-	st = give_away(keys, fd);
-	if (st == ST_OK)
-		st = disk_flush_all(dir);
-	if (st == ST_OK)
-		*ret_fd = fd;
-	else
-		close(fd);
-	return st;
-}
-
-static const char *folder_name(struct view domain, char out[DOMAIN_SIZE])
-{
-	size_t n = domain.n < DOMAIN_SIZE ? domain.n : 0;
-
-	for (size_t i = 0; i < n; i++)
-		out[i] = ascii_lower(domain.p[i]);
-	out[n] = '\0';
-	/* A row that somebody else wrote must not lead out of the folder. */
-	return n && out[0] != '.' && memchr(out, '/', n) == NULL && memchr(out, '\0', n) == NULL ? out : NULL;
-}
-
-/* keys/dkim/DOMAIN */
-static enum status domain_folder(int keys, struct view domain, bool make, int *ret_fd)
-{
-	char name[DOMAIN_SIZE];
-	int dkim;
-	enum status st;
-
-	if (folder_name(domain, name) == NULL)
-		return ST_SYNTAX;
-	st = make ? make_folder(keys, keys, "dkim", &dkim) : open_folder(keys, "dkim", &dkim);
-	if (st != ST_OK)
-		return st;
-	st = make ? make_folder(keys, dkim, name, ret_fd) : open_folder(dkim, name, ret_fd);
-	close(dkim);
-	return st;
-}
-
-static enum status write_key(int keys, int folder, const char *file, const struct buf *pem)
-{
-	struct iovec iov = { pem->p, pem->n };
-	int fd;
-	enum status st = disk_open(folder, file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &fd);
-
-	if (st != ST_OK)
-		return st;
-	st = give_away(keys, fd);
-	if (st == ST_OK)
-		st = disk_write_at(fd, &iov, 1, 0);
-	if (st == ST_OK)
-		st = disk_flush(fd);
-	close(fd);
-	return st == ST_OK ? disk_flush_all(folder) : st;
-}
 
 /* Under a selector that this domain never had: the day, the algorithm, and
  * where that is taken a number. */
@@ -163,7 +69,7 @@ static enum status write_new(int keys, int folder, enum signing_algorithm algori
 		snprintf(selector, NAME_SIZE, "%04d%02d%02d%c%s", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
 			 signing_algorithm_word(algorithm)[0], number);
 		snprintf(file, sizeof file, "%s.key", selector);
-		st = write_key(keys, folder, file, pem);
+		st = key_file_write(keys, folder, file, pem);
 	}
 	return st;
 }
@@ -226,7 +132,7 @@ static enum status make_both(int keys, int folder, struct directory *d, struct v
 enum status signing_keys_make(int keys, struct directory *d, struct view domain, enum signing_state state, wall_ms now)
 {
 	int folder;
-	enum status st = domain_folder(keys, domain, true, &folder);
+	enum status st = key_folder(keys, "dkim", domain, true, &folder);
 
 	if (st != ST_OK)
 		return st;
@@ -238,14 +144,9 @@ enum status signing_keys_make(int keys, struct directory *d, struct view domain,
 enum status signing_keys_setup(const char *dir, struct directory *d, struct view domain, enum signing_state state,
 			       wall_ms now)
 {
-	char path[4096];
 	int keys;
-	enum status st;
+	enum status st = key_folders_open(dir, &keys);
 
-	snprintf(path, sizeof path, "%s/keys", dir);
-	st = disk_mkdir(AT_FDCWD, path, 0700);
-	if (st == ST_OK || st == ST_EXISTS)
-		st = disk_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, &keys);
 	if (st != ST_OK)
 		return st;
 	st = signing_keys_make(keys, d, domain, state, now);
@@ -275,7 +176,7 @@ enum status signing_key_forget(const char *dir, struct view domain, struct view 
 		st = disk_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, &keys);
 	if (st != ST_OK)
 		return st;
-	st = domain_folder(keys, domain, false, &folder);
+	st = key_folder(keys, "dkim", domain, false, &folder);
 	close(keys);
 	if (st != ST_OK)
 		return st == ST_MISSING ? ST_OK : st;
@@ -292,7 +193,7 @@ enum status signing_key_read(int keys, struct view domain, struct view selector,
 	enum status st = file_of(selector, file);
 
 	if (st == ST_OK)
-		st = domain_folder(keys, domain, false, &folder);
+		st = key_folder(keys, "dkim", domain, false, &folder);
 	if (st != ST_OK)
 		return st;
 	st = disk_open(folder, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &fd);

@@ -1,0 +1,217 @@
+#include "directory/certificates.h"
+#include "directory/internal.h"
+
+#include <openssl/sha.h>
+
+enum { OWNER_MAX = 512 };
+
+static const char schema[] =
+	"CREATE TABLE IF NOT EXISTS certificate (serial TEXT PRIMARY KEY, domain TEXT NOT NULL, address TEXT NOT NULL,"
+	" account BIGINT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, imported BIGINT NOT NULL,"
+	" der BLOB NOT NULL, not_before BIGINT NOT NULL, not_after BIGINT NOT NULL, revoked BIGINT NOT NULL);";
+
+#define COLUMNS "serial, domain, address, account, kind, state, imported, der, not_before, not_after, revoked"
+#define ORDER " ORDER BY domain, account, not_before, serial"
+
+static const char *const texts[C_COUNT] = {
+	[C_EACH] = "SELECT " COLUMNS " FROM certificate WHERE ($1 = '' OR domain = $1) AND ($2 = 0 OR account = $2)" ORDER,
+	[C_ADD] = "INSERT INTO certificate (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+	[C_SET] = "UPDATE certificate SET state = $2, revoked = $3 WHERE serial = $1 AND state <> 'revoked'",
+	[C_REVOKE_ACCOUNT] = "UPDATE certificate SET state = 'revoked', revoked = $2 WHERE account = $1 AND state <> 'revoked'",
+	[C_FORGET] = "DELETE FROM certificate WHERE domain = $1",
+};
+
+static const char *const kinds[] = {
+	[CERTIFICATE_AUTHORITY] = "authority", [CERTIFICATE_SIGNING] = "signing",
+	[CERTIFICATE_ENCRYPTION] = "encryption", [CERTIFICATE_BOTH] = "both",
+};
+static const char *const states[] = {
+	[CERTIFICATE_ACTIVE] = "active", [CERTIFICATE_RETIRED] = "retired", [CERTIFICATE_REVOKED] = "revoked",
+};
+
+const char *certificate_kind_word(enum certificate_kind k)
+{
+	return kinds[k];
+}
+
+const char *certificate_state_word(enum certificate_state s)
+{
+	return states[s];
+}
+
+enum status certificates_open(struct directory *d)
+{
+	enum status st = sql_exec(d->db, schema);
+
+	for (int i = 0; i < C_COUNT && st == ST_OK; i++)
+		st = sql_prepare(d->db, texts[i], &d->c[i]);
+	return st;
+}
+
+void certificates_close(struct directory *d)
+{
+	for (int i = 0; i < C_COUNT; i++)
+		sql_finish(d->c[i]);
+}
+
+/* ---- reading ---- */
+
+static enum status take_word(struct view word, const char *const *words, unsigned n, unsigned *ret)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (view_eq(word, view_cstr(words[i]))) {
+			*ret = i;
+			return ST_OK;
+		}
+	return ST_SYNTAX;
+}
+
+static enum status read_row(struct sql_stmt *q, struct certificate_row *ret)
+{
+	unsigned kind = 0, state = 0;
+	enum status st = take_word(sql_col_view(q, 4), kinds, sizeof kinds / sizeof *kinds, &kind);
+
+	if (st == ST_OK)
+		st = take_word(sql_col_view(q, 5), states, sizeof states / sizeof *states, &state);
+	if (st == ST_OK)
+		*ret = (struct certificate_row){
+			.serial = sql_col_view(q, 0), .domain = sql_col_view(q, 1), .address = sql_col_view(q, 2),
+			.account = (uint64_t)sql_col_int(q, 3), .kind = (enum certificate_kind)kind,
+			.state = (enum certificate_state)state, .imported = sql_col_int(q, 6) != 0,
+			.certificate = sql_col_view(q, 7), .not_before = sql_col_int(q, 8),
+			.not_after = sql_col_int(q, 9), .revoked = sql_col_int(q, 10),
+		};
+	return st;
+}
+
+enum status directory_certificates(struct directory *d, struct view domain, uint64_t account, certificate_seen *row,
+				   void *arg)
+{
+	struct sql_stmt *q = d->c[C_EACH];
+	struct certificate_row c;
+	char low[FOLDED_MAX];
+	bool more = false;
+	enum status st;
+
+	sql_bind_text(q, 1, directory_folded(domain, low));
+	sql_bind_int(q, 2, (int64_t)account);
+	while ((st = sql_step(q, &more)) == ST_OK && more) {
+		st = read_row(q, &c);
+		if (st != ST_OK)
+			break;
+		row(arg, &c);
+	}
+	sql_reset(q);
+	return st;
+}
+
+/* ---- changes ---- */
+
+enum status directory_add_certificate(struct directory *d, const struct certificate_row *c)
+{
+	struct sql_stmt *q = d->c[C_ADD];
+	char low[FOLDED_MAX];
+
+	if (c->serial.n > CERTIFICATE_SERIAL_MAX || c->certificate.n > CERTIFICATE_DER_MAX)
+		return ST_LIMIT;
+	sql_bind_text(q, 1, c->serial);
+	sql_bind_text(q, 2, directory_folded(c->domain, low));
+	sql_bind_text(q, 3, c->address);
+	sql_bind_int(q, 4, (int64_t)c->account);
+	sql_bind_text(q, 5, view_cstr(kinds[c->kind]));
+	sql_bind_text(q, 6, view_cstr(states[c->state]));
+	sql_bind_int(q, 7, c->imported);
+	sql_bind_blob(q, 8, c->certificate);
+	sql_bind_int(q, 9, c->not_before);
+	sql_bind_int(q, 10, c->not_after);
+	sql_bind_int(q, 11, c->revoked);
+	return sql_run(q);
+}
+
+enum status directory_set_certificate(struct directory *d, struct view serial, enum certificate_state state, wall_ms when)
+{
+	struct sql_stmt *q = d->c[C_SET];
+	enum status st;
+
+	sql_bind_text(q, 1, serial);
+	sql_bind_text(q, 2, view_cstr(states[state]));
+	sql_bind_int(q, 3, state == CERTIFICATE_REVOKED ? when : 0);
+	st = sql_run(q);
+	return st == ST_OK && sql_changed(d->db) == 0 ? ST_MISSING : st;
+}
+
+enum status certificates_revoke_account(struct directory *d, uint64_t account)
+{
+	sql_bind_int(d->c[C_REVOKE_ACCOUNT], 1, (int64_t)account);
+	sql_bind_int(d->c[C_REVOKE_ACCOUNT], 2, clock_wall());
+	return sql_run(d->c[C_REVOKE_ACCOUNT]);
+}
+
+enum status certificates_forget(struct directory *d, struct view domain)
+{
+	char low[FOLDED_MAX];
+
+	sql_bind_text(d->c[C_FORGET], 1, directory_folded(domain, low));
+	return sql_run(d->c[C_FORGET]);
+}
+
+/* ---- SMIMEA ---- */
+
+enum status smimea_put_owner(struct view address, struct buf *out)
+{
+	struct view domain = directory_domain_of(address), local = view_head(address, address.n - domain.n);
+	unsigned char digest[SHA256_DIGEST_LENGTH];
+
+	if (local.n < 2 || domain.n == 0)
+		return ST_SYNTAX;
+	SHA256((const unsigned char *)local.p, local.n - 1, digest);
+	for (size_t i = 0; i < SMIMEA_OWNER_HASH; i++)
+		buf_putf(out, "%02x", digest[i]);
+	buf_puts(out, "._smimecert.");
+	buf_put(out, domain);
+	return buf_status(out);
+}
+
+struct publishing {
+	smimea_seen *row;
+	void *arg;
+	enum status st;
+};
+
+static void publish_under(struct publishing *p, struct view address, struct view rdata)
+{
+	struct buf owner = BUF(OWNER_MAX);
+
+	if (p->st == ST_OK)
+		p->st = smimea_put_owner(address, &owner);
+	if (p->st == ST_OK)
+		p->row(p->arg, buf_view(&owner), rdata);
+	buf_free(&owner);
+}
+
+static void publish(void *arg, const struct certificate_row *c)
+{
+	struct publishing *p = arg;
+	struct buf rdata = BUF(CERTIFICATE_DER_MAX + 3);
+	char low[FOLDED_MAX];
+	struct view folded = directory_folded(c->address, low);
+
+	if (c->state != CERTIFICATE_ACTIVE || c->kind == CERTIFICATE_AUTHORITY)
+		return;
+	buf_put(&rdata, view_make("\3\0\0", 3));
+	buf_put(&rdata, c->certificate);
+	if (buf_status(&rdata) != ST_OK)
+		p->st = buf_status(&rdata);
+	publish_under(p, c->address, buf_view(&rdata));
+	if (!view_eq(folded, c->address))
+		publish_under(p, folded, buf_view(&rdata));
+	buf_free(&rdata);
+}
+
+enum status smimea_each(struct directory *d, struct view domain, smimea_seen *row, void *arg)
+{
+	struct publishing p = { .row = row, .arg = arg };
+	enum status st = directory_certificates(d, domain, 0, publish, &p);
+
+	return st == ST_OK ? p.st : st;
+}
