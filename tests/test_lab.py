@@ -123,6 +123,31 @@ def test_each_break_is_seen_in_dns_and_mended(whole, what):
     assert whole.status()["foo.com"]["broken"] == []
 
 
+def test_two_who_never_met_write_in_secret(whole, tmp_path):
+    """Smith finds the certificate of Jones by DNSSEC, and Jones that of Smith."""
+    def run(place, *args, stdin=b"", status=0):
+        p = subprocess.run([WAXWING, *map(str, args), "--dir", whole.place(place)], input=stdin, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, timeout=60)
+        assert status is None or p.returncode == status, p.stderr.decode()
+        return p.stdout if status == 0 else p.stderr.decode()
+    for who in ("Smith@bar.com", "Jones@foo.com"):
+        (tmp_path / who).write_bytes(run(who.split("@")[1], "cert", "export", who))
+    letter = b"From: Smith@bar.com\r\nTo: Jones@foo.com\r\nSubject: The offer\r\n\r\nTen pounds.\r\n"
+    seal = ["smime", "encrypt", "--key", tmp_path / "Smith@bar.com", "--to", "Jones@foo.com"]
+    sealed = run("bar.com", *seal, stdin=letter)
+    assert b"pounds" not in sealed and b"offer" not in sealed
+    check = ["smime", "verify", "--json", "--key", tmp_path / "Jones@foo.com"]
+    v = json.loads(run("foo.com", *check, "--find", stdin=sealed))
+    assert v["verdict"] == "good" and v["signers"][0]["chain"] == "pinned" and v["decryption"]["authenticated"], v
+    assert "untrusted" in subprocess.run([WAXWING, *map(str, check)], input=sealed, stdout=subprocess.PIPE).stdout.decode()
+    # Broken: nothing leaves with less than was asked for.
+    for what, said in (("smimea", "no certificate in DNS"), ("dnssec", "looked up now"), ("unsigned", "without DNSSEC")):
+        whole.run("lab", "break", what, "foo.com")
+        assert said in run("bar.com", *seal, stdin=letter, status=1)
+        whole.run("lab", "mend")
+    assert "without DNSSEC" in run("bar.com", *seal[:-1], "Green@insecure.example", stdin=letter, status=1)
+
+
 def test_what_is_broken_outlasts_the_lab(whole):
     whole.run("lab", "break", "host")
     whole.run("lab", "break", "null-mx", "bar.com")

@@ -19,6 +19,7 @@ ALLOWED = {
     "trust": ["base", "msg", "wire"],
     "smime": ["base", "msg", "trust"],
     "report": ["base", "msg", "trust"],
+    "smime": ["base", "msg", "wire", "trust"],
     "role": ["base", "ipc", "conf", "msg"],
     "mua/copy": ["base", "sql", "msg", "trust"],
     "mua/screen": ["base", "sql", "msg", "trust", "mua/copy"],

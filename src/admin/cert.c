@@ -452,28 +452,25 @@ int cmd_cert_crl(struct invocation *in)
 	return status;
 }
 
-/* In lines, as zone files hold them: their readers have limits. */
-static void print_record(void *arg, struct view owner, struct view rdata)
+static void put_record(void *out, struct view owner, struct view rdata)
 {
-	enum { HEX_LINE = 60 };
-
-	(void)arg;
-	printf("%.*s. IN SMIMEA 3 0 0 (", VIEW_ARG(owner));
-	for (size_t i = 3; i < rdata.n; i++)
-		printf("%s%02x", (i - 3) % HEX_LINE ? "" : "\n\t", (unsigned char)rdata.p[i]);
-	printf(" )\n");
+	smimea_put_line(owner, rdata, out);
 }
 
 int cmd_cert_dns(struct invocation *in)
 {
+	struct buf out = BUF(OUTPUT_MAX);
 	struct directory *d;
+	int status;
 	enum status st;
 
 	if (instance_directory(in, &d) != ST_OK)
 		return FAILED;
-	st = smimea_each(d, in->n ? view_cstr(in->args[0]) : VIEW_NONE, print_record, NULL);
+	st = smimea_each(d, in->n ? view_cstr(in->args[0]) : VIEW_NONE, put_record, &out);
 	directory_close(d);
-	if (st != ST_OK)
-		return complain(in->n ? in->args[0] : in->dir, st, why_not);
-	return fflush(stdout) == 0 ? DONE : FAILED;
+	if (st == ST_OK)
+		st = buf_status(&out);
+	status = st == ST_OK ? print_buf(&out) : complain(in->n ? in->args[0] : in->dir, st, why_not);
+	buf_free(&out);
+	return status;
 }

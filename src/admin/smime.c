@@ -4,11 +4,14 @@
 
 #include "base/clock.h"
 #include "smime/chain.h"
+#include "smime/discover.h"
 #include "smime/write.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { ANSWER_MAX = 1024 * 1024 };
 
 static enum status to_stdout(void *arg, struct view piece)
 {
@@ -119,22 +122,73 @@ static bool choose_recipients(const char *path, STACK_OF(X509) *all, struct smim
 }
 
 /* What --certificates names are those who shall read it, not a chain. */
-static bool take_recipients(const struct invocation *in, STACK_OF(X509) *all, struct smime_recipient *to, size_t *ret_n)
+static bool take_file(const char *path, STACK_OF(X509) *all)
 {
-	const char *path = in->given[OPTION_certificates];
 	struct buf pem = BUF(SMIME_PEM_MAX);
 	enum status st = read_file(path, &pem);
 
 	if (st == ST_OK)
 		st = smime_certificates(buf_view(&pem), all);
 	buf_free(&pem);
-	if (st == ST_OK && sk_X509_num(all) > SMIME_RECIPIENTS_WRITTEN_MOST)
-		st = ST_LIMIT;
-	if (st != ST_OK) {
+	if (st != ST_OK)
 		tell("%s: %s", path, st == ST_SYNTAX ? "no certificates in PEM" : status_name(st));
+	return st == ST_OK;
+}
+
+/* The first of his that can be encrypted for. */
+static bool push_usable(const struct discovered *d, STACK_OF(X509) *all)
+{
+	for (size_t i = 0; i < d->n_people; i++) {
+		X509 *x = smime_certificate(d->people[i]);
+
+		if (x && smime_can_receive(x, clock_wall()) && sk_X509_push(all, x) > 0)
+			return true;
+		X509_free(x);
+	}
+	return false;
+}
+
+static bool find_one(struct resolver *r, struct view address, STACK_OF(X509) *all)
+{
+	struct arena a = ARENA(ANSWER_MAX);
+	struct discovered d;
+	enum status st = smime_discover(r, address, &a, &d);
+	bool found = st == ST_OK && d.outcome == DISCOVERY_FOUND && push_usable(&d, all);
+
+	if (st != ST_OK)
+		tell("%.*s: %s", VIEW_ARG(address), st == ST_SYNTAX ? "is no address" : status_name(st));
+	else if (!found)
+		tell("%.*s %s", VIEW_ARG(address), d.outcome == DISCOVERY_FOUND ? "has no certificate in DNS that can be encrypted for now" :
+		     discovery_text(d.outcome));
+	arena_free(&a);
+	return found;
+}
+
+/* --to: addresses with commas between. */
+static bool find_all(const struct invocation *in, STACK_OF(X509) *all)
+{
+	struct view list = view_cstr(in->given[OPTION_to]), one;
+	struct asker asker;
+	struct resolver *r = asker_open(&asker, in);
+	bool good = r != NULL;
+
+	while (good && (one = view_take_word(&list)).n)
+		good = find_one(r, one, all);
+	asker_close(&asker);
+	return good;
+}
+
+static bool take_recipients(const struct invocation *in, STACK_OF(X509) *all, struct smime_recipient *to, size_t *ret_n)
+{
+	const char *path = in->given[OPTION_certificates];
+
+	if ((path && !take_file(path, all)) || (in->given[OPTION_to] && !find_all(in, all)))
+		return false;
+	if (sk_X509_num(all) > SMIME_RECIPIENTS_WRITTEN_MOST) {
+		tell("these are more than %d certificates", SMIME_RECIPIENTS_WRITTEN_MOST);
 		return false;
 	}
-	return st == ST_OK && choose_recipients(path, all, to, ret_n);
+	return choose_recipients(path ? path : in->given[OPTION_to], all, to, ret_n);
 }
 
 int cmd_smime_encrypt(struct invocation *in)
@@ -146,8 +200,8 @@ int cmd_smime_encrypt(struct invocation *in)
 	struct smime_means m;
 	int status = FAILED;
 
-	if (recipients == NULL) {
-		tell("smime encrypt: --certificates FILE is needed");
+	if (recipients == NULL && in->given[OPTION_to] == NULL) {
+		tell("smime encrypt: --certificates FILE or --to ADDRESS is needed");
 		return WRONG_USE;
 	}
 	if (!take_time(in) || !take_cipher(in, &how.cipher))
@@ -167,10 +221,36 @@ int cmd_smime_encrypt(struct invocation *in)
 
 /* ---- reading ---- */
 
-static enum status read_letter(struct smime_means *m, struct view letter, struct smime_letter *ret)
+/* Whoever signed as the author: is that certificate his, as DNSSEC has it? */
+static bool believe_dns(const struct invocation *in, struct smime_means *m, const struct smime_letter *l)
+{
+	const struct smime_signer *s = smime_main_signer(l);
+	struct arena a = ARENA(ANSWER_MAX);
+	struct discovered d = { 0 };
+	struct asker asker;
+	struct resolver *r;
+	bool found = false;
+
+	if (s == NULL || !s->valid || !s->address_match || s->chain == SMIME_CHAIN_TRUSTED)
+		return false;
+	r = asker_open(&asker, in);
+	if (r && smime_discover(r, l->author.all[0].address, &a, &d) == ST_OK && d.outcome == DISCOVERY_FOUND)
+		for (size_t i = 0; i < d.n_people; i++)
+			if (view_eq(d.people[i], s->certificate))
+				found = smime_trust_certificate(m->trust, s->certificate) == ST_OK;
+	asker_close(&asker);
+	arena_free(&a);
+	return found;
+}
+
+static enum status read_letter(const struct invocation *in, struct smime_means *m, struct view letter, struct smime_letter *ret)
 {
 	struct smime_reading how = { .trust = m->trust, .keys = &m->keys, .now = clock_wall() };
+	enum status st = smime_read(letter, &how, ret);
 
+	if (st != ST_OK || in->given[OPTION_find] == NULL || !believe_dns(in, m, ret))
+		return st;
+	smime_free(ret);
 	return smime_read(letter, &how, ret);
 }
 
@@ -189,7 +269,7 @@ static int with_letter(struct invocation *in, use_letter *use)
 	if (!smime_means_open(&m, in))
 		return FAILED;
 	if (input_open(&i, STDIN_FILENO, "standard input")) {
-		st = read_letter(&m, i.letter, &l);
+		st = read_letter(in, &m, i.letter, &l);
 		if (st == ST_OK) {
 			status = use(in, &l, i.letter);
 			smime_free(&l);

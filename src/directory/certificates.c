@@ -3,7 +3,7 @@
 
 #include <openssl/sha.h>
 
-enum { OWNER_MAX = 512 };
+enum { OWNER_MAX = 512, HEX_LINE = 60, SMIMEA_HEAD = 3 };
 
 static const char schema[] =
 	"CREATE TABLE IF NOT EXISTS certificate (serial TEXT PRIMARY KEY, domain TEXT NOT NULL, address TEXT NOT NULL,"
@@ -214,4 +214,16 @@ enum status smimea_each(struct directory *d, struct view domain, smimea_seen *ro
 	enum status st = directory_certificates(d, domain, 0, publish, &p);
 
 	return st == ST_OK ? p.st : st;
+}
+
+void smimea_put_line(struct view owner, struct view rdata, struct buf *out)
+{
+	buf_put(out, owner);
+	buf_puts(out, ". IN SMIMEA");
+	for (size_t i = 0; i < SMIMEA_HEAD && i < rdata.n; i++)
+		buf_putf(out, " %u", (unsigned char)rdata.p[i]);
+	buf_puts(out, " (");
+	for (size_t i = SMIMEA_HEAD; i < rdata.n; i++)
+		buf_putf(out, "%s%02x", (i - SMIMEA_HEAD) % HEX_LINE ? "" : "\n\t", (unsigned char)rdata.p[i]);
+	buf_puts(out, " )\n");
 }

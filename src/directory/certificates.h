@@ -63,4 +63,7 @@ enum status smimea_put_owner(struct view address, struct buf *out) MUST_USE;
 typedef void smimea_seen(void *arg, struct view owner, struct view rdata);
 enum status smimea_each(struct directory *d, struct view domain, smimea_seen *row, void *arg) MUST_USE;
 
+/* As a zone file has it, in lines of which none is long. */
+void smimea_put_line(struct view owner, struct view rdata, struct buf *out);
+
 #endif

@@ -40,6 +40,8 @@ static const struct mechanism {
 	  "no signature of its fits; DMARC passes all the same, by SPF, until somebody sends the letter on (RFC 9989 4.4)" },
 	{ "dmarc", IN_DNS | OF_SENDER, "neither SPF nor DKIM of %s holds",
 	  "nothing proves the author, and his domain asks for rejection: the letter comes back (RFC 9989 4.8)" },
+	{ "smimea", IN_DNS, "the SMIMEA records of everybody at %s are gone",
+	  "nobody who does not know them yet finds their certificates: a letter to them cannot be encrypted (RFC 8162 4)" },
 	{ "host", IN_PROCESS, "the host of %s does not run",
 	  "nobody answers the connection: the letter waits, and is tried again (RFC 5321 4.5.4.1)" },
 };

@@ -119,6 +119,7 @@ static enum status set_up(const struct lab *l, const struct lab_place *p)
 static enum status add_people(const struct lab *l, const struct lab_place *p)
 {
 	static const char *const words[] = { "account", "import", "-", NULL };
+	static const char *const certificates[] = { "cert", "renew", "--all", NULL };
 	struct buf lines = BUF(TEXT_MAX);
 	enum status st;
 
@@ -126,7 +127,7 @@ static enum status add_people(const struct lab *l, const struct lab_place *p)
 		buf_putf(&lines, "%s {PLAIN}%s\n", p->people[i], LAB_PASSWORD);
 	st = waxwing(l, p, words, buf_view(&lines));
 	buf_free(&lines);
-	return st;
+	return st == ST_OK && p->modern ? waxwing(l, p, certificates, VIEW_NONE) : st;
 }
 
 enum status instance_make(const struct lab *l, const struct lab_place *p)

@@ -2,12 +2,13 @@
 #include "admin/lab/lab.h"
 
 #include "admin/tell.h"
+#include "directory/certificates.h"
 #include "directory/signing.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { ZONE_MAX = 64 * 1024, TTL = 60, STRING_MOST = 255, WRONG_AT = 20 };
+enum { ZONE_MAX = 1024 * 1024, TTL = 60, STRING_MOST = 255, WRONG_AT = 20 };
 
 /* The root first; each below the one that is named. */
 static const struct {
@@ -145,6 +146,27 @@ static const char *mx_of(const struct lab *l, const struct lab_zone *z)
 	return broken(l, z, "mx") ? "10 nowhere" : "10 mail";
 }
 
+/* Everybody's certificates (RFC 8162), under names that are absolute. */
+static void put_certificate(void *out, struct view owner, struct view rdata)
+{
+	smimea_put_line(owner, rdata, out);
+}
+
+static enum status put_people(const struct lab *l, const struct lab_zone *z, struct buf *out)
+{
+	struct directory *d;
+	char path[LAB_PATH];
+	enum status st = directory_open(lab_path(l, path, "%s/directory/directory.db", z->place->domain), &d);
+
+	if (st == ST_OK) {
+		st = smimea_each(d, view_cstr(z->place->domain), put_certificate, out);
+		directory_close(d);
+	}
+	if (st != ST_OK)
+		complain(path, st, NULL);
+	return st;
+}
+
 static enum status put_place(const struct lab *l, const struct lab_zone *z, struct buf *out)
 {
 	struct buf published = BUF(256);
@@ -161,6 +183,8 @@ static enum status put_place(const struct lab *l, const struct lab_zone *z, stru
 			st = instance_published(l, z->place, &published);
 		if (st == ST_OK)
 			put_tlsa(l, z, buf_view(&published), out);
+		if (st == ST_OK && !broken(l, z, "smimea"))
+			st = put_people(l, z, out);
 	}
 	buf_free(&published);
 	return st;
