@@ -90,16 +90,18 @@ def test_tlsa_is_that_of_the_certificate(whole):
         der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=key,
                              stdout=subprocess.PIPE).stdout
         digest = subprocess.run(["openssl", "dgst", "-sha256", "-r"], input=der, stdout=subprocess.PIPE).stdout
-        assert a["secure"] and a["records"] == ["3 1 1 " + digest.decode().split()[0]]
+        # Of the key, and of the next one.
+        assert a["secure"] and "3 1 1 " + digest.decode().split()[0] in a["records"] and len(a["records"]) == 2
 
 
 def seen(lab):
     """What bar.com sees of foo.com: outcome and security of MX, and TLSA."""
     a, t = lab.ask("foo.com"), tlsa(lab, "foo.com")
-    return a["outcome"], a["secure"], a["records"], t["records"]
+    return a["outcome"], a["secure"], a["records"], sorted(t["records"])
 
 
-@pytest.mark.parametrize("what", ["dnssec", "unsigned", "mx", "null-mx", "gone", "dns", "dane", "tlsa-rollover"])
+@pytest.mark.parametrize("what", ["dnssec", "unsigned", "mx", "null-mx", "gone", "dns", "dane", "tlsa-rollover",
+                                  "mta-sts"])
 def test_each_break_is_seen_in_dns_and_mended(whole, what):
     before = seen(whole)
     assert before[:3] == ("found", True, ["10 mail.foo.com."])
@@ -111,6 +113,7 @@ def test_each_break_is_seen_in_dns_and_mended(whole, what):
         "mx": ("found", True, ["10 nowhere.foo.com."], before[3]), "null-mx": ("found", True, ["0 ."], before[3]),
         "gone": ("no-name", True, [], []), "dns": ("failed", False, [], []),
         "dane": ("found", True, before[2], ["3 1 1 " + "0" * 64]),
+        "mta-sts": ("found", True, before[2], []),
         # DNS says what it said; it is the host's key that is another.
         "tlsa-rollover": before,
     }
@@ -282,7 +285,7 @@ OUTCOMES = [
     ("dane", "waits", "TLSA"), ("tlsa-rollover", "waits", "TLSA"), ("dnssec", "waits", "DNSSEC"),
     ("starttls", "waits", "DANE asks for TLS"), ("dns", "waits", "timeout"), ("host", "waits", "refused"),
     ("mx", "returned", "no address"), ("null-mx", "returned", "7505"), ("gone", "returned", "no domain"),
-    ("unsigned", "delivered", "not verified"),
+    ("unsigned", "delivered", "PKIX verified"), ("mta-sts", "waits", "self-signed certificate"),
 ]
 
 
@@ -328,12 +331,41 @@ def test_who_wrote_it_cannot_be_proved(whole, what, outcome, spf, dkim, dmarc):
     assert whole.run("lab", "send")["checked"]["dmarc"] == "pass"
 
 
-def test_without_proof_a_cut_starttls_costs_the_secrecy(whole):
-    """What DANE is for: without DNSSEC nobody notices."""
+def test_without_dnssec_a_cut_starttls_is_noticed_by_mta_sts_alone(whole):
+    whole.run("lab", "send")
     whole.run("lab", "break", "unsigned")
     whole.run("lab", "break", "starttls")
-    s = whole.run("lab", "send")
-    assert s["outcome"] == "delivered" and "clear text" in s["how"] and "in clear" in s["verdict"]
+    s = whole.run("lab", "send", check=False)
+    assert s["outcome"] == "waits" and "MTA-STS asks for TLS" in s["says"], s
+
+
+def look(lab, domain="foo.com"):
+    p = subprocess.run([WAXWING, "check", domain, "--json", "--dir", lab.place(domain)], text=True, stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE, timeout=120)
+    assert p.stdout, p.stderr
+    return p.returncode, {(f["state"], f["point"]) for f in json.loads(p.stdout)}
+
+
+@pytest.mark.parametrize("domain", ["foo.com", "bar.com"])
+def test_check_finds_nothing_where_all_is_whole(whole, domain):
+    code, found = look(whole, domain)
+    assert code == 0 and {state for state, _ in found} == {"good"}, found
+
+
+# What `waxwing check` says of each break.
+NAMED = [
+    ("dane", {("wrong", "dane"), ("missing", "tlsa")}), ("dnssec", {("wrong", "dnssec")}),
+    ("unsigned", {("missing", "dnssec")}), ("starttls", {("wrong", "starttls")}), ("mx", {("missing", "mx"), ("wrong", "mx")}),
+    ("null-mx", {("wrong", "mx")}), ("gone", {("wrong", "dnssec")}), ("host", {("wrong", "smtp"), ("wrong", "imaps")}),
+    ("mta-sts", {("wrong", "mta-sts"), ("missing", "dane")}), ("spf", {("wrong", "spf")}), ("dkim", {("wrong", "dkim")}),
+]
+
+
+@pytest.mark.parametrize("what,points", NAMED)
+def test_check_names_what_is_broken(whole, what, points):
+    whole.run("lab", "break", what, "foo.com")
+    code, found = look(whole)
+    assert code == 1 and points <= found, found
 
 
 def wait_line(lab, domain, pattern):

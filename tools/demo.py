@@ -138,7 +138,7 @@ class Lab:
         return os.path.join(self.dir, domain)
 
     def trust(self):
-        return os.path.join(self.place("foo.com"), "keys/tls.pem")
+        return os.path.join(self.dir, "authority.pem")
 
     def end(self):
         subprocess.run([WAXWING, "lab", "down", "--dir", self.dir], stdin=subprocess.DEVNULL,

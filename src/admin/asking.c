@@ -63,26 +63,44 @@ void input_close(struct input *i)
 	buf_free(&i->held);
 }
 
-enum status open_direct(const struct invocation *in, struct direct **ret)
+enum status conf_or_defaults(const struct invocation *in, struct conf *ret)
 {
 	struct buf why = BUF(WHY_MAX);
-	struct lookup_settings s;
 	struct conf c = { 0 };
 	enum status st = conf_load(in->dir, &c, &why);
 
 	/* No instance is needed. */
 	if (st != ST_OK)
 		st = conf_defaults(&c);
-	if (st != ST_OK) {
+	buf_free(&why);
+	if (st == ST_OK)
+		*ret = c;
+	else
 		complain("settings", st, NULL);
-		return st;
-	}
-	buf_clear(&why);
-	s = lookup_settings(&c);
+	return st;
+}
+
+struct lookup_settings asked_of(const struct invocation *in, const struct conf *c)
+{
+	struct lookup_settings s = lookup_settings(c);
+
 	if (in->given[OPTION_resolver])
 		s.resolver = in->given[OPTION_resolver];
 	if (in->given[OPTION_trust_anchor])
 		s.anchor = in->given[OPTION_trust_anchor];
+	return s;
+}
+
+enum status open_direct(const struct invocation *in, struct direct **ret)
+{
+	struct buf why = BUF(WHY_MAX);
+	struct lookup_settings s;
+	struct conf c = { 0 };
+	enum status st = conf_or_defaults(in, &c);
+
+	if (st != ST_OK)
+		return st;
+	s = asked_of(in, &c);
 	st = direct_open(&s, &why, ret);
 	if (st != ST_OK)
 		tell("%.*s", VIEW_ARG(why.n ? buf_view(&why) : view_cstr(status_name(st))));

@@ -38,6 +38,14 @@ json_t *signature_json(const struct signature *s);
 
 /* ---- asking DNS, for commands (asking.c) ---- */
 
+/* The settings of the instance, or the defaults where there is none.  Complains
+ * itself; ret is to be freed where it is ST_OK. */
+enum status conf_or_defaults(const struct invocation *in, struct conf *ret) MUST_USE;
+
+/* Whom to ask: as they say, unless --resolver and --trust-anchor do.  Borrows
+ * from both. */
+struct lookup_settings asked_of(const struct invocation *in, const struct conf *c);
+
 /* A resolver that asks DNS itself, as --resolver, --trust-anchor and the
  * instance, if there is one, say.  Complains itself. */
 enum status open_direct(const struct invocation *in, struct direct **ret) MUST_USE;

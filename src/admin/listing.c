@@ -70,6 +70,20 @@ static void put_clean(struct buf *out, const char *s)
 	}
 }
 
+void print_clean(struct view line)
+{
+	struct buf text = BUF(line.n + 1), out = BUF(4 * line.n + 8);
+
+	buf_put(&text, line);
+	buf_putc(&text, '\0');
+	if (text.p)
+		put_clean(&out, text.p);
+	buf_putc(&out, '\n');
+	fwrite(out.p ? out.p : "", 1, out.n, stdout);
+	buf_free(&text);
+	buf_free(&out);
+}
+
 static void cell_text(const struct column *col, const json_t *row, struct buf *out)
 {
 	const json_t *v = json_object_get(row, col->key);

@@ -35,6 +35,10 @@ int listing_of_directory(struct invocation *in, const struct column *columns, si
 /* Bytes as people say them: "0", "812", "4.0k", "1.5g".  Into out. */
 void say_bytes(int64_t bytes, struct buf *out);
 
+/* A line of text that strangers had a part in: whatever is no printable
+ * character becomes \xHH. */
+void print_clean(struct view line);
+
 /* A JSON string of bytes that may not be UTF-8: Latin-1 is assumed then. */
 json_t *json_text(struct view v);
 

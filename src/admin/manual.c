@@ -265,6 +265,7 @@ static void put_bounds(struct buf *out, const struct setting *s)
 		[SETTING_TIME] = "a time",	[SETTING_BOOL] = "yes or no",
 		[SETTING_TEXT] = "a text",	[SETTING_LIST] = "addresses",
 		[SETTING_TIMES] = "times",	[SETTING_NETWORKS] = "networks",
+		[SETTING_ACTION] = "reject, quarantine or accept",
 	};
 
 	buf_putf(out, "Takes %s", kinds[s->type]);

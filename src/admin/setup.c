@@ -130,6 +130,20 @@ static enum status step_signing(struct invocation *in, struct buf *ret_name)
 	return st;
 }
 
+/* The key after that one, whose record can be published ahead (RFC 7671 8.1).
+ * Where the operator has certificates of his own, so he has keys. */
+static enum status step_next_key(struct invocation *in, struct buf *ret_name)
+{
+	struct conf c = { 0 };
+	enum status st = instance_conf(in, &c);
+
+	buf_puts(ret_name, "keys/next.pem");
+	if (st == ST_OK)
+		st = c.tls_certificate[0] ? ST_EXISTS : certificate_next(in->dir);
+	conf_free(&c);
+	return st;
+}
+
 /* Self-signed, for the domain, its usual mail host, and this host's name. */
 static enum status step_certificate(struct invocation *in, struct buf *ret_name)
 {
@@ -174,6 +188,7 @@ static const struct {
 	{ "the directory of accounts", step_directory },
 	{ "the domain", step_domain },
 	{ "the certificate", step_certificate },
+	{ "the next certificate", step_next_key },
 	{ "the keys that letters are signed with", step_signing },
 	{ "the authority for its people's certificates", step_authority },
 };

@@ -101,6 +101,25 @@ static bool parse_bool(struct view v, int64_t *ret)
 	return false;
 }
 
+static const char *const actions[] = {
+	[ACTION_ACCEPT] = "accept", [ACTION_QUARANTINE] = "quarantine", [ACTION_REJECT] = "reject",
+};
+
+/* Or yes, which is to reject, and no. */
+static bool parse_action(struct view v, int64_t *ret)
+{
+	for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+		if (!view_eq_i(v, view_cstr(actions[i])))
+			continue;
+		*ret = (int64_t)i;
+		return true;
+	}
+	if (!parse_bool(v, ret))
+		return false;
+	*ret = *ret ? ACTION_REJECT : ACTION_ACCEPT;
+	return true;
+}
+
 static const char *wanted(enum setting_type type)
 {
 	static const char *const words[] = {
@@ -108,6 +127,7 @@ static const char *wanted(enum setting_type type)
 		[SETTING_SIZE] = "a number of bytes, as 4096, 64k, 50m or 1g",
 		[SETTING_TIME] = "a time, as 500ms, 30s, 5min, 2h or 7d",
 		[SETTING_BOOL] = "yes or no",
+		[SETTING_ACTION] = "reject, quarantine or accept",
 		[SETTING_TEXT] = "a text",
 		[SETTING_LIST] = "addresses with ports, as \"0.0.0.0:25, [::]:25\"",
 		[SETTING_TIMES] = "times, as \"5min, 30min, 2h\"",
@@ -135,7 +155,9 @@ static enum status set_number(struct conf *c, const struct setting *s, struct vi
 			      struct buf *why)
 {
 	int64_t n = 0;
-	bool good = s->type == SETTING_BOOL ? parse_bool(value, &n) : parse_scaled(value, s->type, &n);
+	bool good = s->type == SETTING_BOOL   ? parse_bool(value, &n) :
+		    s->type == SETTING_ACTION ? parse_action(value, &n) :
+						parse_scaled(value, s->type, &n);
 
 	if (!good) {
 		buf_putf(why, "%s is \"%.*s\", but should be %s (default %s)", s->key,
@@ -211,6 +233,18 @@ static enum status check_sts(const struct conf *c, struct buf *why)
 		if (strcmp(c->sts_mode, modes[i]) == 0)
 			return ST_OK;
 	buf_putf(why, "sts.mode is \"%s\", but should be none, testing or enforce", c->sts_mode);
+	return ST_SYNTAX;
+}
+
+/* What others are asked to do; "" where nothing is published. */
+static enum status check_publish(const struct conf *c, struct buf *why)
+{
+	static const char *const policies[] = { "", "none", "quarantine", "reject" };
+
+	for (size_t i = 0; i < sizeof policies / sizeof *policies; i++)
+		if (strcmp(c->publish_dmarc, policies[i]) == 0)
+			return ST_OK;
+	buf_putf(why, "publish.dmarc is \"%s\", but should be none, quarantine, reject or empty", c->publish_dmarc);
 	return ST_SYNTAX;
 }
 
@@ -339,6 +373,8 @@ enum status conf_check(const struct conf *c, struct buf *why)
 	if (st == ST_OK)
 		st = check_sts(c, why);
 	if (st == ST_OK)
+		st = check_publish(c, why);
+	if (st == ST_OK)
 		st = check_dns(c, why);
 	return st == ST_OK ? check_routes(c, why) : st;
 }
@@ -420,6 +456,8 @@ void conf_text(const struct conf *c, struct buf *out)
 		buf_putf(out, "%s=", table[i].key);
 		if (table[i].type >= SETTING_TEXT)
 			buf_puts(out, *(char *const *)at);
+		else if (table[i].type == SETTING_ACTION)
+			buf_puts(out, actions[*(const int64_t *)at]);
 		else if (table[i].type == SETTING_TIME)
 			buf_putf(out, "%lldms", (long long)*(const int64_t *)at);
 		else

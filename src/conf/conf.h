@@ -20,6 +20,7 @@ struct conf {
 #define SIZE_FIELD(f) int64_t f;
 #define TIME_FIELD(f) int64_t f;
 #define BOOL_FIELD(f) int64_t f;
+#define ACTION_FIELD(f) int64_t f;	/* enum conf_action */
 #define TEXT_FIELD(f) char *f;
 #define LIST_FIELD(f)		/* listen[], above */
 #define TIMES_FIELD(f) char *f;
@@ -31,6 +32,7 @@ struct conf {
 #undef SIZE_FIELD
 #undef TIME_FIELD
 #undef BOOL_FIELD
+#undef ACTION_FIELD
 #undef TEXT_FIELD
 #undef LIST_FIELD
 #undef TIMES_FIELD
@@ -38,10 +40,13 @@ struct conf {
 };
 
 enum setting_type {
-	SETTING_INT, SETTING_SIZE, SETTING_TIME, SETTING_BOOL,
+	SETTING_INT, SETTING_SIZE, SETTING_TIME, SETTING_BOOL, SETTING_ACTION,
 	/* These are texts. */
 	SETTING_TEXT, SETTING_LIST, SETTING_TIMES, SETTING_NETWORKS,
 };
+
+/* What becomes of a letter that fails a check. */
+enum conf_action { ACTION_ACCEPT = 0, ACTION_QUARANTINE, ACTION_REJECT };
 
 struct setting {
 	const char *key;

@@ -1,10 +1,10 @@
 #include "ipc/envelope.h"
 
 /* Form 1 has no priority, forms 1 and 2 have no via, sender and detail, the
- * first three no times, hold and seal. */
-enum { FORM = 4, FORM_PRIORITY = 2, FORM_VIA = 3, FORM_TIMES = 4 };
+ * first three no times, hold and seal, and the first four no quarantine. */
+enum { FORM = 5, FORM_PRIORITY = 2, FORM_VIA = 3, FORM_TIMES = 4, FORM_QUARANTINE = 5 };
 /* Bytes, where all views are empty. */
-enum { LEAST = 67, RECIPIENT_LEAST = 34, RECIPIENT_LEAST_ONCE = 21 };
+enum { LEAST = 71, RECIPIENT_LEAST = 34, RECIPIENT_LEAST_ONCE = 21 };
 /* Bits of one byte. */
 enum { WITH_SMTPUTF8 = 1, WITH_REQUIRETLS = 2, WITH_TRACE = 4 };
 
@@ -27,6 +27,7 @@ void envelope_put(struct buf *b, const struct envelope *e)
 	put_u64(b, (uint64_t)e->deliver_by);
 	put_u8(b, e->by_mode);
 	put_view(b, e->seal);
+	put_view(b, e->quarantine);
 	put_u32(b, e->n_recipients);
 	for (uint32_t i = 0; i < e->n_recipients; i++) {
 		const struct recipient *r = &e->recipients[i];
@@ -45,7 +46,7 @@ void envelope_put(struct buf *b, const struct envelope *e)
 
 size_t envelope_size(const struct envelope *e)
 {
-	return LEAST + e->id.n + e->sender.n + e->envid.n + e->seal.n;
+	return LEAST + e->id.n + e->sender.n + e->envid.n + e->seal.n + e->quarantine.n;
 }
 
 size_t recipient_size(const struct recipient *r)
@@ -107,6 +108,8 @@ enum status envelope_take(struct view bytes, struct arena *a, struct envelope *r
 		return ST_SYNTAX;
 	if (form >= FORM_TIMES)
 		e.seal = take_view(&c);
+	if (form >= FORM_QUARANTINE)
+		e.quarantine = take_view(&c);
 	e.n_recipients = take_u32(&c);
 	/* An unknown bit asks for something that would not be kept. */
 	if (!cursor_ok(&c) || (with & ~(WITH_SMTPUTF8 | WITH_REQUIRETLS | WITH_TRACE)) || e.n_recipients > RECIPIENTS_MAX ||

@@ -17,6 +17,8 @@ enum { RECIPIENTS_MAX = 10000, ENVELOPE_MAX = 40 * 1024 };
 
 enum body_type { BODY_7BIT = 0, BODY_8BIT, BODY_BINARY };
 
+enum { QUARANTINE_MAX = 300 };	/* printable ASCII */
+
 /* NOTIFY of RFC 3461 4.1, as a set; 0: not given. */
 enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
 
@@ -69,6 +71,7 @@ struct envelope {
 	wall_ms deliver_by;	/* when it is too late (RFC 2852); 0: never */
 	uint8_t by_mode;	/* then: 'R' or 'N'; 0 without deliver_by */
 	uint8_t by_trace;	/* tell of each handing on */
+	struct view quarantine;	/* why accounts get it in Junk; empty: they do not */
 	struct recipient *recipients;
 	uint32_t n_recipients;
 };

@@ -61,7 +61,8 @@ static void test_round_trip(void **state)
 		.address = VIEW("m@x.y"), .via_kind = VIA_GROUP, .via = VIEW("g@b.c"),
 		.sender = VIEW("g-owner@b.c"), .detail = VIEW("lists"),
 	};
-	struct envelope e = { .id = VIEW("x.1"), .sender = VIEW("s@t.u"), .recipients = &r, .n_recipients = 1 };
+	struct envelope e = { .id = VIEW("x.1"), .sender = VIEW("s@t.u"), .recipients = &r, .n_recipients = 1,
+			      .quarantine = VIEW("DMARC: nothing proves t.u") };
 	struct arena a = ARENA(4096);
 	struct buf b = BUF(1024);
 
@@ -69,6 +70,7 @@ static void test_round_trip(void **state)
 	envelope_put(&b, &e);
 	assert_int_equal(b.n, envelope_size(&e) + recipient_size(&r));
 	assert_int_equal(envelope_take(buf_view(&b), &a, &e), ST_OK);
+	assert_view(e.quarantine, "DMARC: nothing proves t.u");
 	assert_view(e.recipients[0].via, "g@b.c");
 	assert_view(e.recipients[0].detail, "lists");
 	assert_view(recipient_sender(&e, &e.recipients[0]), "g-owner@b.c");

@@ -22,9 +22,9 @@ static enum verdict verdict_full(struct store *store, uint64_t more)
 	return VERDICT_FULL;
 }
 
-/* The mailbox for copies of what the person sends (RFC 6154), which may have
- * any name; made where there is none. */
-static struct view sent_mailbox(struct store *store, struct arena *a)
+/* The mailbox of that use (RFC 6154), whatever it is called; made where there is
+ * none. */
+static struct view mailbox_for(struct store *store, enum special_use use, struct view name, struct arena *a)
 {
 	struct mailbox_info *all;
 	uint32_t n = 0;
@@ -32,11 +32,11 @@ static struct view sent_mailbox(struct store *store, struct arena *a)
 	if (store_mailboxes(store, a, &all, &n) != ST_OK)
 		return VIEW_NONE;
 	for (uint32_t i = 0; i < n; i++)
-		if (all[i].use == USE_SENT)
+		if (all[i].use == use)
 			return all[i].name;
 	/* ST_EXISTS: one of that name, though not for that use. */
-	(void)!store_create(store, VIEW("Sent"), USE_SENT);
-	return VIEW("Sent");
+	(void)!store_create(store, name, use);
+	return name;
 }
 
 static enum verdict put(struct store *store, const struct rec_deliver *in, const struct envelope *e,
@@ -53,13 +53,17 @@ static enum verdict put(struct store *store, const struct rec_deliver *in, const
 	if (!sent)
 		buf_putf(&head, "Return-Path: <%.*s>\r\n", VIEW_ARG(recipient_sender(e, to)));
 	recipient_head(to, &head);
+	if (e->quarantine.n)
+		buf_putf(&head, "X-Quarantine-Reason: %.*s\r\n", VIEW_ARG(e->quarantine));
 	struct delivery d = {
 		.queue_id = in->queue_id, .recipient = in->recipient, .floor = in->floor,
 		.date = e->received, .head = buf_view(&head), .letter = letter,
 	};
 	if (sent) {
-		d.mailbox = sent_mailbox(store, &a);
+		d.mailbox = mailbox_for(store, USE_SENT, VIEW("Sent"), &a);
 		d.flags = FLAG_SEEN;
+	} else if (e->quarantine.n) {
+		d.mailbox = mailbox_for(store, USE_JUNK, VIEW("Junk"), &a);
 	}
 	head_n = head.n;
 	st = buf_status(&head) == ST_OK ? store_deliver(store, &d, &uid) : buf_status(&head);
@@ -71,6 +75,8 @@ static enum verdict put(struct store *store, const struct rec_deliver *in, const
 	log_u64("uid", uid);
 	if (sent)
 		log_str("mailbox", "sent");
+	if (e->quarantine.n)
+		log_str("mailbox", "junk");
 	if (st != ST_OK)
 		log_str("why", status_name(st));
 	log_end();

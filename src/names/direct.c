@@ -5,6 +5,7 @@
 struct direct {
 	struct resolver resolver;
 	struct loop *loop;
+	bool borrowed;		/* the loop is another's */
 	struct lookups *lookups;
 };
 
@@ -13,6 +14,7 @@ struct question {
 	struct direct *d;
 	struct arena *arena;	/* NULL: nobody wants the answer */
 	struct dns_answer *ret;
+	struct co *waiting;	/* or NULL: the loop runs for this alone */
 	enum status st;		/* ST_AGAIN while waiting */
 };
 
@@ -25,7 +27,10 @@ static void done(struct lookup_wait *w, const struct rec_dns_answer *a)
 		return;
 	}
 	q->st = dns_answer_take(a, q->arena, q->ret);
-	loop_stop(q->d->loop);
+	if (q->waiting)
+		co_wake(q->waiting);
+	else if (!q->d->borrowed)
+		loop_stop(q->d->loop);
 }
 
 static enum status ask(struct resolver *r, struct view name, enum dns_type type, struct arena *a,
@@ -35,8 +40,13 @@ static enum status ask(struct resolver *r, struct view name, enum dns_type type,
 	struct question q = { .wait = { .done = done }, .d = d, .arena = a, .ret = ret, .st = ST_AGAIN };
 
 	lookups_ask(d->lookups, name, (uint16_t)type, &q.wait);
-	while (q.st == ST_AGAIN)
-		loop_run(d->loop);
+	while (q.st == ST_AGAIN) {
+		q.waiting = co_self();
+		if (q.waiting)
+			co_wait();
+		else
+			loop_run(d->loop);
+	}
 	return q.st;
 }
 
@@ -51,10 +61,17 @@ static void hint(struct resolver *r, struct view name, enum dns_type type)
 	lookups_ask(d->lookups, name, (uint16_t)type, &q->wait);
 }
 
-enum status direct_open(const struct lookup_settings *s, struct buf *why, struct direct **ret)
+static enum status open_on(const struct lookup_settings *s, struct loop *l, struct buf *why, struct direct **ret)
 {
 	struct direct *d = calloc(1, sizeof *d);
-	enum status st = d ? loop_new(&d->loop) : ST_NOMEM;
+	enum status st = d ? ST_OK : ST_NOMEM;
+
+	if (st == ST_OK && l == NULL)
+		st = loop_new(&d->loop);
+	else if (st == ST_OK)
+		d->loop = l;
+	if (d)
+		d->borrowed = l != NULL;
 
 	if (st == ST_OK)
 		st = lookups_open(s, d->loop, why, &d->lookups);
@@ -67,12 +84,23 @@ enum status direct_open(const struct lookup_settings *s, struct buf *why, struct
 	return ST_OK;
 }
 
+enum status direct_open(const struct lookup_settings *s, struct buf *why, struct direct **ret)
+{
+	return open_on(s, NULL, why, ret);
+}
+
+enum status direct_open_on(const struct lookup_settings *s, struct loop *l, struct buf *why, struct direct **ret)
+{
+	return open_on(s, l, why, ret);
+}
+
 void direct_free(struct direct *d)
 {
 	if (d == NULL)
 		return;
 	lookups_free(d->lookups);
-	loop_free(d->loop);
+	if (!d->borrowed)
+		loop_free(d->loop);
 	free(d);
 }
 

@@ -12,8 +12,12 @@ struct direct;
 enum status direct_open(const struct lookup_settings *s, struct buf *why, struct direct **ret) MUST_USE;
 void direct_free(struct direct *d);
 
-/* Blocks in a loop of its own until the answer is there.  Valid as long as
- * the direct. */
+/* The same on somebody's loop, which he runs: it is asked by coroutines only. */
+enum status direct_open_on(const struct lookup_settings *s, struct loop *l, struct buf *why,
+			   struct direct **ret) MUST_USE;
+
+/* In a coroutine it waits as they do; else it blocks, in a loop of its own,
+ * until the answer is there.  Valid as long as the direct. */
 struct resolver *direct_resolver(struct direct *d);
 
 #endif

@@ -1,12 +1,40 @@
 #include "trust/mta_sts.h"
 
+#include <openssl/sha.h>
+#include <stdio.h>
+
+static const char *const modes[] = {
+	[STS_NONE] = "none", [STS_TESTING] = "testing", [STS_ENFORCE] = "enforce",
+};
+
 const char *sts_mode_name(enum sts_mode m)
 {
-	static const char *const names[] = {
-		[STS_NONE] = "none", [STS_TESTING] = "testing", [STS_ENFORCE] = "enforce",
-	};
+	return modes[m];
+}
 
-	return names[m];
+bool sts_mode_of(struct view name, enum sts_mode *ret)
+{
+	for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+		if (!view_eq(name, view_cstr(modes[i])))
+			continue;
+		*ret = (enum sts_mode)i;
+		return true;
+	}
+	return false;
+}
+
+void sts_policy_put(enum sts_mode mode, struct view mx, uint32_t max_age, struct buf *out)
+{
+	buf_putf(out, "version: STSv1\r\nmode: %s\r\nmx: %.*s\r\nmax_age: %u\r\n", modes[mode], VIEW_ARG(mx), max_age);
+}
+
+void sts_policy_id(struct view policy, char ret[STS_ID_MAX + 1])
+{
+	unsigned char digest[SHA256_DIGEST_LENGTH];
+
+	SHA256((const unsigned char *)policy.p, policy.n, digest);
+	for (int i = 0; i < STS_ID_MAX / 2; i++)
+		snprintf(ret + 2 * i, 3, "%02x", digest[i]);
 }
 
 /* ---- the record ---- */

@@ -8,6 +8,7 @@
 #define WAXWING_TRUST_MTA_STS_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/clock.h"
 
 enum {
@@ -40,5 +41,14 @@ bool sts_matches(const struct sts_policy *p, struct view host);
 
 /* "enforce".  Static. */
 const char *sts_mode_name(enum sts_mode m);
+/* False: it is none of them. */
+bool sts_mode_of(struct view name, enum sts_mode *ret);
+
+/* ---- our own ---- */
+
+/* The policy of domains whose one mail host this is (3.2). */
+void sts_policy_put(enum sts_mode mode, struct view mx, uint32_t max_age, struct buf *out);
+/* An id that is another one for each text (3.1), with a NUL behind. */
+void sts_policy_id(struct view policy, char ret[STS_ID_MAX + 1]);
 
 #endif

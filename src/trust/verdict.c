@@ -101,6 +101,10 @@ enum status checks_end(struct checks *c, const struct checks_letter *l, struct t
 	} else if (st == ST_OK) {
 		v.dmarc = (struct dmarc_answer){ .result = DMARC_PERMERROR, .problem = "the header is too large" };
 	}
+	/* Last, when there was the most time for it. */
+	v.has_iprev = l->has_ip && l->address;
+	if (v.has_iprev)
+		iprev_take(l->address, &v.iprev);
 	v.dkim = c->dkim;
 	v.arc = c->arc;
 	v.author = c->author;
@@ -132,6 +136,20 @@ static void put_spf(const struct trust_verdict *v, const struct checks_letter *l
 	buf_putf(out, ";\r\n\tspf=%s", spf_result_name(v->spf.result));
 	put_reason(v->spf.problem, out);
 	put_property(v->spf.helo ? "smtp.helo" : "smtp.mailfrom", v->spf.helo ? l->helo : l->sender, out);
+}
+
+/* RFC 8601 2.7.3 */
+static void put_iprev(const struct trust_verdict *v, const struct checks_letter *l, struct buf *out)
+{
+	char address[SPF_IP_TEXT];
+
+	spf_ip_text(&l->ip, address);
+	buf_putf(out, ";\r\n\tiprev=%s", iprev_result_name(v->iprev.result));
+	/* A name with a backslash is no host's, and could end the comment. */
+	if (v->iprev.name.n && !memchr(v->iprev.name.p, '\\', v->iprev.name.n) &&
+	    !memchr(v->iprev.name.p, ')', v->iprev.name.n) && !memchr(v->iprev.name.p, '(', v->iprev.name.n))
+		buf_putf(out, " (%.*s)", VIEW_ARG(v->iprev.name));
+	put_property("policy.iprev", view_cstr(address), out);
 }
 
 /* header.b: its first eight characters tell signatures apart (RFC 6008). */
@@ -181,6 +199,8 @@ void verdict_put_results(const struct trust_verdict *v, const struct checks_lett
 	authres_put_value(id, out);
 	if (v->has_spf)
 		put_spf(v, l, out);
+	if (v->has_iprev)
+		put_iprev(v, l, out);
 	for (uint32_t i = 0; i < v->dkim.n; i++)
 		put_signature(&v->dkim.signatures[i], out);
 	if (v->dkim.n == 0)

@@ -10,6 +10,7 @@
 
 #include "trust/arc.h"
 #include "trust/dmarc.h"
+#include "trust/iprev.h"
 
 /* What a process has for all letters; any of the last two may be NULL. */
 struct checks_host {
@@ -26,6 +27,7 @@ struct checks_host {
 struct checks_letter {
 	bool has_ip;			/* false: SPF is not checked */
 	struct spf_ip ip;
+	const struct iprev_ahead *address;	/* whether its name leads back to it, or NULL: nobody asks */
 	struct view helo, sender;
 	struct view tls;		/* "TLSv1.3 ...", or empty: in clear, or not known */
 	wall_ms now;
@@ -44,6 +46,8 @@ struct trust_verdict {
 	enum status header;		/* ST_LIMIT: too large; then nothing but SPF was checked */
 	bool has_spf;
 	struct spf_answer spf;		/* MAIL FROM, or HELO for the null reverse-path */
+	bool has_iprev;
+	struct iprev iprev;
 	struct dkim dkim;
 	struct arc arc;
 	bool arc_vouches;		/* DMARC fails, and a trusted chain says that it had passed */

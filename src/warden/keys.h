@@ -54,4 +54,17 @@ enum status certificate_make(const struct view *names, size_t n, struct buf *ret
  * there yet.  ST_EXISTS where they are; errors of base/disk.h. */
 enum status certificate_setup(const char *dir, const struct view *names, size_t n) MUST_USE;
 
+/* ---- the next key, whose TLSA record is published ahead (RFC 7671 8.1) ---- */
+
+/* keys/next.pem and keys/next.key, for the names of keys/tls.pem.  ST_EXISTS;
+ * ST_MISSING: there is no keys/tls.pem; ST_SYNTAX: nor names in it. */
+enum status certificate_next(const char *dir) MUST_USE;
+
+/* They become keys/tls.pem and keys/tls.key.  ST_MISSING: there are none. */
+enum status certificate_switch(const char *dir) MUST_USE;
+
+/* The rest of a switch that a crash cut in two: the key is there, and its
+ * certificate still has the other name.  ST_EXISTS: there is nothing to do. */
+enum status certificate_finish(const char *dir) MUST_USE;
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/disk.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <openssl/bn.h>
 #include <openssl/ec.h>
@@ -13,7 +14,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { YEARS = 10, SERIAL_BITS = 127, NAMES_MAX = 64 * 1024, COMMON_NAME_MAX = 64 };
+enum { YEARS = 10, SERIAL_BITS = 127, NAMES_MAX = 64 * 1024, COMMON_NAME_MAX = 64, NEXT_NAMES = 64 };
 
 static bool extend(X509 *x, int nid, const char *value)
 {
@@ -110,41 +111,141 @@ static enum status write_file(int dir, const char *name, const struct buf *b)
 }
 
 /* The certificate is written last: where it is, its key is there too. */
-static enum status write_pair(int dir, const struct buf *chain, const struct buf *key)
+static enum status write_pair(int dir, const char *pem, const char *secret, const struct buf *chain, const struct buf *key)
 {
 	enum status st;
 
-	(void)!disk_unlink(dir, "tls.key");
-	st = write_file(dir, "tls.key", key);
+	(void)!disk_unlink(dir, secret);
+	st = write_file(dir, secret, key);
 	if (st == ST_OK)
-		st = write_file(dir, "tls.pem", chain);
+		st = write_file(dir, pem, chain);
 	return st == ST_OK ? disk_flush_all(dir) : st;
 }
 
-enum status certificate_setup(const char *dir, const struct view *names, size_t n)
+/* Makes it, where it is not there. */
+static enum status make_pair(int dir, const char *pem, const char *secret, const struct view *names, size_t n)
 {
 	struct buf chain = BUF(KEY_FILE_MAX), key = BUF(KEY_FILE_MAX);
-	char path[4096];
-	int fd;
-	enum status st;
+	enum status st = ST_EXISTS;
 
-	snprintf(path, sizeof path, "%s/keys", dir);
-	st = disk_mkdir(AT_FDCWD, path, 0700);
-	if (st == ST_OK || st == ST_EXISTS)
-		st = disk_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, &fd);
-	if (st != ST_OK)
-		return st;
-	if (faccessat(fd, "tls.pem", F_OK, 0) == 0) {
-		st = ST_EXISTS;
-	} else {
+	if (faccessat(dir, pem, F_OK, 0) != 0) {
 		st = certificate_make(names, n, &chain, &key);
 		if (st == ST_OK)
-			st = write_pair(fd, &chain, &key);
+			st = write_pair(dir, pem, secret, &chain, &key);
 	}
-	close(fd);
 	if (key.p)
 		OPENSSL_cleanse(key.p, key.cap);
 	buf_free(&chain);
 	buf_free(&key);
 	return st;
+}
+
+static enum status open_keys(const char *dir, bool make, int *ret)
+{
+	char path[4096];
+	enum status st = ST_EXISTS;
+
+	snprintf(path, sizeof path, "%s/keys", dir);
+	if (make)
+		st = disk_mkdir(AT_FDCWD, path, 0700);
+	return st == ST_OK || st == ST_EXISTS ? disk_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, ret) : st;
+}
+
+enum status certificate_setup(const char *dir, const struct view *names, size_t n)
+{
+	int fd;
+	enum status st = open_keys(dir, true, &fd);
+
+	if (st != ST_OK)
+		return st;
+	st = make_pair(fd, "tls.pem", "tls.key", names, n);
+	close(fd);
+	return st;
+}
+
+/* ---- the next one ---- */
+
+/* The names of hosts that a certificate bears, as they lie in it. */
+static size_t names_of(const GENERAL_NAMES *all, struct view *out, size_t most)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(all) && n < most; i++) {
+		int kind;
+		const ASN1_STRING *s = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(all, i), &kind);
+
+		if (kind == GEN_DNS)
+			out[n++] = view_make((const char *)ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s));
+	}
+	return n;
+}
+
+enum status certificate_next(const char *dir)
+{
+	struct view names[NEXT_NAMES];
+	char path[4096];
+	GENERAL_NAMES *all = NULL;
+	FILE *f;
+	X509 *x;
+	size_t n = 0;
+	int fd;
+	enum status st = open_keys(dir, false, &fd);
+
+	if (st != ST_OK)
+		return st;
+	snprintf(path, sizeof path, "%s/keys/tls.pem", dir);
+	f = fopen(path, "re");
+	x = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
+	if (x)
+		all = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
+	if (all)
+		n = names_of(all, names, NEXT_NAMES);
+	if (f == NULL)
+		st = ST_MISSING;
+	else
+		st = n ? make_pair(fd, "next.pem", "next.key", names, n) : ST_SYNTAX;
+	GENERAL_NAMES_free(all);
+	X509_free(x);
+	if (f)
+		fclose(f);
+	close(fd);
+	return st;
+}
+
+static enum status move(int dir, const char *from, const char *to)
+{
+	return renameat(dir, from, dir, to) == 0 ? ST_OK : status_of_errno(errno);
+}
+
+/* The key goes first: where next.pem is without next.key, the rest is to be done. */
+enum status certificate_switch(const char *dir)
+{
+	int fd;
+	enum status st = open_keys(dir, false, &fd);
+
+	if (st != ST_OK)
+		return st;
+	if (faccessat(fd, "next.pem", F_OK, 0) != 0)
+		st = ST_MISSING;
+	else if (faccessat(fd, "next.key", F_OK, 0) == 0)
+		st = move(fd, "next.key", "tls.key");
+	if (st == ST_OK)
+		st = move(fd, "next.pem", "tls.pem");
+	if (st == ST_OK)
+		st = disk_flush_all(fd);
+	close(fd);
+	return st;
+}
+
+enum status certificate_finish(const char *dir)
+{
+	int fd;
+	enum status st = open_keys(dir, false, &fd);
+	bool half;
+
+	if (st != ST_OK)
+		return st;
+	half = faccessat(fd, "next.pem", F_OK, 0) == 0 && faccessat(fd, "next.key", F_OK, 0) != 0;
+	close(fd);
+	return half ? certificate_switch(dir) : ST_EXISTS;
 }

@@ -344,6 +344,21 @@ long conn_tls_error(const struct conn *c)
 	return s ? s->error : X509_V_OK;
 }
 
+void conn_tls_chain(const struct conn *c, struct buf *out)
+{
+	STACK_OF(X509) *chain = c->secret ? SSL_get_peer_cert_chain(c->secret) : NULL;
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *p;
+	long n;
+
+	for (int i = 0; bio && i < sk_X509_num(chain); i++)
+		PEM_write_bio_X509(bio, sk_X509_value(chain, i));
+	n = bio ? BIO_get_mem_data(bio, &p) : 0;
+	if (n > 0)
+		buf_put(out, view_make(p, (size_t)n));
+	BIO_free(bio);
+}
+
 /* ---- without a connection ---- */
 
 static STACK_OF(X509) *read_chain(struct view pem)

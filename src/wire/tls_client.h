@@ -52,6 +52,9 @@ const char *conn_tls_why(const struct conn *c);
  * or nobody had to be verified. */
 long conn_tls_error(const struct conn *c);
 
+/* The chain that the other side showed, as PEM, its own certificate first. */
+void conn_tls_chain(const struct conn *c, struct buf *out);
+
 /* Is this record one that can be tried: known usage, selector and matching
  * type, data of the right length, and a certificate or key that can be read
  * where it is given whole (RFC 7671 10.1.2)? */

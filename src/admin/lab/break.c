@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* What has to be done so that a change is seen. */
-enum { IN_DNS = 1, IN_SETTINGS = 2, IN_PROCESS = 4, NEW_KEY = 8, SILENCE = 16, OF_SENDER = 32 };
+enum { IN_DNS = 1, IN_SETTINGS = 2, IN_PROCESS = 4, NEW_KEY = 8, SILENCE = 16, OF_SENDER = 32, CERTIFICATE = 64 };
 
 static const struct mechanism {
 	const char *name;
@@ -23,7 +23,9 @@ static const struct mechanism {
 	{ "dnssec", IN_DNS, "the DS record of %s, in the zone above, fits none of its keys",
 	  "all that DNS says of the domain is bogus: nothing of it is used and the letter waits (RFC 4035 5.5)" },
 	{ "unsigned", IN_DNS, "the zone above has no DS record of %s any more",
-	  "the zone is insecure, TLSA in it counts nothing: TLS goes on, but with whoever answers (RFC 7672 2.1.1)" },
+	  "the zone is insecure, TLSA in it counts nothing (RFC 7672 2.1.1): what is left is MTA-STS, and an authority's word" },
+	{ "mta-sts", IN_DNS | CERTIFICATE, "%s has no TLSA records, only an MTA-STS policy, and nobody known has issued its host's certificate",
+	  "the policy asks for a certificate of an authority, so whoever heeds it sends nothing: the letter waits (RFC 8461 5)" },
 	{ "starttls", IN_SETTINGS, "the host of %s does not offer STARTTLS, as if somebody on the way had cut it out",
 	  "with DANE the letter waits (RFC 7672 2.2); without, it would go in clear, and who listens reads it" },
 	{ "mx", IN_DNS, "the MX record of %s names a host that does not exist",
@@ -92,13 +94,15 @@ static enum status apply(struct lab *l, unsigned how, const struct lab_place *p)
 	knot_pause(l, false);
 	if (how & NEW_KEY && lab_is_broken(l, "tlsa-rollover", p->domain))
 		st = instance_new_key(l, p);
+	if (st == ST_OK && how & CERTIFICATE)
+		st = instance_certify(l, p);
 	if (st == ST_OK && how & IN_SETTINGS)
 		st = instance_configure(l, p);
 	if (st == ST_OK && how & IN_SETTINGS)
 		instance_reload(l, p);
 	/* Not by a reload: tickets of the old key would still be good, and a session that is
 	 * resumed shows no certificate (RFC 8446 2.2). */
-	if (st == ST_OK && how & NEW_KEY) {
+	if (st == ST_OK && how & (NEW_KEY | CERTIFICATE)) {
 		instance_stop(l, p);
 		st = instance_start(l, p);
 	}
@@ -198,7 +202,7 @@ int cmd_lab_break(struct invocation *in)
 		list_mechanisms();
 	if (p == NULL)
 		return WRONG_USE;
-	if (!p->modern && (m->how & (NEW_KEY | OF_SENDER) || strcmp(m->name, "dane") == 0)) {
+	if (!p->modern && (m->how & (NEW_KEY | OF_SENDER | CERTIFICATE) || strcmp(m->name, "dane") == 0)) {
 		tell("%s has no %s that could be broken", p->domain, m->name);
 		return FAILED;
 	}

@@ -1,13 +1,11 @@
 /* instances.c - the mail systems of the lab: each a whole one, in its folder. */
 #include "admin/lab/lab.h"
 
+#include "admin/dns/facts.h"
 #include "admin/inspect.h"
 #include "admin/instance.h"
 #include "admin/tell.h"
 
-#include <openssl/pem.h>
-#include <openssl/sha.h>
-#include <openssl/x509.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +69,11 @@ enum status instance_configure(const struct lab *l, const struct lab_place *p)
 	for (size_t i = 0; i < sizeof listeners / sizeof *listeners; i++)
 		put_setting(&c, listeners[i].key, "%s:%d", address, listeners[i].port);
 	put_setting(&c, "listen.http", "%s", "");
-	put_setting(&c, "listen.https", "%s", "");
+	if (p->modern)
+		put_setting(&c, "listen.https", "%s:%d", address, LAB_HTTPS_PORT);
+	else
+		put_setting(&c, "listen.https", "%s", "");
+	put_setting(&c, "sts.mode", "%s", p->modern ? "enforce" : "none");
 	put_setting(&c, "smtp.starttls", "%s", offers_starttls(l, p) ? "yes" : "no");
 	put_setting(&c, "dns.forwarders", "%s:%d", lab_address(l, 1, dns), LAB_DNS_PORT);
 	put_setting(&c, "dns.trust_anchor", "%s", lab_path(l, path, "dns/anchor"));
@@ -80,6 +82,8 @@ enum status instance_configure(const struct lab *l, const struct lab_place *p)
 	put_setting(&c, "relay.source4", "%s", address);
 	put_setting(&c, "relay.ipv6", "no");
 	put_setting(&c, "relay.connect_timeout", "5s");
+	put_setting(&c, "relay.sts_port", "%d", LAB_HTTPS_PORT);
+	put_setting(&c, "relay.authorities", "%s", lab_path(l, path, "authority.pem"));
 	/* Each letter looks anew: what was broken a moment ago is to be seen. */
 	put_setting(&c, "relay.idle", "0");
 	/* All of the lab comes from this machine. */
@@ -87,6 +91,9 @@ enum status instance_configure(const struct lab *l, const struct lab_place *p)
 	put_setting(&c, "dkim.sign", "%s", p->modern ? "yes" : "no");
 	put_setting(&c, "queue.retry", "10s");
 	put_setting(&c, "log.dialog", "yes");
+	put_setting(&c, "publish.ttl", "60s");
+	put_setting(&c, "publish.dmarc", "reject");
+	put_setting(&c, "publish.caa", "authority.lab.invalid");
 	buf_puts(&c.text, "};\n");
 	st = lab_write(lab_path(l, path, "%s/waxwing.conf", p->domain), &c.text);
 	buf_free(&c.text);
@@ -141,10 +148,17 @@ enum status instance_make(const struct lab *l, const struct lab_place *p)
 	st = instance_configure(l, p);
 	if (st == ST_OK)
 		st = set_up(l, p);
+	if (st == ST_OK)
+		st = instance_certify(l, p);
 	return st == ST_OK && fresh ? add_people(l, p) : st;
 }
 
 /* ---- its key ---- */
+
+enum status instance_certify(const struct lab *l, const struct lab_place *p)
+{
+	return p->modern ? authority_certify(l, p, !lab_is_broken(l, "mta-sts", p->domain)) : ST_OK;
+}
 
 enum status instance_new_key(const struct lab *l, const struct lab_place *p)
 {
@@ -152,29 +166,23 @@ enum status instance_new_key(const struct lab *l, const struct lab_place *p)
 
 	if (unlink(lab_path(l, path, "%s/keys/tls.pem", p->domain)) != 0)
 		return ST_IO;
-	return set_up(l, p);
+	if (set_up(l, p) != ST_OK)
+		return ST_IO;
+	return instance_certify(l, p);
 }
 
-/* Usage 3, selector 1, matching type 1: the SHA-256 of the key, whatever
- * else the certificate says (RFC 7671 5.1). */
+/* Usage 3, selector 1, matching type 1 (RFC 7671 5.1). */
 static enum status tlsa_of(const char *certificate, struct buf *out)
 {
-	unsigned char digest[SHA256_DIGEST_LENGTH], *der = NULL;
-	FILE *f = fopen(certificate, "re");
-	X509 *x = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
-	int n = x ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der) : -1;
+	unsigned char digest[PIN_SIZE];
+	enum status st = pin_of_file(certificate, "", digest);
 
-	if (f)
-		fclose(f);
-	if (n > 0) {
-		SHA256(der, (size_t)n, digest);
-		buf_puts(out, "3 1 1 ");
-		for (size_t i = 0; i < sizeof digest; i++)
-			buf_putf(out, "%02x", digest[i]);
-	}
-	OPENSSL_free(der);
-	X509_free(x);
-	return n > 0 ? buf_status(out) : ST_SYNTAX;
+	if (st != ST_OK)
+		return st;
+	buf_puts(out, "3 1 1 ");
+	for (size_t i = 0; i < sizeof digest; i++)
+		buf_putf(out, "%02x", digest[i]);
+	return buf_status(out);
 }
 
 enum status instance_published(const struct lab *l, const struct lab_place *p, struct buf *out)

@@ -5,6 +5,7 @@
  *
  *     lab.json            which network, what is broken
  *     dns/                knot: zones signed by DNSSEC, from a root of its own down
+ *     authority.pem, .key the certificate authority that all of them trust
  *     foo.com/ ...        a whole instance of waxwing each, DOMAIN.pid beside it
  *
  * The network is 127.0.NET.0: .1 has DNS, then one address for each domain;
@@ -19,7 +20,7 @@
 
 #include <jansson.h>
 
-enum { LAB_PATH = 4096, LAB_PEOPLE = 3, LAB_SMTP_PORT = 2525, LAB_SUBMISSIONS_PORT = 2465, LAB_DNS_PORT = 2053 };
+enum { LAB_PATH = 4096, LAB_PEOPLE = 3, LAB_SMTP_PORT = 2525, LAB_SUBMISSIONS_PORT = 2465, LAB_DNS_PORT = 2053, LAB_HTTPS_PORT = 2443 };
 
 #define LAB_PASSWORD "secret"
 
@@ -126,11 +127,19 @@ void instance_reload(const struct lab *l, const struct lab_place *p);
 void instance_forget_dns(const struct lab *l, const struct lab_place *p);
 /* What waits for the others is tried again now. */
 void instance_flush_queue(const struct lab *l, const struct lab_place *p);
+/* The certificate that is right for what is broken. */
+enum status instance_certify(const struct lab *l, const struct lab_place *p) MUST_USE;
 /* A new key and certificate. */
 enum status instance_new_key(const struct lab *l, const struct lab_place *p) MUST_USE;
 /* "3 1 1 HEX" of the certificate that it shows (RFC 6698 2.1), as DNS is to
  * say it; not after a new key that nobody has told DNS of. */
 enum status instance_published(const struct lab *l, const struct lab_place *p, struct buf *out) MUST_USE;
+
+/* ---- certificates (authority.c) ---- */
+
+/* Its certificate, of the key that it has: by the authority of the lab, or (known
+ * false) by nobody else.  What is so already stays.  Says what is wrong. */
+enum status authority_certify(const struct lab *l, const struct lab_place *p, bool known) MUST_USE;
 
 /* Does it show the certificate that lies in its folder, and offer STARTTLS or
  * not?  (submit.c) */

@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,6 +91,8 @@ static enum status reach(struct submission *s, const struct lab *l, const struct
 	if (s->ctx == NULL ||
 	    SSL_CTX_load_verify_locations(s->ctx, lab_path(l, pem, "%s/keys/tls.pem", p->domain), NULL) != 1)
 		return ST_IO;
+	/* This one certificate is trusted, whoever has issued it. */
+	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(s->ctx), X509_V_FLAG_PARTIAL_CHAIN);
 	SSL_CTX_set_verify(s->ctx, SSL_VERIFY_PEER, NULL);
 	s->bio = BIO_new_ssl_connect(s->ctx);
 	if (s->bio == NULL || BIO_get_ssl(s->bio, &ssl) != 1 || SSL_set1_host(ssl, p->mail) != 1)

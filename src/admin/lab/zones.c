@@ -1,14 +1,14 @@
 /* zones.c - what DNS says in the lab, written from what is broken. */
 #include "admin/lab/lab.h"
 
+#include "admin/dns/facts.h"
 #include "admin/tell.h"
 #include "directory/certificates.h"
-#include "directory/signing.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { ZONE_MAX = 1024 * 1024, TTL = 60, STRING_MOST = 255, WRONG_AT = 20 };
+enum { ZONE_MAX = 1024 * 1024, TTL = 60 };
 
 /* The root first; each below the one that is named. */
 static const struct {
@@ -73,77 +73,43 @@ static enum status put_delegation(const struct lab *l, const struct lab_zone *z,
 	return knot_ds(l, z->name, out);
 }
 
-/* TLSA records for the port that the lab uses, and for the usual one. */
-static void put_tlsa(const struct lab *l, const struct lab_zone *z, struct view published, struct buf *out)
-{
-	struct buf record = BUF(256);
-
-	if (broken(l, z, "dane"))
-		buf_putf(&record, "3 1 1 %064d", 0);
-	else
-		buf_put(&record, published);
-	buf_putf(out, "_%d._tcp.mail TLSA %.*s\n_25._tcp.mail TLSA %.*s\n", LAB_SMTP_PORT,
-		 VIEW_ARG(buf_view(&record)), VIEW_ARG(buf_view(&record)));
-	buf_free(&record);
-}
-
-/* ---- what receivers check letters by ---- */
-
-struct key_lines {
-	bool wrong;
-	struct buf *out;
-};
-
-/* A record of 255 octets and more is several strings (RFC 6376 3.6.2.2). */
-static void put_key(void *arg, const struct signing_key *k)
-{
-	struct key_lines *lines = arg;
-	struct buf record = BUF(SIGNING_PUBLIC_MAX + 64);
-	struct view left;
-
-	signing_put_record(k, &record);
-	/* A letter of the key itself is another one. */
-	if (lines->wrong && record.n > WRONG_AT)
-		record.p[record.n - WRONG_AT] = record.p[record.n - WRONG_AT] == 'A' ? 'B' : 'A';
-	buf_putf(lines->out, "%.*s._domainkey TXT", VIEW_ARG(k->selector));
-	for (left = buf_view(&record); left.n; left = view_skip(left, STRING_MOST))
-		buf_putf(lines->out, " \"%.*s\"", VIEW_ARG(view_head(left, STRING_MOST)));
-	buf_putc(lines->out, '\n');
-	buf_free(&record);
-}
-
-static enum status put_keys(const struct lab *l, const struct lab_zone *z, struct buf *out)
-{
-	struct key_lines lines = { broken(l, z, "dkim") || broken(l, z, "dmarc"), out };
-	struct directory *d;
-	char path[LAB_PATH];
-	enum status st = directory_open(lab_path(l, path, "%s/directory/directory.db", z->place->domain), &d);
-
-	if (st == ST_OK) {
-		st = signing_each(d, view_cstr(z->place->domain), put_key, &lines);
-		directory_close(d);
-	}
-	if (st != ST_OK)
-		complain(path, st, NULL);
-	return st;
-}
-
-static void put_policies(const struct lab *l, const struct lab_zone *z, struct buf *out)
-{
-	bool nobody = broken(l, z, "spf") || broken(l, z, "dmarc");
-
-	buf_putf(out, "@ TXT \"v=spf1 %s-all\"\n", nobody ? "" : "mx ");
-	buf_putf(out, "_dmarc TXT \"v=DMARC1; p=reject; rua=mailto:postmaster@%s\"\n", z->place->domain);
-	/* Who sends reports says this name (RFC 7208 2.4). */
-	buf_putf(out, "mail TXT \"v=spf1 %s-all\"\n", nobody ? "" : "a ");
-	buf_putf(out, "_smtp._tls TXT \"v=TLSRPTv1; rua=mailto:postmaster@%s\"\n", z->place->domain);
-}
+/* ---- a place, as `waxwing dns` prints it, and what is broken of it ---- */
 
 static const char *mx_of(const struct lab *l, const struct lab_zone *z)
 {
 	if (broken(l, z, "null-mx"))
 		return "0 .";
 	return broken(l, z, "mx") ? "10 nowhere" : "10 mail";
+}
+
+/* Of a key that the host does not have; or, where nobody was told of a new one,
+ * of the one before. */
+static enum status put_tlsa(const struct lab *l, const struct lab_zone *z, const struct wanted *w, struct buf *out)
+{
+	struct buf record = BUF(256);
+	enum status st = ST_OK;
+
+	if (broken(l, z, "mta-sts"))
+		return ST_OK;
+	if (broken(l, z, "dane"))
+		buf_putf(&record, "3 1 1 %064d", 0);
+	else
+		st = instance_published(l, z->place, &record);
+	buf_putf(out, "%.*s. TLSA %.*s\n", VIEW_ARG(w->name), VIEW_ARG(buf_view(&record)));
+	buf_free(&record);
+	return st;
+}
+
+/* A digit of the key itself is another one. */
+static void put_wrong_key(const struct wanted *w, struct buf *out)
+{
+	enum { WRONG_AT = 24 };
+	size_t before = out->n;
+
+	wanted_line(w, TTL, out);
+	if (buf_status(out) == ST_OK && out->n - before > WRONG_AT)
+		out->p[out->n - WRONG_AT] = out->p[out->n - WRONG_AT] == 'A' ? 'B' : 'A';
+	buf_putc(out, '\n');
 }
 
 /* Everybody's certificates (RFC 8162), under names that are absolute. */
@@ -167,27 +133,74 @@ static enum status put_people(const struct lab *l, const struct lab_zone *z, str
 	return st;
 }
 
+static enum status put_record(const struct lab *l, const struct lab_zone *z, const struct wanted *w, bool *told,
+			      struct buf *out)
+{
+	bool none_fits = broken(l, z, "dane") || broken(l, z, "mta-sts");
+
+	if (w->kind == WANTED_MX) {
+		buf_putf(out, "@ MX %s\n", mx_of(l, z));
+	} else if (w->kind == WANTED_SMIMEA) {
+		return ST_OK;	/* put_people has them all */
+	} else if (w->kind == WANTED_TLSA && (!*told || none_fits)) {
+		enum status st = *told ? ST_OK : put_tlsa(l, z, w, out);
+
+		*told = true;
+		return st;
+	} else if (w->kind == WANTED_SPF && (broken(l, z, "spf") || broken(l, z, "dmarc"))) {
+		buf_putf(out, "%.*s. TXT \"v=spf1 -all\"\n", VIEW_ARG(w->name));
+	} else if (w->kind == WANTED_DKIM && (broken(l, z, "dkim") || broken(l, z, "dmarc"))) {
+		put_wrong_key(w, out);
+	} else {
+		wanted_line(w, TTL, out);
+		buf_putc(out, '\n');
+	}
+	return ST_OK;
+}
+
+static enum status put_modern(const struct lab *l, const struct lab_zone *z, struct buf *out)
+{
+	struct buf why = BUF(FACTS_WHY);
+	struct wanted_list w = { 0 };
+	const char *what = "";
+	char dir[LAB_PATH];
+	struct facts f;
+	bool told = false;
+	enum status st = facts_gather(lab_path(l, dir, "%s", z->place->domain), view_cstr(z->place->domain), &f, &why);
+
+	if (st == ST_OK)
+		st = wanted_make(&f.f, &w, &what);
+	for (size_t i = 0; i < w.n && st == ST_OK; i++)
+		if (!w.list[i].elsewhere)
+			st = put_record(l, z, &w.list[i], &told, out);
+	if (st == ST_OK && !broken(l, z, "smimea"))
+		st = put_people(l, z, out);
+	if (st != ST_OK)
+		tell("the zone of %s: %.*s %s", z->place->domain, VIEW_ARG(buf_view(&why)), what);
+	wanted_free(&w);
+	facts_free(&f);
+	buf_free(&why);
+	return st;
+}
+
+/* One that nobody has touched for twenty years. */
+static void put_old(const struct lab *l, const struct lab_zone *z, struct buf *out)
+{
+	char address[LAB_ADDRESS];
+
+	buf_putf(out, "@ MX %s\nmail A %s\n", mx_of(l, z), lab_address(l, z->place->number, address));
+	buf_putf(out, "_imaps._tcp SRV 0 1 2993 mail\n_submissions._tcp SRV 0 1 %d mail\n", LAB_SUBMISSIONS_PORT);
+}
+
 static enum status put_place(const struct lab *l, const struct lab_zone *z, struct buf *out)
 {
-	struct buf published = BUF(256);
 	char address[LAB_ADDRESS];
-	enum status st = ST_OK;
 
-	lab_address(l, z->place->number, address);
-	buf_putf(out, "@ MX %s\n@ A %s\nmail A %s\n", mx_of(l, z), address, address);
-	buf_putf(out, "_imaps._tcp SRV 0 1 2993 mail\n_submissions._tcp SRV 0 1 %d mail\n", LAB_SUBMISSIONS_PORT);
-	if (z->place->modern) {
-		put_policies(l, z, out);
-		st = put_keys(l, z, out);
-		if (st == ST_OK)
-			st = instance_published(l, z->place, &published);
-		if (st == ST_OK)
-			put_tlsa(l, z, buf_view(&published), out);
-		if (st == ST_OK && !broken(l, z, "smimea"))
-			st = put_people(l, z, out);
-	}
-	buf_free(&published);
-	return st;
+	buf_putf(out, "@ A %s\n", lab_address(l, z->place->number, address));
+	if (z->place->modern)
+		return put_modern(l, z, out);
+	put_old(l, z, out);
+	return ST_OK;
 }
 
 /* Who an address belongs to (RFC 1035 3.5). */

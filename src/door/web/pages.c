@@ -2,6 +2,7 @@
 #include "door/web/web.h"
 
 #include "base/log.h"
+#include "trust/mta_sts.h"
 
 enum { ASK_MS = 10000, URL_MAX = 1024 };
 
@@ -25,15 +26,15 @@ static enum verdict is_ours(struct web *w, struct view domain)
 static void page_sts(struct web *w, const struct http_request *rq, struct view domain, struct http_reply *ret)
 {
 	const struct conf *c = w->conf;
+	enum sts_mode mode;
 
 	(void)rq;
 	(void)domain;
-	if (strcmp(c->sts_mode, "none") == 0) {
+	if (!sts_mode_of(view_cstr(c->sts_mode), &mode) || mode == STS_NONE) {
 		ret->status = 404;
 		return;
 	}
-	buf_putf(&ret->body, "version: STSv1\r\nmode: %s\r\nmx: %s\r\nmax_age: %lld\r\n", c->sts_mode, c->host_name,
-		 (long long)(c->sts_max_age / 1000));
+	sts_policy_put(mode, view_cstr(c->host_name), (uint32_t)(c->sts_max_age / 1000), &ret->body);
 }
 
 static void page_about(struct web *w, const struct http_request *rq, struct view domain, struct http_reply *ret)

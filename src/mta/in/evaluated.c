@@ -32,19 +32,19 @@ static struct dmarc_published published(const struct dmarc_answer *d)
 /* ---- the row ---- */
 
 /* What was done, and where that is not what the policy asks for, why. */
-static void put_disposition(const struct dmarc_answer *d, enum reply r, struct dmarc_row *row)
+static void put_disposition(const struct dmarc_answer *d, enum reply r, bool aside, struct dmarc_row *row)
 {
 	bool enforced = d->result == DMARC_FAIL && d->disposition != DMARC_POLICY_NONE;
 
-	if (r == SAY_DMARC_FAILED || (enforced && d->disposition == DMARC_QUARANTINE && r == SAY_OK)) {
+	if (r == SAY_DMARC_FAILED || (enforced && d->disposition == DMARC_QUARANTINE && aside)) {
 		row->disposition = policy_word(d->disposition);
 	} else if (r != SAY_OK) {
 		row->disposition = VIEW("reject");
 		row->reason = VIEW("local_policy");
 		row->comment = r == SAY_SPF_FAILED ? VIEW("SPF says fail") : r == SAY_FALSE_OWN ? VIEW("one of our domains") :
 											      VIEW("refused");
-	} else if (enforced) {
-		row->disposition = VIEW("none");
+	} else if (aside || enforced) {
+		row->disposition = aside ? VIEW("quarantine") : VIEW("none");
 		row->reason = VIEW("local_policy");
 	} else {
 		row->disposition = d->result == DMARC_PASS && d->policy != DMARC_POLICY_NONE ? VIEW("pass") : VIEW("none");
@@ -102,7 +102,7 @@ static void count(struct smtp_session *s, const struct trust_verdict *v, enum re
 	struct dmarc_published p = published(&v->dmarc);
 	struct buf policy = BUF(DMARC_ROW_MAX), line = BUF(DMARC_ROW_MAX), b = BUF(RECORD_MAX);
 
-	put_disposition(&v->dmarc, r, &row);
+	put_disposition(&v->dmarc, r, s->env.quarantine.n > 0, &row);
 	put_signatures(&v->dkim, true, &row);
 	put_signatures(&v->dkim, false, &row);
 	if (v->has_spf) {

@@ -106,7 +106,7 @@ bool smtp_loop_end(struct smtp_session *s);
  * because it comes from this machine)? */
 bool smtp_is_checked(const struct smtp_session *s);
 /* MAIL was taken: let DNS begin. */
-void smtp_checks_hint(const struct smtp_session *s);
+void smtp_checks_hint(struct smtp_session *s);
 /* The text begins; its bytes; it is over, for whatever reason. */
 enum status smtp_checks_begin(struct smtp_session *s) MUST_USE;
 void smtp_checks_put(struct smtp_session *s, struct view run);

@@ -242,6 +242,7 @@ static void ended(struct conn *c)
 	if (s->next)
 		s->next->prev = s->prev;
 	s->host->ended(s->host->door, s);
+	iprev_drop(s->address);
 	free(s);
 }
 

@@ -72,6 +72,7 @@ struct smtp_session {
 	uint64_t account;	/* its account, 0: nobody */
 	enum smtp_mode mode;
 	struct proving *proving;	/* a login on its way */
+	struct iprev_ahead *address;	/* what the name of the client's address says, or NULL */
 	uint32_t failures;	/* logins that were refused */
 	/* ---- the transaction; forgotten by smtp_forget ---- */
 	struct smtp_text text;

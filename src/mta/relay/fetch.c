@@ -295,10 +295,20 @@ enum status fetcher_new(struct loop *l, const char *authorities, struct fetcher 
 	    curl_multi_setopt(f->multi, CURLMOPT_SOCKETDATA, f) != CURLM_OK ||
 	    curl_multi_setopt(f->multi, CURLMOPT_TIMERFUNCTION, set_timer) != CURLM_OK ||
 	    curl_multi_setopt(f->multi, CURLMOPT_TIMERDATA, f) != CURLM_OK) {
-		buf_free(&f->authorities);
-		free(f);
+		fetcher_free(f);
 		return st == ST_OK ? ST_NOMEM : st;
 	}
 	*ret = f;
 	return ST_OK;
+}
+
+void fetcher_free(struct fetcher *f)
+{
+	if (f == NULL)
+		return;
+	if (f->multi)
+		curl_multi_cleanup(f->multi);
+	loop_timer_clear(f->loop, &f->timer);
+	buf_free(&f->authorities);
+	free(f);
 }

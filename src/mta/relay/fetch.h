@@ -20,6 +20,9 @@ struct fetcher;
  * verified, and so nothing fetched.  ST_NOMEM, ST_IO. */
 enum status fetcher_new(struct loop *l, const char *authorities, struct fetcher **ret) MUST_USE;
 
+/* Nothing may be on its way. */
+void fetcher_free(struct fetcher *f);
+
 /* For a coroutine: https://HOST:PORT/PATH at these addresses (as text, with
  * commas between) into out, whose maximum is the limit.  ST_OK only for status
  * 200 and the whole body.  ST_TIMEOUT, ST_LIMIT, ST_DENIED (no 200, a type other
