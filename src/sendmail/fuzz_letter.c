@@ -1,5 +1,5 @@
 /* fuzz_letter.c - what a program gives as a letter: what leaves has a header
- * that is whole, no Bcc:, and is not mended a second time. */
+ * that is whole, and no Bcc:. */
 #include "base/fuzz.h"
 #include "sendmail/letter.h"
 
@@ -27,8 +27,8 @@ static enum status mend(struct view raw, struct arena *a, struct buf *out, struc
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct arena a = ARENA(1 << 20);
-	struct buf once = BUF(4 * n + 4096), twice = BUF(8 * n + 8192);
-	struct recipients to = { 0 }, again = { 0 };
+	struct buf once = BUF(4 * n + 4096);
+	struct recipients to = { 0 };
 	struct smtp_path path;
 	enum status st = mend(view_make((const char *)data, n), &a, &once, &to);
 
@@ -39,11 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 		FUZZ_CHECK(has(l, VIEW("From")) && has(l, VIEW("Date")) && has(l, VIEW("Message-ID")));
 		FUZZ_CHECK(!has(l, VIEW("Bcc")) && !has(l, VIEW("Resent-Bcc")) && !has(l, VIEW("Return-Path")));
-		st = mend(l, &a, &twice, &again);
-		FUZZ_CHECK(st != ST_OK || view_eq(buf_view(&twice), l));
 	}
 	arena_free(&a);
 	buf_free(&once);
-	buf_free(&twice);
 	return 0;
 }
