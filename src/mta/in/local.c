@@ -31,6 +31,17 @@ static enum verdict ask_account(struct smtp_session *s, uint64_t *ret_account)
 	return (enum verdict)a.verdict;
 }
 
+/* As what he has logged in. */
+static void put_login(struct smtp_session *s)
+{
+	struct view mapped = conf_local_account(s->host->conf, view_cstr(s->local.name));
+
+	if (s->account && mapped.n)
+		buf_put(&s->login, mapped);
+	else
+		own_address(s, &s->login);
+}
+
 bool smtp_local_begin(struct smtp_session *s)
 {
 	enum verdict v = ask_account(s, &s->account);
@@ -41,7 +52,7 @@ bool smtp_local_begin(struct smtp_session *s)
 		return false;
 	}
 	s->local.asked = true;
-	own_address(s, &s->login);
+	put_login(s);
 	log_begin(LOG_INFO_, "local");
 	log_hex("sid", s->sid);
 	log_u64("uid", s->local.uid);
@@ -51,18 +62,20 @@ bool smtp_local_begin(struct smtp_session *s)
 	return true;
 }
 
-bool smtp_local_may_send(const struct smtp_session *s, struct view sender)
-{
-	return s->local.here && (s->local.uid == 0 || conf_local_trusted(s->host->conf, view_cstr(s->local.name)) ||
-				 view_eq_i(sender, buf_view(&s->login)));
-}
-
-/* ---- other users of this machine ---- */
-
 static bool is_here(const struct smtp_session *s, struct view address)
 {
 	return view_eq_i(view_skip(address, view_find(address, '@') + 1), view_cstr(s->host->conf->host_name));
 }
+
+bool smtp_local_may_send(const struct smtp_session *s, struct view sender)
+{
+	if (!s->local.here)
+		return false;
+	return s->local.uid == 0 || conf_local_trusted(s->host->conf, view_cstr(s->local.name)) ||
+	       (is_here(s, sender) && view_eq_i(view_head(sender, view_find(sender, '@')), view_cstr(s->local.name)));
+}
+
+/* ---- other users of this machine ---- */
 
 /* Where the letters of NAME@ and host.name go; VIEW_NONE: nowhere. */
 static struct view of_user(const struct smtp_session *s, struct view address)
