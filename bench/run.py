@@ -4,7 +4,7 @@ prints the medians, the spread, and each peer's ratio to the first one.
 
     run.py [--rounds N] [--quick] [--out FILE] [WORKLOAD...] [-- PEER...]
 
-Workloads: inbound relay imap pop3 idle (all).  Peers: waxwing, and whichever of the
+Workloads: inbound relay imap pop3 idle counter (all).  Peers: waxwing, and whichever of the
 others in peers/ is installed.  Machines are noisy: compare only figures of one
 run, and prefer ratios.  README.md says what each figure means.
 """
@@ -224,12 +224,31 @@ def idle(p, say, scale):
     p.stop()
 
 
+def clients(what, port, seconds, n=6):
+    """How many rounds n programs of counter.py did together."""
+    words = [sys.executable, os.path.join(HERE, "counter.py"), what, str(port), str(seconds)]
+    all_ = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(n)]
+    return sum(int(c.communicate(timeout=120)[0]) for c in all_)
+
+
+def counter(p, say, scale):
+    p.call("reset")
+    p.start()
+    for name, what, port in (("submission c6", "submit", "submissions"), ("login c6", "login", "imaps")):
+        clients(what, p.port(port), 2)
+        c0, t0 = p.cpu_ms(), time.monotonic()
+        n = clients(what, p.port(port), 6 * scale)
+        say(name, per_s=n / (time.monotonic() - t0), server_cpu_ms_each=(p.cpu_ms() - c0) / n)
+    p.stop()
+
+
 WORKLOADS = {  # what the peer must offer, prepare, measure
     "inbound": ("smtp", inbound_prepare, inbound),
     "relay": ("relay", inbound_prepare, relay),
     "imap": ("imap", imap_prepare, imap),
     "pop3": ("pop3", pop3_prepare, pop3),
     "idle": ("imap", inbound_prepare, idle),
+    "counter": ("submissions", inbound_prepare, counter),
 }
 
 

@@ -1,17 +1,18 @@
 #!/bin/bash
 # Postfix, handing over to Dovecot by LMTP into Maildirs: Debian's packages
 # (postfix dovecot-imapd dovecot-pop3d dovecot-lmtpd) as they come.
+# Submission is Postfix's, with Dovecot asked for the password (SASL).
 #
 # Settings changed from the defaults: ports, folders and users; no chroot, as
 # the data lies elsewhere; disable_plaintext_auth=no and {PLAIN} passwords, as
 # with every peer; fs.inotify.max_user_instances raised for 1,000 IDLE sessions.
-SMTP=${SMTP:-2561} IMAP=${IMAP:-2562} IMAPS=${IMAPS:-2563} POP3=${POP3:-2564}
+SMTP=${SMTP:-2561} IMAP=${IMAP:-2562} IMAPS=${IMAPS:-2563} POP3=${POP3:-2564} SUBMISSIONS=${SUBMISSIONS:-2565}
 . "$(dirname "$0")/common.sh"
 P=$D/postfix V=$D/dovecot MAILUSER=wxbench
 
 do_info() {
 	command -v postfix dovecot >/dev/null || { echo "missing=postfix dovecot"; return 0; }
-	echo "smtp=$SMTP"; echo "relay=$RELAY_PORT"; echo "imap=$IMAP"; echo "imaps=$IMAPS"; echo "pop3=$POP3"
+	echo "smtp=$SMTP"; echo "relay=$RELAY_PORT"; echo "imap=$IMAP"; echo "imaps=$IMAPS"; echo "pop3=$POP3"; echo "submissions=$SUBMISSIONS"
 	echo "rcpt=user%d@$DOMAIN"; echo "login=user%d@$DOMAIN"
 	echo "version=postfix $(postconf -dh mail_version), dovecot $(dovecot --version)"
 }
@@ -40,6 +41,12 @@ postfix_conf() {
 	cp "$(postconf -dh config_directory)/master.cf" "$P/conf/master.cf"
 	postconf -c "$P/conf" -MX smtp/inet
 	postconf -c "$P/conf" -M "$SMTP/inet=$SMTP inet n - n - - smtpd"
+	postconf -c "$P/conf" -M "$SUBMISSIONS/inet=$SUBMISSIONS inet n - n - - smtpd"
+	for option in smtpd_tls_wrappermode=yes smtpd_sasl_auth_enable=yes smtpd_sasl_type=dovecot \
+		smtpd_sasl_path=private/auth "smtpd_tls_cert_file=$V/cert.pem" "smtpd_tls_key_file=$V/key.pem" \
+		smtpd_recipient_restrictions=permit_sasl_authenticated,reject; do
+		postconf -c "$P/conf" -P "$SUBMISSIONS/inet/$option"
+	done
 	postconf -c "$P/conf" -F '*/*/chroot=n'
 	mkdir -p "$P/log"
 	postmap -c "$P/conf" "hash:$P/conf/users"
@@ -90,6 +97,11 @@ dovecot_conf() {
 	    port = 0
 	  }
 	}
+	service auth {
+	  unix_listener $P/queue/private/auth {
+	    mode = 0666
+	  }
+	}
 	service lmtp {
 	  unix_listener lmtp {
 	    mode = 0666
@@ -107,8 +119,9 @@ do_setup() {
 }
 do_start() {
 	sysctl -qw fs.inotify.max_user_instances=65536 || true
-	dovecot -c "$V/dovecot.conf"
+	# First: Dovecot's socket for logins lies in its queue.
 	postfix -c "$P/conf" start >/dev/null 2>&1
+	dovecot -c "$V/dovecot.conf"
 	wait_port $SMTP
 	wait_port $IMAP
 }

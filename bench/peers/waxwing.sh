@@ -14,12 +14,12 @@
 # that of a password hash; they are put into directory.db directly, because
 # `waxwing account add` rightly takes an argon2id for each.
 # Nothing that concerns durability, logging or the sandbox is changed.
-PORT=${PORT:-2530} IMAP=${IMAP:-2146} IMAPS=${IMAPS:-2996} POP3=${POP3:-2113}
+PORT=${PORT:-2530} IMAP=${IMAP:-2146} IMAPS=${IMAPS:-2996} POP3=${POP3:-2113} SUBMISSIONS=${SUBMISSIONS:-2465}
 . "$(dirname "$0")/common.sh"
 WAXWING=${WAXWING:-$(dirname "$(readlink -f "$0")")/../../build/src/waxwing}
 
 do_info() {
-	echo "smtp=$PORT"; echo "relay=$RELAY_PORT"; echo "imap=$IMAP"; echo "imaps=$IMAPS"; echo "pop3=$POP3"
+	echo "smtp=$PORT"; echo "relay=$RELAY_PORT"; echo "imap=$IMAP"; echo "imaps=$IMAPS"; echo "pop3=$POP3"; echo "submissions=$SUBMISSIONS"
 	echo "rcpt=user%d@$DOMAIN"; echo "login=user%d@$DOMAIN"
 	echo "version=waxwing $(git -C "$(dirname "$(readlink -f "$0")")" rev-parse --short HEAD 2>/dev/null)"
 }
@@ -48,7 +48,7 @@ do_setup() {
 	cat >"$D/w/waxwing.conf" <<-END
 	host = { name = "$DOMAIN"; };
 	listen = {
-		smtp = "127.0.0.1:$PORT"; submission = ""; submissions = "";
+		smtp = "127.0.0.1:$PORT"; submission = ""; submissions = "127.0.0.1:$SUBMISSIONS";
 		imap = "127.0.0.1:$IMAP"; imaps = "127.0.0.1:$IMAPS";
 		pop3 = "127.0.0.1:$POP3"; pop3s = ""; https = "";
 	};

@@ -105,6 +105,12 @@ const struct command *command_nearest(struct view words);
 /* The page in mdoc(7): "waxwing", "waxwing-WORD" or "waxwing.conf".
  * ST_MISSING: there is no such page. */
 enum status manual_page(struct view name, struct buf *out) MUST_USE;
+/* manual_sendmail.c: the page waxwing-sendmail(1). */
+void manual_sendmail(struct buf *out);
+/* What pages are made of: the head of one, and plain paragraphs, in which
+ * `typed words` are bold. */
+void manual_head(struct buf *out, const char *name, int section, const char *help);
+void manual_text(struct buf *out, const char *text);
 /* The names of all pages with their sections, a line each. */
 void manual_names(struct buf *out);
 

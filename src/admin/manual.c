@@ -82,6 +82,16 @@ static void put_head(struct buf *out, const char *name, int section, const char 
 	buf_putf(out, " %d\n.Os\n.Sh NAME\n.Nm %s\n.Nd %s\n", section, name, help);
 }
 
+void manual_text(struct buf *out, const char *text)
+{
+	put_text(out, text);
+}
+
+void manual_head(struct buf *out, const char *name, int section, const char *help)
+{
+	put_head(out, name, section, help);
+}
+
 /* ---- commands ---- */
 
 static void put_arguments(struct buf *out, const char *arguments)
@@ -175,7 +185,8 @@ static void put_see_also(struct buf *out, const struct command_group *but)
 	const struct command_group *sorted[GROUPS_MOST];
 	size_t n = 0;
 
-	buf_puts(out, ".Sh SEE ALSO\n.Xr waxwing.conf 5 ,\n");
+	buf_puts(out, but ? ".Sh SEE ALSO\n.Xr waxwing.conf 5 ,\n" :
+			    ".Sh SEE ALSO\n.Xr waxwing-sendmail 1 ,\n.Xr waxwing.conf 5 ,\n");
 	if (but) {
 		buf_puts(out, ".Xr waxwing 8\n");
 		return;
@@ -325,6 +336,10 @@ enum status manual_page(struct view name, struct buf *out)
 		conf_page(out);
 		return buf_status(out);
 	}
+	if (view_eq(name, VIEW("waxwing-sendmail"))) {
+		manual_sendmail(out);
+		return buf_status(out);
+	}
 	for (size_t i = 0; (g = group_row(i)) != NULL; i++) {
 		if (view_starts_i(name, prefix) &&
 		    view_eq(view_skip(name, prefix.n), view_cstr(g->word))) {
@@ -342,5 +357,5 @@ void manual_names(struct buf *out)
 	buf_puts(out, "waxwing 8\n");
 	for (size_t i = 0; (g = group_row(i)) != NULL; i++)
 		buf_putf(out, "waxwing-%s 8\n", g->word);
-	buf_puts(out, "waxwing.conf 5\n");
+	buf_puts(out, "waxwing-sendmail 1\nwaxwing.conf 5\n");
 }

@@ -1,16 +1,18 @@
-/* secret.c - waxwing account secret, totp, app, identity, log: what an account
+/* secret.c - waxwing account secret, totp, setup-code, app, identity, log: what an account
  * has besides its password, and who logged in with it. */
 #include "admin/instance.h"
 #include "admin/listing.h"
+#include "admin/qr.h"
 #include "admin/tell.h"
 
 #include "directory/logins.h"
+#include "directory/totp.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
+#include <unistd.h>
 
-enum { TOTP_SECRET = 20, ACCOUNT_ARENA = 128 * 1024, DAY_MS = 86400000 };
+enum { ACCOUNT_ARENA = 128 * 1024, DAY_MS = 86400000, CODE_MAX = 256 * 1024, ADDRESS_TEXT = 2048, HTTPS_PORT = 443 };
 
 static const struct reason no_such[] = {
 	{ ST_MISSING, "there is no such account; `waxwing account list` shows them" },
@@ -94,45 +96,66 @@ int cmd_account_secret(struct invocation *in)
 	return status;
 }
 
-/* ---- totp (RFC 6238) ---- */
+/* ---- what a telephone reads ---- */
 
-/* RFC 4648 6, without padding: 20 octets fill it. */
-static void put_base32(const unsigned char *p, size_t n, struct buf *out)
+/* The text, and the same as a code, on a terminal or where it is asked for. */
+static enum status show(const struct invocation *in, const char *text)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-	uint64_t bits = 0;
-	unsigned have = 0;
+	struct buf code = BUF(CODE_MAX);
+	bool drawn = in->given[OPTION_qr] || isatty(STDOUT_FILENO);
+	enum status st = drawn ? qr_put(text, &code) : ST_OK;
 
-	for (size_t i = 0; i < n; i++) {
-		bits = bits << 8 | p[i];
-		for (have += 8; have >= 5; have -= 5)
-			buf_putc(out, digits[bits >> (have - 5) & 31]);
-	}
+	if (st == ST_OK)
+		printf("%.*s%s\n", VIEW_ARG(buf_view(&code)), text);
+	buf_wipe(&code);
+	return st;
 }
 
-static enum status make_totp(struct directory *d, const struct account *acc)
-{
-	unsigned char secret[TOTP_SECRET];
-	struct buf hex = BUF(2 * TOTP_SECRET + 8), text = BUF(64);
-	enum status st = ST_IO;
+/* ---- totp (RFC 6238) ---- */
 
-	if (getrandom(secret, sizeof secret, 0) == (ssize_t)sizeof secret) {
-		for (size_t i = 0; i < sizeof secret; i++)
-			buf_putf(&hex, "%02x", secret[i]);
-		put_base32(secret, sizeof secret, &text);
-		st = directory_set_secret(d, acc->id, SECRET_TOTP, buf_view(&hex));
-	}
+static enum status make_totp(const struct invocation *in, struct directory *d, const struct account *acc)
+{
+	struct buf secret = BUF(2 * TOTP_SECRET_SIZE + 8), text = BUF(ADDRESS_TEXT);
+	struct conf c = { 0 };
+	enum status st = instance_conf(in, &c);
+
 	if (st == ST_OK)
-		printf("otpauth://totp/%.*s?secret=%.*s&issuer=waxwing\n", VIEW_ARG(acc->address),
-		       VIEW_ARG(buf_view(&text)));
-	explicit_bzero(secret, sizeof secret);
-	buf_wipe(&hex);
+		st = totp_make(&secret);
+	if (st == ST_OK)
+		st = totp_address(buf_view(&secret), acc->address, view_cstr(c.host_name), &text);
+	if (st == ST_OK)
+		st = directory_set_secret(d, acc->id, SECRET_TOTP, buf_view(&secret));
+	buf_putc(&text, '\0');
+	if (st == ST_OK)
+		st = show(in, text.p);
+	conf_free(&c);
+	buf_wipe(&secret);
 	buf_wipe(&text);
+	return st;
+}
+
+/* Does the authenticator program say what we say? */
+static enum status try_totp(const struct invocation *in, struct directory *d, const struct account *acc)
+{
+	struct buf secret = BUF(256);
+	uint64_t step;
+	enum status st = directory_secret(d, acc->id, SECRET_TOTP, &secret);
+
+	if (st == ST_OK)
+		st = totp_check(buf_view(&secret), view_cstr(in->given[OPTION_code]), clock_wall(), 0, &step);
+	if (st == ST_OK)
+		printf("%.*s: that is its code now.\n", VIEW_ARG(acc->address));
+	buf_wipe(&secret);
 	return st;
 }
 
 int cmd_account_totp(struct invocation *in)
 {
+	static const struct reason why_not[] = {
+		{ ST_DENIED, "that is not its code now; do both clocks go right?" },
+		{ ST_MISSING, "TOTP is off" },
+		{ ST_OK, NULL },
+	};
 	struct arena a = ARENA(ACCOUNT_ARENA);
 	struct buf value = BUF(256);
 	struct directory *d = NULL;
@@ -141,15 +164,66 @@ int cmd_account_totp(struct invocation *in)
 	int status = st == ST_OK ? DONE : FAILED;
 
 	if (st == ST_OK && in->given[OPTION_on])
-		st = make_totp(d, &acc);
+		st = make_totp(in, d, &acc);
 	else if (st == ST_OK && in->given[OPTION_off])
-		st = directory_drop_secret(d, acc.id, SECRET_TOTP);
+		st = directory_drop_secret(d, acc.id, SECRET_TOTP) == ST_IO ? ST_IO : ST_OK;
+	else if (st == ST_OK && in->given[OPTION_code])
+		st = try_totp(in, d, &acc);
 	else if (st == ST_OK)
 		printf("%.*s: TOTP is %s.\n", VIEW_ARG(acc.address),
 		       directory_secret(d, acc.id, SECRET_TOTP, &value) == ST_OK ? "on" : "off");
-	if (status == DONE && st != ST_OK && st != ST_MISSING)
-		status = complain(in->args[0], st, NULL);
+	if (status == DONE && st != ST_OK)
+		status = complain(in->args[0], st, why_not);
 	buf_wipe(&value);
+	directory_close(d);
+	arena_free(&a);
+	return status;
+}
+
+/* ---- setup-code ---- */
+
+/* What a query may not hold as it is (RFC 3986 3.4). */
+static void put_query(struct view v, struct buf *out)
+{
+	for (size_t i = 0; i < v.n; i++) {
+		char c = v.p[i];
+
+		if (ascii_alpha(c) || ascii_digit(c) || c == '.' || c == '-' || c == '_')
+			buf_putc(out, c);
+		else
+			buf_putf(out, "%%%02X", (unsigned char)c);
+	}
+}
+
+/* The address of the account's profile, as door/web serves it. */
+int cmd_account_setup_code(struct invocation *in)
+{
+	struct arena a = ARENA(ACCOUNT_ARENA);
+	struct buf text = BUF(ADDRESS_TEXT);
+	struct directory *d = NULL;
+	struct account acc;
+	struct conf c = { 0 };
+	int status = FAILED;
+	enum status st = open_account(in, &d, &a, &acc);
+	uint16_t port;
+
+	if (st == ST_OK)
+		st = instance_conf(in, &c);
+	port = st == ST_OK ? conf_port(c.listen[SERVICE_HTTPS]) : 0;
+	if (st == ST_OK && port == 0) {
+		tell("listen.https is empty: nothing serves the profile");
+	} else if (st == ST_OK) {
+		buf_putf(&text, "https://%s", c.host_name);
+		if (port != HTTPS_PORT)
+			buf_putf(&text, ":%u", port);
+		buf_puts(&text, "/email.mobileconfig?email=");
+		put_query(acc.address, &text);
+		buf_putc(&text, '\0');
+		st = buf_status(&text) == ST_OK ? show(in, text.p) : buf_status(&text);
+		status = st == ST_OK ? DONE : complain(in->args[0], st, NULL);
+	}
+	buf_free(&text);
+	conf_free(&c);
 	directory_close(d);
 	arena_free(&a);
 	return status;

@@ -97,6 +97,11 @@ bool conf_demands_tls(const struct conf *c, enum service service);
 
 /* The author of reports to other systems: reports.from, or what it stands for. */
 void conf_reports_from(const struct conf *c, struct buf *out);
+/* local.c: whose address a user of this machine has by local.accounts, or
+ * VIEW_NONE; may he name any sender?; and the check, for conf_check. */
+struct view conf_local_account(const struct conf *c, struct view user);
+bool conf_local_trusted(const struct conf *c, struct view user);
+enum status conf_check_local(const struct conf *c, struct buf *why) MUST_USE;
 
 /* All settings as key=value lines, and back. */
 void conf_text(const struct conf *c, struct buf *out);

@@ -144,6 +144,24 @@ static void welcome(struct door *d, enum service service, int fd, const struct s
 	}
 }
 
+/* His connection comes by the parent, who knows his name. */
+static void welcome_local(struct door *d, const struct rec_local_client *in, int fd)
+{
+	struct local_user who = { .uid = in->uid, .here = true };
+	uint64_t sid = d->next_sid++;
+
+	memcpy(who.name, in->name.p ? in->name.p : "", view_head(in->name, LOCAL_NAME_MAX).n);
+	if (d->connections >= d->proc.conf.connections || d->proc.stopping) {
+		close(fd);
+		return;
+	}
+	d->connections++;
+	if (smtp_local_open(&d->smtp, fd, &who, sid) != ST_OK) {
+		d->connections--;
+		log_event(LOG_WARN_, "not-opened", "service=local uid=%u", who.uid);
+	}
+}
+
 /* No descriptors or no memory left: whoever waits would wake us for nothing
  * until a connection ends.  Let them wait. */
 static void rest_a_while(struct door *d)
@@ -283,6 +301,7 @@ static void parent_says(struct role_process *p, struct record *rec)
 	struct rec_listener l;
 	struct rec_listener_close gone;
 	struct rec_room_failed failed;
+	struct rec_local_client local;
 
 	if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to) && to.role == ROLE_ROOM)
 		people_room_channel(&d->people, to.account, rec->fd);
@@ -290,6 +309,8 @@ static void parent_says(struct role_process *p, struct record *rec)
 		people_room_failed(&d->people, failed.account);
 	else if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to))
 		add_channel(d, &to, rec->fd);
+	else if (rec->type == REC_local_client && rec_take_local_client(rec->body, &local))
+		welcome_local(d, &local, rec->fd);
 	else if (rec->type == REC_listener && rec_take_listener(rec->body, &l) && l.service < SERVICE_COUNT)
 		add_listener(d, &l, rec->fd);
 	else if (rec->type == REC_listener_close && rec_take_listener_close(rec->body, &gone))

@@ -5,7 +5,7 @@
 static const char *const roles[ROLE_COUNT] = { "parent", "door", "warden", "queue", "room",
 						"names", "relay", "admin" };
 static const char *const services[SERVICE_COUNT] = { "smtp", "submission", "submissions", "imap",
-						     "imaps", "pop3", "pop3s", "http", "https" };
+						     "imaps", "pop3", "pop3s", "http", "https", "local" };
 
 const char *role_name(enum role role)
 {

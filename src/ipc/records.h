@@ -43,6 +43,13 @@ enum verdict {
 	VERDICT_DENIED,		/* rcpt: this sender may not send there */
 };
 
+/* Has a `letter` been said before: no; to a queue that died; or, since it lies
+ * in the drop folder, perhaps to any. */
+enum letter_again { LETTER_NEW = 0, LETTER_AGAIN, LETTER_DROPPED };
+
+/* The letter's id, of one in the drop folder: "d", the key, ".", the uid. */
+enum { DROP_KEY = 16 };
+
 /* What a key_file is. */
 enum key_file { KEY_FILE_CHAIN = 0, KEY_FILE_KEY, KEY_FILE_AUTHORITIES, KEY_FILE_TOKENS };
 
@@ -57,6 +64,7 @@ enum service {
 	SERVICE_POP3S,		/* 995 */
 	SERVICE_HTTP,		/* 80 */
 	SERVICE_HTTPS,		/* 443 */
+	SERVICE_LOCAL,		/* SMTP on the socket local/submit, for users of this machine */
 	SERVICE_COUNT,
 };
 

@@ -111,6 +111,7 @@ static void child_ready(struct child *c)
 	notify_manager("READY=1");
 	warn_of_networks(p);
 	parent_spares_begin(p);
+	parent_drop_begin(p);
 }
 
 static void room_leaving(struct child *c)
@@ -129,6 +130,7 @@ void parent_receive(struct channel *ch, struct record *rec)
 	struct child *c = ch->owner;
 	struct rec_room_open open;
 	struct rec_room_done done;
+	struct rec_letter_dropped dropped;
 
 	switch (rec->type) {
 	case REC_ready:
@@ -144,6 +146,10 @@ void parent_receive(struct channel *ch, struct record *rec)
 	case REC_room_done:
 		if (rec_take_room_done(rec->body, &done))
 			parent_room_done(c->parent, done.account, c->index);
+		break;
+	case REC_letter_dropped:
+		if (rec_take_letter_dropped(rec->body, &dropped))
+			parent_drop_asked(c->parent, dropped.id);
 		break;
 	default:
 		log_event(LOG_WARN_, "unexpected", "record=%s from=%s", record_name(rec->type),
@@ -259,7 +265,7 @@ static void reap(struct parent *p)
 
 		if (c)
 			child_ended(c, status);
-		else
+		else if (!parent_pickup_ended(p, pid, status))
 			parent_spare_ended(p, pid);
 	}
 	if (p->stopping && !any_alive(p))
@@ -354,6 +360,8 @@ static enum status take_over(struct parent *p, struct buf *why)
 	parent_give_keys(p);
 	warn_of_networks(p);
 	parent_spares_begin(p);
+	if (p->local.submit.fd >= 0)
+		parent_local_about(p);
 	return ST_OK;
 }
 
@@ -578,6 +586,8 @@ static enum status prepare(struct parent *p, struct buf *why)
 		st = parent_control_open(p);
 	if (st == ST_OK)
 		st = parent_log_open(p);
+	if (st == ST_OK)
+		st = parent_local_open(p);
 	return st;
 }
 
@@ -606,6 +616,7 @@ static int serve(struct parent *p)
 	}
 	loop_run(p->loop);
 	parent_control_close(p);
+	parent_local_close(p);
 	log_event(LOG_INFO_, "stopped", "%s", "");
 	log_flush();
 	return 0;
@@ -619,7 +630,7 @@ int parent_serve(const char *dir)
 	if (p == NULL)
 		return 1;
 	p->started = clock_steady();
-	p->control.fd = -1;
+	p->control.fd = p->local.submit.fd = p->local.drop = p->local.program = -1;
 	/* Whatever the operator's: folders that others pass stay passable. */
 	umask(066);
 	tidy_descriptors();

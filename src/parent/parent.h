@@ -11,7 +11,7 @@
 #include "conf/conf.h"
 #include "ipc/records.h"
 
-enum { LISTENERS_MAX = 64, DOORS_MAX = 64, RELAYS_MAX = 64, SPARES_MAX = 1000 };
+enum { LISTENERS_MAX = 64, DOORS_MAX = 64, RELAYS_MAX = 64, SPARES_MAX = 1000, PICKUPS_MAX = 8 };
 
 /* One process of ours, alive or to be started again. */
 struct child {
@@ -57,6 +57,26 @@ struct spare {
 	int fd;		/* our end of its channel; -1: dismissed, and about to end */
 };
 
+/* A letter of the drop folder that a process hands in as its owner. */
+struct pickup {
+	int pid;		/* 0: none */
+	uint32_t uid;
+	char name[DROP_KEY + 1];
+	steady_ms until;
+};
+
+/* Letters of users of this machine: local.c, drop.c. */
+struct local {
+	struct watch submit;	/* the socket */
+	uint32_t next_door;
+	int drop;		/* the folder, or -1 */
+	int program;		/* waxwing-sendmail, or -1 */
+	struct watch changes;	/* of the folder */
+	struct timer look;
+	struct pickup pickups[PICKUPS_MAX];
+	struct map failed;	/* name as a number -> when it may be tried again */
+};
+
 struct parent {
 	struct conf conf;
 	char programs[ROLE_COUNT][32];	/* what each role is started from, */
@@ -79,6 +99,7 @@ struct parent {
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
 	struct watch signals, control;
+	struct local local;
 	struct turn_hook logs;
 	struct timer last_wait, log_look;
 	bool stopping, announced;
@@ -154,6 +175,24 @@ void parent_own_signing_keys(const struct conf *c, uint32_t uid);
 /* control.c: the socket of waxwing(8). */
 enum status parent_control_open(struct parent *p) MUST_USE;
 void parent_control_close(struct parent *p);
+
+/* local.c: the folder local/, in which users of this machine reach us: the
+ * socket, and the drop folder for while we do not run. */
+enum status parent_local_open(struct parent *p) MUST_USE;
+void parent_local_close(struct parent *p);
+/* local/about, which tells them what they must know of the settings. */
+void parent_local_about(struct parent *p);
+/* The name of a user of the system, or "uid" and his number, where he has none
+ * that an address may have. */
+void parent_user_name(uint32_t uid, char *out, size_t size);
+
+/* drop.c: hand in what lies in the drop folder, now and whenever there is more. */
+enum status parent_drop_open(struct parent *p) MUST_USE;
+void parent_drop_begin(struct parent *p);
+/* The queue begins, and has the letter of that file. */
+void parent_drop_asked(struct parent *p, struct view id);
+/* Was that process one of those that hand in? */
+bool parent_pickup_ended(struct parent *p, int pid, int status);
 
 /* notify.c: "READY=1" and the like, where systemd wants to know. */
 void notify_manager(const char *state);

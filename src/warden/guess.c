@@ -19,7 +19,7 @@ struct familiar {
 	struct familiar *next;
 	uint64_t person;
 	steady_ms good_until, since, until;
-	unsigned failures;
+	unsigned failures, in_hand;
 };
 
 enum { V6_WIDE = 6 };
@@ -171,18 +171,38 @@ static bool has_to_wait(struct guesses *g, uint64_t network, steady_ms now)
 	return e && e->until > now;
 }
 
-enum status guess_begin(struct guesses *g, const struct guess_who *who, steady_ms now)
+/* One who is known waits for nobody else there. */
+static bool may_begin(struct guesses *g, const struct guess_who *who, const struct familiar *f,
+		      const struct guesser *e, const struct guesser *wide, steady_ms now)
 {
-	const struct familiar *f = familiar(g, who, now);
-	struct guesser *e = entry(g, who->network, now);
+	if (f)
+		return f->until <= now && f->in_hand < GUESS_OWN_IN_HAND;
+	return e->until <= now && !has_to_wait(g, who->wide, now) && e->in_hand < GUESS_IN_HAND &&
+	       (wide == NULL || wide->in_hand < GUESS_WIDE_IN_HAND);
+}
 
+enum status guess_begin(struct guesses *g, struct guess_who *who, steady_ms now)
+{
+	struct familiar *f = familiar(g, who, now);
+	struct guesser *e = entry(g, who->network, now), *wide = NULL;
+
+	who->familiar = f != NULL;
 	if (e == NULL)
 		return ST_NOMEM;
-	if (e->in_hand >= GUESS_IN_HAND)
-		return ST_LIMIT;
-	if (f ? f->until > now : e->until > now || has_to_wait(g, who->wide, now))
+	/* It must not be forgotten to make room for the other. */
+	e->in_hand++;
+	if (who->wide)
+		wide = entry(g, who->wide, now);
+	e->in_hand--;
+	if (who->wide && wide == NULL)
+		return ST_NOMEM;
+	if (!may_begin(g, who, f, e, wide, now))
 		return ST_LIMIT;
 	e->in_hand++;
+	if (wide)
+		wide->in_hand++;
+	if (f)
+		f->in_hand++;
 	return ST_OK;
 }
 
@@ -241,23 +261,39 @@ static uint64_t failed(struct guesses *g, const struct guess_who *who, struct gu
 	return doubled(GUESS_DELAY_MS, e->failures ? e->failures - 1 : 0, GUESS_DELAY_MOST);
 }
 
+static void put_back(struct guesses *g, uint64_t network)
+{
+	struct guesser *e = map_get(&g->by_network, network);
+
+	if (e == NULL)
+		return;
+	e->in_hand--;
+	if (e->in_hand == 0 && e->failures == 0)
+		forget(g, e);
+}
+
+void guess_drop(struct guesses *g, const struct guess_who *who)
+{
+	struct familiar *f = who->familiar ? map_get(&g->people, who->person) : NULL;
+
+	/* He may have been forgotten meanwhile, and come again. */
+	if (f && f->in_hand)
+		f->in_hand--;
+	put_back(g, who->network);
+	if (who->wide)
+		put_back(g, who->wide);
+}
+
 uint64_t guess_end(struct guesses *g, const struct guess_who *who, bool wrong, unsigned most, steady_ms now)
 {
 	struct guesser *e = map_get(&g->by_network, who->network);
+	uint64_t hold = 0;
 
-	if (e == NULL)
-		return 0;
-	if (wrong) {
-		uint64_t hold = failed(g, who, e, most, now);
-
-		/* Only now: while it is in hand it is not forgotten. */
-		e->in_hand--;
-		return hold;
-	}
-	e->in_hand--;
-	if (who->person)
+	/* First: what is in hand is not forgotten. */
+	if (e && wrong)
+		hold = failed(g, who, e, most, now);
+	else if (who->person && !wrong)
 		make_familiar(g, who, now);
-	if (e->in_hand == 0 && e->failures == 0)
-		forget(g, e);
-	return 0;
+	guess_drop(g, who);
+	return hold;
 }

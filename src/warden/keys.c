@@ -150,12 +150,32 @@ enum status keys_take_key(struct keys *k, uint32_t index, int fd)
 	return st;
 }
 
-void keys_show(struct keys *k)
+static bool has_all(const struct key_list *l, const struct key_list *of)
 {
+	for (size_t i = 0; i < of->n; i++) {
+		bool has = false;
+
+		for (size_t j = 0; j < l->n; j++)
+			has = has || l->key[j].number == of->key[i].number;
+		if (!has)
+			return false;
+	}
+	return true;
+}
+
+/* A session that began under a key which is not shown any more is not resumed:
+ * who has that key's place now was never proved to its client. */
+enum status keys_show(struct keys *k)
+{
+	enum status st = ST_OK;
+
 	list_free(&k->before);
 	k->before = k->shown;
 	k->shown = k->next;
 	k->next = (struct key_list){ 0 };
+	if (!has_all(&k->shown, &k->before) && RAND_bytes(k->secret, SECRET_SIZE) != 1)
+		st = ST_IO;
+	return st;
 }
 
 size_t keys_count(const struct keys *k)

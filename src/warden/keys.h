@@ -30,7 +30,9 @@ enum status key_file_read(int fd, struct buf *ret) MUST_USE;
  * ST_NOMEM, ST_IO. */
 enum status keys_take_chain(struct keys *k, uint32_t index, int fd) MUST_USE;
 enum status keys_take_key(struct keys *k, uint32_t index, int fd) MUST_USE;
-void keys_show(struct keys *k);
+/* When a key goes by that, so does the secret of session tickets.  ST_IO: there
+ * are no fresh random bytes for it, and it stays. */
+enum status keys_show(struct keys *k) MUST_USE;
 /* How many there are. */
 size_t keys_count(const struct keys *k);
 
@@ -42,7 +44,7 @@ enum status keys_chain(const struct keys *k, uint32_t index, struct view *ret_pe
 enum status keys_sign(struct keys *k, uint32_t key, uint32_t scheme, struct view input,
 		      struct buf *ret_signature) MUST_USE;
 
-/* The key of session tickets: one for each day and start of this process.
+/* The key of session tickets: one for each day, start of this process, and set of keys.
  * ST_NOMEM. */
 enum status keys_ticket(struct keys *k, char ret_key[TICKET_KEY_SIZE]) MUST_USE;
 

@@ -149,10 +149,7 @@ void login_decided(struct login *g, bool right)
 
 void login_undecided(struct login *g, enum verdict v, const char *word)
 {
-	struct guess_who nobody = g->who;
-
-	nobody.person = 0;
-	guess_end(&g->w->logins.guesses, &nobody, false, 0, clock_steady());
+	guess_drop(&g->w->logins.guesses, &g->who);
 	note(g, false, word);
 	login_answer(g, v);
 }
@@ -360,7 +357,7 @@ static void check(struct warden *w, struct login *g)
 		g->upgrade = g->known && !has_scram(g);
 		g->job.work = work;
 		g->job.done = checked;
-		if (pool_give(w->logins.pool, &g->job) != ST_OK)
+		if (pool_give(w->logins.pool, &g->job, g->who.familiar) != ST_OK)
 			login_undecided(g, VERDICT_SLOW, "busy");
 	}
 }

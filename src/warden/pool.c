@@ -12,9 +12,11 @@ enum { STACK = 256 * 1024, NICE = 10 };
 struct pool {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
-	struct pool_job *waiting, **waiting_end;
+	struct line {
+		struct pool_job *jobs, **end;
+		size_t n, most;
+	} first, others;
 	struct pool_job *finished;
-	size_t n_waiting;
 	struct watch bell;	/* eventfd: something is finished */
 };
 
@@ -30,6 +32,24 @@ static void finish(struct pool *p, struct pool_job *job)
 	(void)!write(p->bell.fd, &one, sizeof one);
 }
 
+static void put(struct line *l, struct pool_job *job)
+{
+	*l->end = job;
+	l->end = &job->next;
+	l->n++;
+}
+
+static struct pool_job *take(struct line *l)
+{
+	struct pool_job *job = l->jobs;
+
+	l->jobs = job->next;
+	if (l->jobs == NULL)
+		l->end = &l->jobs;
+	l->n--;
+	return job;
+}
+
 static void *work(void *arg)
 {
 	struct pool *p = arg;
@@ -39,13 +59,9 @@ static void *work(void *arg)
 		struct pool_job *job;
 
 		pthread_mutex_lock(&p->lock);
-		while (p->waiting == NULL)
+		while (p->first.n == 0 && p->others.n == 0)
 			pthread_cond_wait(&p->work, &p->lock);
-		job = p->waiting;
-		p->waiting = job->next;
-		if (p->waiting == NULL)
-			p->waiting_end = &p->waiting;
-		p->n_waiting--;
+		job = take(p->first.n ? &p->first : &p->others);
 		pthread_mutex_unlock(&p->lock);
 		job->work(job);
 		finish(p, job);
@@ -101,7 +117,8 @@ enum status pool_new(struct loop *l, struct pool **ret)
 		return ST_NOMEM;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->work, NULL);
-	p->waiting_end = &p->waiting;
+	p->first = (struct line){ .end = &p->first.jobs, .most = POOL_FIRST };
+	p->others = (struct line){ .end = &p->others.jobs, .most = POOL_WAITING };
 	p->bell = (struct watch){ .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = bell_rings };
 	st = p->bell.fd < 0 ? status_of_errno(errno) : loop_watch(l, &p->bell, EPOLLIN);
 	if (st == ST_OK)
@@ -112,16 +129,15 @@ enum status pool_new(struct loop *l, struct pool **ret)
 	return ST_OK;
 }
 
-enum status pool_give(struct pool *p, struct pool_job *job)
+enum status pool_give(struct pool *p, struct pool_job *job, bool first)
 {
+	struct line *l = first ? &p->first : &p->others;
 	enum status st = ST_LIMIT;
 
 	job->next = NULL;
 	pthread_mutex_lock(&p->lock);
-	if (p->n_waiting < POOL_WAITING) {
-		*p->waiting_end = job;
-		p->waiting_end = &job->next;
-		p->n_waiting++;
+	if (l->n < l->most) {
+		put(l, job);
 		pthread_cond_signal(&p->work);
 		st = ST_OK;
 	}

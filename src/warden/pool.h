@@ -3,8 +3,9 @@
  * The threads run the work of a job, which touches nothing but the job; all the rest of warden is
  * one thread.  They have a low priority: mail goes first.
  *
- * Limit: POOL_WAITING jobs; at some tens of milliseconds each, who comes
- * later is better told to come again.
+ * Limit: POOL_WAITING jobs, and beside them POOL_FIRST of people who are known
+ * where they come from; these go before the others.  At some tens of milliseconds
+ * each, who comes later is better told to come again.
  */
 #ifndef WAXWING_WARDEN_POOL_H
 #define WAXWING_WARDEN_POOL_H
@@ -12,7 +13,7 @@
 #include "base/loop.h"
 #include "base/view.h"
 
-enum { POOL_WAITING = 64, POOL_THREADS_MAX = 4 };
+enum { POOL_WAITING = 64, POOL_FIRST = 64, POOL_THREADS_MAX = 4 };
 
 struct pool;
 
@@ -26,6 +27,6 @@ struct pool_job {
 enum status pool_new(struct loop *l, struct pool **ret) MUST_USE;
 
 /* ST_LIMIT: too many wait. */
-enum status pool_give(struct pool *p, struct pool_job *job) MUST_USE;
+enum status pool_give(struct pool *p, struct pool_job *job, bool first) MUST_USE;
 
 #endif

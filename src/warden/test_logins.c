@@ -205,7 +205,7 @@ static void one_address_does_not_take_the_pool(void **state)
 	guesses_free(&g);
 }
 
-static enum status attempt(struct guesses *g, const struct guess_who *who, bool is_wrong, steady_ms at)
+static enum status attempt(struct guesses *g, struct guess_who *who, bool is_wrong, steady_ms at)
 {
 	enum status st = guess_begin(g, who, at);
 
@@ -296,6 +296,35 @@ static void nobody_knows_the_dummys_password(void **state)
 	buf_free(&real);
 }
 
+/* One wide network has not the whole pool; who is known there has his own place. */
+static void many_addresses_do_not_take_the_pool(void **state)
+{
+	struct guess_who friend = { .network = 5, .wide = 1003, .person = 9 }, all[GUESS_WIDE_IN_HAND];
+	struct guesses g = { 0 };
+
+	(void)state;
+	assert_int_equal(attempt(&g, &friend, false, 1), ST_OK);
+	for (uint64_t i = 0; i < GUESS_WIDE_IN_HAND; i++) {
+		all[i] = (struct guess_who){ .network = 100 + i / GUESS_IN_HAND, .wide = 1003 };
+		assert_int_equal(guess_begin(&g, &all[i], 2), ST_OK);
+		assert_false(all[i].familiar);
+	}
+	assert_int_equal(guess_begin(&g, &(struct guess_who){ .network = 200, .wide = 1003 }, 2), ST_LIMIT);
+	assert_int_equal(attempt(&g, &(struct guess_who){ .network = 200, .wide = 1004 }, false, 2), ST_OK);
+	for (int i = 0; i < GUESS_OWN_IN_HAND; i++)
+		assert_int_equal(guess_begin(&g, &friend, 2), ST_OK);
+	assert_true(friend.familiar);
+	assert_int_equal(guess_begin(&g, &friend, 2), ST_LIMIT);
+	for (int i = 0; i < GUESS_OWN_IN_HAND; i++)
+		guess_drop(&g, &friend);
+	assert_int_equal(attempt(&g, &friend, false, 2), ST_OK);
+	/* What could not be checked counts for nobody. */
+	for (size_t i = 0; i < GUESS_WIDE_IN_HAND; i++)
+		guess_drop(&g, &all[i]);
+	assert_int_equal(g.n, 0);
+	guesses_free(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +342,7 @@ int main(void)
 		cmocka_unit_test(a_wide_network_waits_later),
 		cmocka_unit_test(the_table_of_guessers_is_bounded),
 		cmocka_unit_test(nobody_knows_the_dummys_password),
+		cmocka_unit_test(many_addresses_do_not_take_the_pool),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

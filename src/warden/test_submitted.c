@@ -44,10 +44,15 @@ static struct submit_state sends(struct submitted *s, const struct submit_limits
 
 static const char *fresh_path(void)
 {
-	(void)!unlink("submitted.db");
-	(void)!unlink("submitted.db-wal");
-	(void)!unlink("submitted.db-shm");
-	return "submitted.db";
+	static const char *const ends[] = { "-wal", "-shm", "" };
+	static char path[64], one[80];
+
+	snprintf(path, sizeof path, "/tmp/submitted-%d.db", getpid());
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		snprintf(one, sizeof one, "%s%s", path, ends[i]);
+		(void)!unlink(one);
+	}
+	return path;
 }
 
 static void test_rates(void **state)
@@ -170,5 +175,8 @@ int main(void)
 		cmocka_unit_test(test_damage),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	(void)fresh_path();
+	return failed;
 }

@@ -212,7 +212,7 @@ static void take(struct keys *k, struct buf *chain, struct buf *key)
 
 	assert_int_equal(keys_take_chain(k, 0, a), ST_OK);
 	assert_int_equal(keys_take_key(k, 0, b), ST_OK);
-	keys_show(k);
+	assert_int_equal(keys_show(k), ST_OK);
 	close(a);
 	close(b);
 }

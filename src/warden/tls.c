@@ -140,7 +140,8 @@ void key_file(struct warden *w, const struct record *rec)
 	}
 	if (in.more || w->keys_bad)
 		return;
-	keys_show(w->keys);
+	if (keys_show(w->keys) != ST_OK)
+		log_event(LOG_ERROR_, "ticket-key", "why=\"%s\"", status_name(ST_IO));
 	show_clients(w);
 	log_event(LOG_INFO_, "keys", "n=%zu", keys_count(w->keys));
 	tell_doors(w);

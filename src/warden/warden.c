@@ -34,6 +34,25 @@ static void sender_ask(struct warden *w, struct channel *ch, const struct record
 	(void)!role_send(ch, &w->out, -1);
 }
 
+static void local_ask(struct warden *w, struct channel *ch, const struct record *rec)
+{
+	enum { ACCOUNT_ARENA = 8192 };
+	struct arena arena = ARENA(ACCOUNT_ARENA);
+	struct rec_local_ask in;
+	struct account acc = { 0 };
+	enum status st;
+
+	if (!rec_take_local_ask(rec->body, &in))
+		return;
+	st = directory_account(w->directory, in.address, &arena, &acc);
+	rec_put_local_answer(&w->out, rec->call, rec->sid, &(struct rec_local_answer){
+		.verdict = st == ST_OK ? VERDICT_OK : st == ST_MISSING ? VERDICT_NO : VERDICT_LATER,
+		.account = st == ST_OK ? acc.id : 0,
+	});
+	(void)!role_send(ch, &w->out, -1);
+	arena_free(&arena);
+}
+
 /* What may be asked (by whom: ipc/records.def), and what answers it: the only list. */
 static const struct {
 	enum record_type type;
@@ -43,6 +62,7 @@ static const struct {
 	{ REC_domain_ask, domain_ask },
 	{ REC_sender_ask, sender_ask },
 	{ REC_submit_ask, submit_ask },
+	{ REC_local_ask, local_ask },
 	{ REC_login_ask, login_ask },
 	{ REC_room_ask, room_ask },
 	{ REC_certificate_ask, certificate_ask },

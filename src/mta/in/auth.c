@@ -137,7 +137,7 @@ enum reply cmd_auth(struct smtp_session *s, struct view rest)
 	struct buf copy = BUF(SASL_LINE_MAX + 1);
 	enum reply r = SAY_NOTHING;
 
-	if (!smtp_is_submission(s))
+	if (!smtp_is_submission(s) || s->local.here)
 		return SAY_NOT_IMPLEMENTED;
 	if (s->account || s->has_sender)
 		return SAY_BAD_SEQUENCE;

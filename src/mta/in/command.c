@@ -41,7 +41,7 @@ static enum reply cmd_helo(struct smtp_session *s, struct view rest)
 
 static bool has_starttls(const struct smtp_session *s)
 {
-	return tls_ready(s->host->tls) && (smtp_is_submission(s) || s->host->conf->smtp_starttls);
+	return tls_ready(s->host->tls) && !s->local.here && (smtp_is_submission(s) || s->host->conf->smtp_starttls);
 }
 
 static void put_mechanisms(const struct smtp_session *s, struct buf *b)
@@ -64,7 +64,7 @@ static void put_keywords(const struct smtp_session *s, struct buf *b)
 	buf_puts(b, "\nPIPELINING");
 	if (!conn_has_tls(&s->conn) && has_starttls(s))
 		buf_puts(b, "\nSTARTTLS");
-	if (smtp_is_submission(s) && s->account == 0)
+	if (smtp_needs_login(s))
 		put_mechanisms(s, b);
 	buf_putf(b, "\nSIZE %lld", (long long)conf->message_size);
 	buf_putf(b, "\nLIMITS MAILMAX=%lld RCPTMAX=%lld", (long long)conf->smtp_letters,
@@ -224,7 +224,7 @@ static enum reply run(struct smtp_session *s, const struct command *c, struct vi
 	}
 	if ((c->flags & NEEDS_HELO) && s->helo.n == 0)
 		return SAY_NEED_HELO;
-	if ((c->flags & NEEDS_LOGIN) && smtp_is_submission(s) && s->account == 0)
+	if ((c->flags & NEEDS_LOGIN) && smtp_needs_login(s))
 		return smtp_auth_safe(s) || s->host->conf->login_without_tls ? SAY_NEED_LOGIN : SAY_NEED_TLS;
 	s->idle += (c->flags & IDLE) != 0;
 	return c->run(s, rest);

@@ -148,6 +148,20 @@ void smtp_put_parameters(const struct smtp_session *s, struct buf *out)
 	buf_putf(out, "\nFUTURERELEASE %lld %.19sZ", (long long)(most / 1000), at);
 }
 
+/* The letter lies in the drop folder under this name (waxwing-sendmail). */
+static enum reply key_parameter(struct smtp_session *s, struct view value)
+{
+	if (!s->local.here)
+		return SAY_PARAMETER_UNKNOWN;
+	for (size_t i = 0; i < value.n; i++)
+		if (!ascii_digit(value.p[i]) && (value.p[i] < 'a' || value.p[i] > 'f'))
+			return SAY_BAD_ARGUMENT;
+	if (value.n != DROP_KEY)
+		return SAY_BAD_ARGUMENT;
+	memcpy(s->local.key, value.p, value.n);
+	return SAY_NOTHING;
+}
+
 /* The only list. */
 static const struct {
 	const char *key;
@@ -157,6 +171,7 @@ static const struct {
 	{ "AUTH", auth_parameter }, { "RET", ret_parameter },	{ "ENVID", envid_parameter },
 	{ "REQUIRETLS", requiretls_parameter }, { "HOLDFOR", hold_for_parameter },
 	{ "HOLDUNTIL", hold_until_parameter }, { "BY", by_parameter }, { "MT-PRIORITY", priority_parameter },
+	{ "XKEY", key_parameter },
 };
 enum { MAIL_PARAMETERS_N = sizeof mail_parameters / sizeof *mail_parameters };
 
@@ -210,11 +225,13 @@ enum verdict smtp_ask_warden(struct smtp_session *s, struct view address, struct
  * by one that the operator gave him (RFC 6409 6.1). */
 static enum reply check_sender(struct smtp_session *s)
 {
-	enum verdict v = s->env.sender.n ? smtp_may_send(s, s->env.sender, &s->sender_own) : VERDICT_OK;
+	enum verdict v = VERDICT_OK;
 
+	if (s->env.sender.n && !smtp_local_may_send(s, s->env.sender))
+		v = s->account ? smtp_may_send(s, s->env.sender, &s->sender_own) : VERDICT_NO;
 	if (v != VERDICT_OK)
 		return v == VERDICT_NO ? SAY_NOT_YOURS : SAY_DIRECTORY_DOWN;
-	return smtp_submit_begin(s);
+	return s->account ? smtp_submit_begin(s) : SAY_NOTHING;
 }
 
 /* What the parameters say together. */
@@ -245,7 +262,7 @@ enum reply cmd_mail(struct smtp_session *s, struct view rest)
 		s->env.sender = arena_copy(&s->tx, pc.path.address);
 		r = arena_status(&s->tx) == ST_OK ? SAY_NOTHING : SAY_TRY_AGAIN;
 	}
-	if (r == SAY_NOTHING && s->account)
+	if (r == SAY_NOTHING && (s->account || s->local.here))
 		r = check_sender(s);
 	if (r != SAY_NOTHING) {
 		smtp_forget(s);
@@ -324,7 +341,8 @@ static enum reply add_targets(struct smtp_session *s, struct view targets, const
 
 bool smtp_may_relay(const struct smtp_session *s)
 {
-	return s->account || conf_in_networks(s->host->conf->relay_networks, s->peer);
+	return s->account || (s->local.here && s->host->conf->local_relay) ||
+	       conf_in_networks(s->host->conf->relay_networks, s->peer);
 }
 
 static enum reply add_elsewhere(struct smtp_session *s, const struct recipient *given)
@@ -338,13 +356,15 @@ static enum reply add_elsewhere(struct smtp_session *s, const struct recipient *
 	return smtp_add_recipient(s, &one);
 }
 
-static enum reply find_recipient(struct smtp_session *s, const struct recipient *given)
+static enum reply find_recipient(struct smtp_session *s, struct recipient *given)
 {
 	struct buf answer = BUF(RECORD_MAX);
 	struct view targets = VIEW_NONE;
 	enum reply r;
+	enum verdict v = s->local.here ? smtp_local_ask(s, &given->original, &answer, &targets) :
+					 smtp_ask_warden(s, given->original, &answer, &targets);
 
-	switch (smtp_ask_warden(s, given->original, &answer, &targets)) {
+	switch (v) {
 	case VERDICT_OK:
 		r = add_targets(s, targets, given);
 		break;

@@ -42,6 +42,24 @@ static inline bool smtp_is_submission(const struct smtp_session *s)
 	return s->service != SERVICE_SMTP;
 }
 
+/* On the ports of submission nothing goes before a login. */
+static inline bool smtp_needs_login(const struct smtp_session *s)
+{
+	return smtp_is_submission(s) && s->account == 0 && !s->local.here;
+}
+
+/* ---- local.c: a user of this machine ---- */
+/* Who is he?  False: it cannot be said now, the client was told. */
+bool smtp_local_begin(struct smtp_session *s);
+/* Is he one, and may name that sender though it is no address of his account? */
+bool smtp_local_may_send(const struct smtp_session *s, struct view sender);
+/* smtp_ask_warden, where letters to other users of this machine are known too;
+ * *address is then where they go. */
+enum verdict smtp_local_ask(struct smtp_session *s, struct view *address, struct buf *answer,
+			    struct view *ret_targets);
+/* What stands in Received: in the place of the client. */
+void smtp_local_trace(const struct smtp_session *s, struct buf *b);
+
 /* ---- command.c: one line of the client ---- */
 void smtp_command(struct smtp_session *s, struct view line);
 /* What this connection lacks of the TLS that the operator demands, or NULL. */

@@ -30,7 +30,7 @@ static void put_from(const struct smtp_session *s, struct buf *b)
 	const char *kind = strchr(s->peer, ':') ? "IPv6:" : "";
 
 	buf_puts(b, "Received: ");
-	if (s->account == 0 || !s->host->conf->hide_client)
+	if (!s->local.here && (s->account == 0 || !s->host->conf->hide_client))
 		buf_putf(b, "from %.*s ([%s%s])\r\n\t", VIEW_ARG(buf_view(&s->helo)), kind, s->peer);
 }
 
@@ -42,7 +42,10 @@ static void put_trace(struct smtp_session *s)
 	char date[RFC5322_DATE_SIZE];
 
 	put_from(s, &b);
-	buf_putf(&b, "by %s with %s id %.*s", s->host->conf->host_name, protocol(s), VIEW_ARG(e->id));
+	if (s->local.here)
+		smtp_local_trace(s, &b);
+	else
+		buf_putf(&b, "by %s with %s id %.*s", s->host->conf->host_name, protocol(s), VIEW_ARG(e->id));
 	if (conn_has_tls(&s->conn))
 		buf_putf(&b, "\r\n\ttls %s (%s)", conn_tls_cipher(&s->conn), conn_tls_version(&s->conn));
 	/* Of several, none is to know of the others (7.2). */
@@ -69,7 +72,10 @@ static void text_begin(struct smtp_session *s)
 	s->text = (struct smtp_text){ .mend = conf->mend_line_ends };
 	s->hops = (struct hop_count){ 0 };
 	smtp_loop_begin(s);
-	snprintf(id, sizeof id, "%llx.%u", (unsigned long long)s->sid, s->letters + 1);
+	if (s->local.key[0])
+		snprintf(id, sizeof id, "d%s.%u", s->local.key, s->local.uid);
+	else
+		snprintf(id, sizeof id, "%llx.%u", (unsigned long long)s->sid, s->letters + 1);
 	s->env.id = arena_copy(&s->tx, view_cstr(id));
 	s->env.received = clock_wall();
 	sink_begin(&s->sink, (uint64_t)conf->message_size + TRACE_MAX, s->host->budget);
@@ -149,12 +155,14 @@ static enum reply refusal(struct smtp_session *s, struct buf *why)
 }
 
 /* ST_CLOSED: there is no queue now, or it died over this. */
-static enum status offer(struct smtp_session *s, struct view env, bool again, struct rec_letter_kept *ret)
+static enum status offer(struct smtp_session *s, struct view env, uint8_t again, struct rec_letter_kept *ret)
 {
 	struct buf b = BUF(RECORD_MAX), answer = BUF(1024);
 	uint16_t type;
 	enum status st;
 
+	if (s->local.key[0])
+		again = LETTER_DROPPED;
 	rec_put_letter(&b, 0, s->sid,
 		       &(struct rec_letter){ env, s->sink.size, buf_view(&s->sink.head), again });
 	st = channel_ask(s->host->queue, &b, s->sink.fd, KEEP_MS, &answer, &type, NULL);
@@ -177,10 +185,10 @@ static enum reply ask_queue(struct smtp_session *s, uint64_t *ret_queue_id)
 	envelope_put(&env, &s->env);
 	st = buf_status(&env);
 	if (st == ST_OK)
-		st = offer(s, buf_view(&env), false, &kept);
+		st = offer(s, buf_view(&env), LETTER_NEW, &kept);
 	while (st == ST_CLOSED && clock_steady() < end && !*s->host->stopping) {
 		loop_sleep(s->host->loop, OFFER_AGAIN_MS);
-		st = offer(s, buf_view(&env), true, &kept);
+		st = offer(s, buf_view(&env), LETTER_AGAIN, &kept);
 	}
 	buf_free(&env);
 	if (st == ST_CLOSED && *s->host->stopping)
@@ -300,7 +308,7 @@ static enum reply chunk_refusal(const struct smtp_session *s)
 {
 	if (s->helo.n == 0)
 		return SAY_NEED_HELO;
-	if (smtp_is_submission(s) && s->account == 0)
+	if (smtp_needs_login(s))
 		return SAY_NEED_LOGIN;
 	if (!s->has_sender)
 		return SAY_NEED_MAIL;

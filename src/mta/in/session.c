@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { TX_MAX = 16 * 1024 * 1024, LOGIN_MAX = 512, GREETING_MAX = 64 };
@@ -66,6 +67,7 @@ void smtp_forget(struct smtp_session *s)
 	s->env = (struct envelope){ 0 };
 	s->env_size = 0;
 	s->recipients_cap = 0;
+	s->local.key[0] = '\0';
 	s->has_sender = s->text_begun = s->last = false;
 	s->sender_own = s->priority_given = s->priority_changed = s->tell_hold = false;
 	s->sent_asked = 0;
@@ -211,6 +213,8 @@ static void serve(struct conn *c)
 
 	if (s->mode == MODE_HANDSHAKE && !step(s))
 		return;
+	if (s->local.here && !s->local.asked && !smtp_local_begin(s))
+		return;
 	if (!s->greeted)
 		greet(s);
 	while (!c->closing && !c->broken)
@@ -271,8 +275,8 @@ static void log_connect(const struct smtp_session *s)
 	log_end();
 }
 
-enum status smtp_session_open(const struct smtp_host *host, enum service service, int fd,
-			      const char *peer, bool loopback, uint64_t sid)
+static enum status open_session(const struct smtp_host *host, enum service service, int fd, const char *peer,
+				bool loopback, const struct local_user *local, uint64_t sid)
 {
 	struct smtp_session *s = calloc(1, sizeof *s);
 	enum status st;
@@ -285,6 +289,8 @@ enum status smtp_session_open(const struct smtp_host *host, enum service service
 	s->service = service;
 	s->sid = sid;
 	s->loopback = loopback;
+	if (local)
+		s->local = *local;
 	s->sink.fd = -1;
 	s->mode = service_implicit_tls(service) ? MODE_HANDSHAKE : MODE_COMMANDS;
 	s->helo = BUF(DOMAIN_MAX);
@@ -306,4 +312,24 @@ enum status smtp_session_open(const struct smtp_host *host, enum service service
 	log_connect(s);
 	conn_begin(&s->conn);
 	return ST_OK;
+}
+
+enum status smtp_session_open(const struct smtp_host *host, enum service service, int fd,
+			      const char *peer, bool loopback, uint64_t sid)
+{
+	return open_session(host, service, fd, peer, loopback, NULL, sid);
+}
+
+enum status smtp_local_open(const struct smtp_host *host, int fd, const struct local_user *who, uint64_t sid)
+{
+	static const char busy[] = "421 4.7.0 Too many connections of yours\r\n";
+	int64_t n = 0;
+
+	for (struct smtp_session *s = *host->sessions; s; s = s->next)
+		n += s->local.here && s->local.uid == who->uid;
+	if (n < host->conf->local_connections)
+		return open_session(host, SERVICE_LOCAL, fd, "local", false, who, sid);
+	(void)!send(fd, busy, sizeof busy - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(fd);
+	return ST_LIMIT;
 }

@@ -34,6 +34,16 @@ struct smtp_host {
 	void *door;
 };
 
+/* A user of this machine, on the other end of local/submit. */
+enum { LOCAL_NAME_MAX = 32 };
+struct local_user {
+	uint32_t uid;
+	char name[LOCAL_NAME_MAX + 1];	/* as the kernel and the system's list of users have it */
+	bool here;			/* this session is such a one's */
+	bool asked;			/* warden was asked for his account */
+	char key[DROP_KEY + 1];		/* the letter lies in the drop folder: its name there */
+};
+
 enum smtp_mode {
 	MODE_COMMANDS,
 	MODE_TEXT,		/* the text of DATA */
@@ -70,6 +80,7 @@ struct smtp_session {
 	struct buf helo;	/* the client's name */
 	struct buf login;	/* the address that logged in */
 	uint64_t account;	/* its account, 0: nobody */
+	struct local_user local;
 	enum smtp_mode mode;
 	struct proving *proving;	/* a login on its way */
 	struct iprev_ahead *address;	/* what the name of the client's address says, or NULL */
@@ -104,6 +115,11 @@ struct smtp_session {
 /* Owns fd from now on.  On failure it is closed.  ST_NOMEM, ST_IO. */
 enum status smtp_session_open(const struct smtp_host *host, enum service service, int fd,
 			      const char *peer, bool loopback, uint64_t sid) MUST_USE;
+
+/* The same for a user of this machine; he is logged in by that.  ST_LIMIT: he
+ * has too many connections (which is said). */
+enum status smtp_local_open(const struct smtp_host *host, int fd, const struct local_user *who,
+			    uint64_t sid) MUST_USE;
 
 /* The host is stopping: 421 to everybody (RFC 5321 3.8), to who waits for the
  * queue's word behind that. */

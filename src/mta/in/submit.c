@@ -35,6 +35,10 @@ enum verdict smtp_may_send(struct smtp_session *s, struct view address, bool *re
 /* The envelope's sender was asked about already. */
 static enum verdict is_his(struct smtp_session *s, struct view address, bool *ret_own)
 {
+	if (smtp_local_may_send(s, address)) {
+		*ret_own = true;
+		return VERDICT_OK;
+	}
 	if (s->env.sender.n && view_eq_i(address, s->env.sender)) {
 		*ret_own = s->sender_own;
 		return VERDICT_OK;

@@ -32,6 +32,12 @@ enum status queue_found(void *arg, uint64_t id, const struct spool_place *at, st
 		return ST_NOMEM;
 	}
 	l->id = id;
+	if (dropped_note(q, l) != ST_OK) {
+		free(l);
+		return ST_NOMEM;
+	}
+	/* It was let go, and came to something. */
+	l->dropped = l->dropped && progress.n == 0;
 	l->at = *at;
 	l->progress_at = *progress_at;
 	st = letter_take_progress(q, l, &e, progress);
@@ -108,6 +114,8 @@ static enum status promise(struct queue *q, struct channel *ch, struct record *r
 	/* All that can fail comes before the letter is in the batch. */
 	if (st == ST_OK)
 		st = map_reserve(&q->letters, q->promised + 1);
+	if (st == ST_OK && in->again == LETTER_DROPPED)
+		st = map_reserve(&q->dropped, 1);
 	if (st == ST_OK) {
 		l = letter_new(q, &e);
 		p = malloc(sizeof *p);
@@ -121,6 +129,8 @@ static enum status promise(struct queue *q, struct channel *ch, struct record *r
 		return st;
 	}
 	*p = (struct promise){ .ch = ch, .call = rec->call, .sid = rec->sid, .letter = l };
+	if (in->again == LETTER_DROPPED && dropped_note(q, l) != ST_OK)
+		log_event(LOG_ERROR_, "dropped", "id=%s", l->name);	/* cannot be: the place was reserved */
 	if (hold(q, l, rec->fd))
 		rec->fd = -1;
 	add_promise(q, p);
@@ -141,7 +151,9 @@ void queue_take_letter(struct queue *q, struct channel *ch, struct record *rec)
 	uint64_t known = 0;
 
 	if (rec_take_letter(rec->body, &in)) {
-		if (in.again)
+		if (in.again == LETTER_DROPPED)
+			known = dropped_find(q, in.envelope);
+		else if (in.again == LETTER_AGAIN)
 			known = known_find(q, in.envelope, in.size);
 		st = known ? promise_known(q, ch, rec, known) : promise(q, ch, rec, &in);
 	}
@@ -279,6 +291,7 @@ static void answer_all(struct queue *q, struct promise *p, enum status st)
 			continue;
 		}
 		answer(q, p->ch, p->call, p->sid, verdict_of(st), 0);
+		dropped_forget(q, p->letter);
 		letter_free(q, p->letter);
 		p->letter = NULL;
 	}

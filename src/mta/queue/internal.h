@@ -100,6 +100,7 @@ struct letter {
 	uint8_t released;		/* of enum progress_hold: what the operator said */
 	bool suspect;			/* enum hold: it came held */
 	bool held, dirty, null_sender, warned;
+	bool dropped;			/* waits until its file in the drop folder is gone */
 	bool to_report, in_report;	/* its sender is to be told; is, with this batch */
 	steady_ms settle_at;		/* its progress is not written before */
 	char name[32];			/* its id in the log lines */
@@ -214,7 +215,7 @@ struct queue {
 	struct relay_link relays[RELAYS_MAX];
 	struct channel warden;
 	struct turn_hook commit;
-	struct timer flush, settle, age, again;
+	struct timer flush, settle, age, again, ask_dropped;
 	struct walk *walks;	/* the operator's lists on their way */
 	struct buf out;		/* the record being written */
 	struct arena arena;	/* of the record being read */
@@ -224,6 +225,7 @@ struct queue {
 	uint32_t promised;	/* letters in promises */
 	struct known *known;	/* owed at the start, by envelope */
 	size_t n_known, cap_known;
+	struct map dropped;	/* hash of the letter's id -> its queue id */
 	struct timer forget;
 	uint32_t asked;		/* rooms asked for and not yet there */
 	struct lane *line, **line_end;	/* who asks next */
@@ -329,6 +331,17 @@ uint64_t known_find(const struct queue *q, struct view envelope, uint64_t size);
 /* Before the commit, and after one that worked: is it kept? */
 void known_write_again(struct queue *q, struct promise *p);
 enum status known_kept(struct queue *q, const struct promise *p) MUST_USE;
+
+/* dropped.c: letters of the drop folder.  One that was owed at the start, or is
+ * put into the batch now (after map_reserve of q->dropped). */
+enum status dropped_note(struct queue *q, struct letter *l) MUST_USE;
+void dropped_ask(struct timer *t);
+/* The batch failed. */
+void dropped_forget(struct queue *q, const struct letter *l);
+/* The queue id of one that is noted, or 0. */
+uint64_t dropped_find(struct queue *q, struct view envelope);
+/* Its file is gone. */
+void dropped_go(struct queue *q, struct view id);
 
 /* lane.c: handing over to rooms. */
 enum status lane_add(struct queue *q, uint64_t account, struct handover *h) MUST_USE;

@@ -253,7 +253,7 @@ void letter_schedule(struct queue *q, struct letter *l, const struct envelope *e
 {
 	if (l->held && l->suspect)
 		log_event(LOG_WARN_, "hold", "id=%s why=recipients", l->name);
-	if (l->held || l->release) {
+	if (l->held || l->release || l->dropped) {
 		letter_let_go(q, l);	/* for long */
 		return;
 	}
@@ -449,7 +449,7 @@ enum status letter_take_progress(struct queue *q, struct letter *l, const struct
 	if (st != ST_OK)
 		return st;
 	l->owed++;
-	if (!l->held && !l->release)
+	if (!l->held && !l->release && !l->dropped)
 		place(q, l, e);
 	for (uint32_t i = 0; i < p.n; i++)
 		resume(l, &p.of[i]);

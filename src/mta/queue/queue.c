@@ -82,6 +82,7 @@ static void parent_says(struct role_process *p, struct record *rec)
 	struct queue *q = (struct queue *)((char *)p - offsetof(struct queue, proc));
 	struct rec_channel_to to;
 	struct rec_room_failed failed;
+	struct rec_letter_go go;
 
 	if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to)) {
 		take_channel(q, &to, rec->fd);
@@ -89,6 +90,8 @@ static void parent_says(struct role_process *p, struct record *rec)
 	}
 	if (rec->type == REC_room_failed && rec_take_room_failed(rec->body, &failed))
 		lane_failed(q, failed.account);
+	if (rec->type == REC_letter_go && rec_take_letter_go(rec->body, &go))
+		dropped_go(q, go.id);
 	if (rec->fd >= 0)
 		close(rec->fd);
 }
@@ -186,6 +189,7 @@ int queue_main(void)
 	q->arena = ARENA(16 * 1024 * 1024);
 	q->flush.fire = flush_due;
 	q->settle.fire = settle_due;
+	q->ask_dropped.fire = dropped_ask;
 	q->age.fire = letter_ages;
 	role_begin(&q->proc, ROLE_QUEUE);
 	q->proc.receive = parent_says;
@@ -208,6 +212,7 @@ int queue_main(void)
 	reporter_start(q);
 	q->commit.turn = queue_commit;
 	loop_at_turn(q->proc.loop, &q->commit);
+	queue_timer(q, &q->ask_dropped, clock_steady());
 	queue_flush_in(q, 0);	/* and so every lane with work begins */
 	role_run(&q->proc);
 	q->commit.turn(&q->commit);

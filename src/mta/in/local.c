@@ -1,0 +1,110 @@
+/* local.c - users of this machine, who hand in letters over local/submit
+ * (waxwing-sendmail).  Who they are the kernel has told the parent, so they need
+ * no login; what they may do is that of who has logged in, and a user without
+ * an account sends as NAME@ and host.name. */
+#include "mta/in/internal.h"
+
+#include "base/log.h"
+
+static void own_address(const struct smtp_session *s, struct buf *b)
+{
+	buf_putf(b, "%s@%s", s->local.name, s->host->conf->host_name);
+}
+
+/* The account of local.accounts, or that which has NAME@ and host.name. */
+static enum verdict ask_account(struct smtp_session *s, uint64_t *ret_account)
+{
+	struct view mapped = conf_local_account(s->host->conf, view_cstr(s->local.name));
+	struct buf own = BUF(DOMAIN_MAX + LOCAL_NAME_MAX + 2), b = BUF(RECORD_MAX), answer = BUF(64);
+	struct rec_local_answer a = { .verdict = VERDICT_LATER };
+	uint16_t type;
+
+	own_address(s, &own);
+	rec_put_local_ask(&b, 0, s->sid, &(struct rec_local_ask){ mapped.n ? mapped : buf_view(&own) });
+	if (channel_ask(s->host->warden, &b, -1, ASK_MS, &answer, &type, NULL) != ST_OK ||
+	    type != REC_local_answer || !rec_take_local_answer(buf_view(&answer), &a))
+		a.verdict = VERDICT_LATER;
+	buf_free(&own);
+	buf_free(&b);
+	buf_free(&answer);
+	*ret_account = a.account;
+	return (enum verdict)a.verdict;
+}
+
+/* As what he has logged in. */
+static void put_login(struct smtp_session *s)
+{
+	struct view mapped = conf_local_account(s->host->conf, view_cstr(s->local.name));
+
+	if (s->account && mapped.n)
+		buf_put(&s->login, mapped);
+	else
+		own_address(s, &s->login);
+}
+
+bool smtp_local_begin(struct smtp_session *s)
+{
+	enum verdict v = ask_account(s, &s->account);
+
+	if (v == VERDICT_LATER) {
+		smtp_reply(s, SAY_SHUTTING_DOWN);
+		conn_close(&s->conn);
+		return false;
+	}
+	s->local.asked = true;
+	put_login(s);
+	log_begin(LOG_INFO_, "local");
+	log_hex("sid", s->sid);
+	log_u64("uid", s->local.uid);
+	log_str("user", s->local.name);
+	log_u64("account", s->account);
+	log_end();
+	return true;
+}
+
+static bool is_here(const struct smtp_session *s, struct view address)
+{
+	return view_eq_i(view_skip(address, view_find(address, '@') + 1), view_cstr(s->host->conf->host_name));
+}
+
+bool smtp_local_may_send(const struct smtp_session *s, struct view sender)
+{
+	if (!s->local.here)
+		return false;
+	return s->local.uid == 0 || conf_local_trusted(s->host->conf, view_cstr(s->local.name)) ||
+	       (is_here(s, sender) && view_eq_i(view_head(sender, view_find(sender, '@')), view_cstr(s->local.name)));
+}
+
+/* ---- other users of this machine ---- */
+
+/* Where the letters of NAME@ and host.name go; VIEW_NONE: nowhere. */
+static struct view of_user(const struct smtp_session *s, struct view address)
+{
+	struct view name = view_head(address, view_find(address, '@')), to;
+
+	if (!is_here(s, address))
+		return VIEW_NONE;
+	to = conf_local_account(s->host->conf, name);
+	return to.n || !view_eq(name, VIEW("root")) ? to : VIEW("postmaster");
+}
+
+/* The directory comes first: an alias root@ is the operator's word too.  A host
+ * that is no domain of ours has no other letters than those of its users. */
+enum verdict smtp_local_ask(struct smtp_session *s, struct view *address, struct buf *answer,
+			    struct view *ret_targets)
+{
+	enum verdict v = smtp_ask_warden(s, *address, answer, ret_targets);
+	struct view to = v == VERDICT_NO || v == VERDICT_RELAY ? of_user(s, *address) : VIEW_NONE;
+
+	if (to.n) {
+		*address = arena_copy(&s->tx, to);
+		return smtp_ask_warden(s, *address, answer, ret_targets);
+	}
+	return v == VERDICT_RELAY && is_here(s, *address) ? VERDICT_NO : v;
+}
+
+void smtp_local_trace(const struct smtp_session *s, struct buf *b)
+{
+	buf_putf(b, "by %s (local user %s, uid %u) id %.*s", s->host->conf->host_name, s->local.name, s->local.uid,
+		 VIEW_ARG(s->env.id));
+}

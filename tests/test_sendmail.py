@@ -1,0 +1,459 @@
+"""waxwing-sendmail(1): what programs of this machine call, with a server and without one."""
+import email
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from conftest import WAXWING
+
+SENDMAIL = os.path.join(os.path.dirname(WAXWING), "waxwing-sendmail")
+ME = pwd.getpwuid(os.geteuid()).pw_name
+EX_USAGE, EX_DATAERR, EX_NOUSER, EX_UNAVAILABLE, EX_TEMPFAIL, EX_NOPERM = 64, 65, 67, 69, 75, 77
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be several users")
+LETTER = "Subject: hello\n\nHello.\n"
+
+
+def sendmail(w, *args, stdin=LETTER, user=None, name="sendmail", check=0):
+    """With its exit status asserted; user: who calls it."""
+    data = stdin if isinstance(stdin, bytes) else stdin.encode()
+    who = pwd.getpwnam(user) if user else None
+    p = subprocess.run([name, *args], executable=SENDMAIL, input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                       env={"WAXWING_DIR": w.dir, "PATH": os.environ["PATH"]}, timeout=60, umask=0o027,
+                       **({"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []} if who else {}))
+    assert check is None or p.returncode == check, (p.returncode, p.stderr)
+    return p
+
+
+def letters(w, address="Jones@foo.com"):
+    """All that are in INBOX, as they lie there."""
+    out = os.path.join(w.dir, "export")
+    shutil.rmtree(out, ignore_errors=True)
+    w.run("export", address, out, "--format", "eml")
+    found = []
+    for top, _, files in os.walk(out):
+        for f in sorted(files):
+            if f.endswith(".eml"):
+                found.append(open(os.path.join(top, f), "rb").read())
+    return found
+
+
+def arrived(w, n=1, address="Jones@foo.com"):
+    """Waits for n letters; as email.message."""
+    w.wait_until(lambda: len(letters(w, address)) >= n)
+    got = letters(w, address)
+    assert len(got) == n, got
+    return [email.message_from_bytes(x) for x in got]
+
+
+def drop(w):
+    return os.path.join(w.dir, "local/drop")
+
+
+@pytest.fixture
+def w(instance):
+    return instance({"host.name": "foo.com", "testing.time": "", "queue.flush_interval": "100ms"})
+
+
+def test_a_letter_as_cron_sends_it(w):
+    """As Debian's cron calls it, for root, whose letters go to the first account."""
+    sendmail(w, "-i", "-FCronDaemon", "-B8BITMIME", "-oem", "root",
+             stdin="From: root (Cron Daemon)\nTo: root\nSubject: Cron <root@host> true\nMIME-Version: 1.0\n\n.\nout\n")
+    m = arrived(w)[0]
+    assert m["From"] == "root@foo.com (Cron Daemon)" and m["To"] == "root@foo.com"
+    assert m.get_payload().replace("\r\n", "\n") == ".\nout\n"
+    assert m["Message-ID"] and m["Date"]
+    assert f"local user {ME}, uid {os.geteuid()}" in m["Received"]
+    assert m["Return-Path"] == f"<{ME}@foo.com>"
+
+
+def test_what_is_missing_is_added_and_nothing_else_is_touched(w):
+    body = "".join(f"{i} " + "x" * (i % 1200) + "\n" for i in range(1500)) + "ends without a line end"
+    sendmail(w, "-F", 'A "B" C', "Jones@foo.com", stdin="X-Odd:   kept  as it is\nSubject: s\n\n" + body)
+    m = arrived(w)[0]
+    assert m["From"] == f'"A \\"B\\" C" <{ME}@foo.com>'
+    assert m["X-Odd"] == "  kept  as it is" or m["X-Odd"] == "kept  as it is"
+    assert m.get_payload().replace("\r\n", "\n").rstrip("\n") == body
+    assert len(m.get_all("Date")) == 1 and len(m.get_all("Message-ID")) == 1
+
+
+SHAPES = [
+    ("no header at all\nsecond\n", "no header at all\nsecond\n"),
+    ("From jones Mon Jan  1 00:00:00 2026\nSubject: s\n\nbody\n", "body\n"),
+    ("\nbody\n", "body\n"),
+    ("", ""),
+    ("Subject: s\nbody at once\n", "body at once\n"),
+    ("Subject: s\r\n\r\nwith CRLF\r\n", "with CRLF\n"),
+    ("Subject: s\n\none\n.\nnever seen\n", "one\n"),
+]
+
+
+def test_shapes_of_letters(w):
+    for text, _ in SHAPES:
+        sendmail(w, "Jones@foo.com", stdin=text)
+    got = sorted(m.get_payload().replace("\r\n", "\n") for m in arrived(w, len(SHAPES)))
+    assert got == sorted(payload for _, payload in SHAPES)
+
+
+def test_recipients_of_the_header(w):
+    text = ("To: Jones@foo.com, \"Brown, B.\" <brown@FOO.com>\nCc: list: jones@foo.com, Smith@bar.com;\n"
+            "Bcc: Brown@foo.com,\n Smith@bar.com\nSubject: s\n\nb\n")
+    sendmail(w, "-t", stdin=text)
+    for address in "Jones@foo.com", "Brown@foo.com", "Smith@bar.com":
+        w.wait_until(lambda: len(letters(w, address)) == 1)
+        m = email.message_from_bytes(letters(w, address)[0])
+        assert m["Bcc"] is None and m["Cc"].startswith("list:")
+    # Resent- fields come in their place, and arguments are added.
+    sendmail(w, "-ti", "Brown@foo.com", stdin="To: Green@foo.com\nResent-To: Smith@bar.com\n\nb\n")
+    for address in "Brown@foo.com", "Smith@bar.com":
+        w.wait_until(lambda: len(letters(w, address)) == 2)
+    assert len(letters(w)) == 1
+
+
+def test_eight_bits(w):
+    sendmail(w, "-i", "Jones@foo.com", stdin="Subject: s\nContent-Type: text/plain; charset=utf-8\n\ngr\u00fc\u00dfe\n".encode())
+    assert "gr\u00fc\u00dfe".encode() in letters(w)[0] if letters(w) else arrived(w)
+
+
+STATUSES = [
+    ((), LETTER, EX_USAGE),
+    (("-bd",), LETTER, EX_USAGE),
+    (("-Z",), LETTER, EX_USAGE),
+    (("-N", "sometimes", "Jones@foo.com"), LETTER, EX_USAGE),
+    (("-R", "half", "Jones@foo.com"), LETTER, EX_USAGE),
+    (("-t",), LETTER, EX_DATAERR),
+    (("-t",), "To: no such@@name <\n\nb\n", EX_DATAERR),
+    (("Green@foo.com",), LETTER, EX_NOUSER),
+    (("@",), LETTER, EX_NOUSER),
+    (("Jones@foo.com",), b"Subject: s\n\nnul \0 here\n", EX_DATAERR),
+    (("-bi",), "", 0),
+    (("-q",), "", 0),
+    (("-q15m",), "", 0),
+    (("-I",), "", 0),
+]
+
+
+def test_exit_statuses(w):
+    for args, stdin, status in STATUSES:
+        assert sendmail(w, *args, stdin=stdin, check=status).stderr or status == 0, args
+
+
+def test_one_wrong_recipient_of_three(w):
+    p = sendmail(w, "Jones@foo.com", "Green@foo.com", "Brown@foo.com", check=EX_NOUSER)
+    assert b"Green@foo.com: 5.1.1 No such user here" in p.stderr
+    arrived(w, 1)
+    w.wait_until(lambda: len(letters(w, "Brown@foo.com")) == 1)
+
+
+def test_options_that_others_have(w):
+    sendmail(w, "-oi", "-oem", "-odb", "-o8", "-OAuthSubmit=no", "-O", "DeliveryMode=b", "-G", "-U", "-n", "-m", "-x", "-Ac",
+             "-C", "/nowhere", "-h", "3", "-L", "tag", "-p", "ESMTP", "-X", "/nowhere", "-V", "id1", "-N", "failure,delay",
+             "-R", "hdrs", "-d", "-v", "--", "Jones@foo.com", stdin="Subject: s\n\n.\nb\n")
+    assert arrived(w)[0].get_payload().replace("\r\n", "\n") == ".\nb\n"
+
+
+def test_names_that_it_is_called_by(w):
+    assert b"The queue is empty" in sendmail(w, name="/usr/bin/mailq").stderr
+    sendmail(w, name="newaliases")
+    sendmail(w, "-bp")
+
+
+def test_smtp_on_standard_input(w):
+    said = ("EHLO x\r\nAUTH PLAIN AAAA\r\nSTARTTLS\r\nMAIL FROM:<>\r\nRCPT TO:<Jones@foo.com>\r\nDATA\r\nSubject: s\r\n\r\nb\r\n"
+            ".\r\nQUIT\r\n")
+    out = sendmail(w, "-bs", stdin=said).stdout.decode()
+    codes = [x[:3] for x in out.splitlines() if x[3:4] == " "]
+    assert codes == ["220", "250", "502", "454", "250", "250", "354", "250", "221"], out
+    assert "AUTH" not in out and "STARTTLS" not in out
+    arrived(w)
+
+
+@as_root
+def test_only_root_and_the_trusted_name_other_senders(w):
+    refused = sendmail(w, "-f", "Smith@bar.com", "Jones@foo.com", user="nobody", check=EX_NOPERM)
+    assert b"not one of yours" in refused.stderr
+    sendmail(w, "-f", "nobody", "Jones@foo.com", user="nobody")
+    sendmail(w, "-f", "<>", "Jones@foo.com", user="nobody")
+    sendmail(w, "-f", "Smith@bar.com", "Jones@foo.com", user="root")
+    w.configure(**{"local.trusted": "root, nobody"})
+    w.process.send_signal(signal.SIGHUP)
+    w.wait_log(" reloaded")
+    w.wait_until(lambda: sendmail(w, "-r", "Smith@bar.com", "Jones@foo.com", user="nobody", check=None).returncode == 0)
+    paths = sorted(m["Return-Path"] for m in arrived(w, 4))
+    assert paths == ["<>", "<Smith@bar.com>", "<Smith@bar.com>", "<nobody@foo.com>"]
+
+
+@as_root
+def test_a_user_with_an_account_sends_as_it(w):
+    w.configure(**{"local.accounts": "nobody = Brown@foo.com, daemon = Jones@foo.com"})
+    w.process.send_signal(signal.SIGHUP)
+    w.wait_log(" reloaded")
+    w.wait_until(lambda: sendmail(w, "-f", "Brown@foo.com", "daemon", user="nobody", check=None).returncode == 0)
+    m = arrived(w)[0]
+    assert m["Return-Path"] == "<Brown@foo.com>" and m["From"] == "Brown@foo.com" or "<Brown@foo.com>" in m["From"]
+    sendmail(w, "-f", "Smith@bar.com", "daemon", user="nobody", check=EX_NOPERM)
+
+
+def test_wrong_accounts_are_refused_at_start(instance):
+    w = instance(start=False)
+    w.configure(**{"local.accounts": "root, www-data"})
+    p = w.run("serve", "--check", check=False)
+    assert p.returncode and "local.accounts" in p.stderr
+
+
+# ---- programs ----
+
+
+def test_mail_from_bsd_mailx(w, tmp_path):
+    if not os.path.exists("/usr/bin/bsd-mailx"):
+        pytest.skip("bsd-mailx is not there")
+    rc = tmp_path / "mailrc"
+    rc.write_text(f"set sendmail={SENDMAIL}\n")
+    subprocess.run(["bsd-mailx", "-s", "by mail", "-c", "Brown@foo.com", "Jones@foo.com"], input="hello\n", text=True, check=True,
+                   timeout=60, env=dict(os.environ, MAILRC=str(rc), WAXWING_DIR=w.dir, HOME=str(tmp_path)))
+    m = arrived(w)[0]
+    assert m["Subject"] == "by mail" and m["Cc"] == "Brown@foo.com"
+
+
+def test_neomutt(w, tmp_path):
+    if not shutil.which("neomutt"):
+        pytest.skip("neomutt is not there")
+    rc = tmp_path / "muttrc"
+    rc.write_text(f'set sendmail="{SENDMAIL} -oem -oi"\nset from="{ME}@foo.com"\nset copy=no\nset use_envelope_from=yes\n')
+    subprocess.run(["neomutt", "-F", str(rc), "-s", "by mutt", "-b", "Brown@foo.com", "Jones@foo.com"], input="hello\n",
+                   text=True, check=True, timeout=60, env=dict(os.environ, WAXWING_DIR=w.dir, HOME=str(tmp_path)))
+    m = arrived(w)[0]
+    assert m["Subject"] == "by mutt" and m["Bcc"] is None
+    w.wait_until(lambda: len(letters(w, "Brown@foo.com")) == 1)
+
+
+def test_git_send_email(w, tmp_path):
+    git = subprocess.run(["git", "--exec-path"], capture_output=True, text=True).stdout.strip() if shutil.which("git") else ""
+    if not os.path.exists(os.path.join(git, "git-send-email")):
+        pytest.skip("git-email is not there")
+    env = dict(os.environ, WAXWING_DIR=w.dir, HOME=str(tmp_path), GIT_CONFIG_NOSYSTEM="1", GIT_AUTHOR_NAME="S",
+               GIT_AUTHOR_EMAIL=f"{ME}@foo.com", GIT_COMMITTER_NAME="S", GIT_COMMITTER_EMAIL=f"{ME}@foo.com")
+
+    def run(*args):
+        subprocess.run(["git", *args], cwd=tmp_path, check=True, env=env, timeout=60, stdout=subprocess.DEVNULL)
+
+    run("init", "-q", "repo")
+    run("-C", "repo", "commit", "-q", "--allow-empty", "-m", "one")
+    (tmp_path / "repo/f").write_text("x\n")
+    run("-C", "repo", "add", "f")
+    run("-C", "repo", "commit", "-q", "-m", "two: gr\u00fc\u00dfe")
+    run("-C", "repo", "send-email", "--quiet", "--confirm=never", "--from", f"{ME}@foo.com", "--to", "Jones@foo.com",
+        "--suppress-cc=all", f"--smtp-server={SENDMAIL}", "--smtp-server-option=-i", "-1")
+    m = arrived(w)[0]
+    assert "PATCH" in m["Subject"] and "two" in str(email.header.make_header(email.header.decode_header(m["Subject"])))
+
+
+# ---- while the server is down ----
+
+
+def test_kept_while_the_server_is_down(w):
+    w.stop()
+    for i in range(5):
+        sendmail(w, "-i", "Jones@foo.com", stdin=f"Subject: {i}\n\n.\nb\n")
+    files = os.listdir(drop(w))
+    assert len(files) == 5
+    for f in files:
+        s = os.lstat(os.path.join(drop(w), f))
+        assert s.st_mode & 0o7777 == 0o600 and s.st_uid == os.geteuid() and len(f) == 16
+    w.start()
+    got = arrived(w, 5)
+    assert sorted(m["Subject"] for m in got) == list("01234")
+    w.wait_until(lambda: os.listdir(drop(w)) == [])
+    assert all(m.get_payload().replace("\r\n", "\n") == ".\nb\n" for m in got)
+
+
+def test_nobody_takes_it_before_a_server_has_run(instance):
+    w = instance(start=False)
+    assert b"no server has run here" in sendmail(w, "Jones@foo.com", check=EX_TEMPFAIL).stderr
+
+
+def test_refused_later_is_reported(w):
+    """Nobody waits for an answer any more: the sender gets a letter."""
+    w.stop()
+    sendmail(w, "-f", "Brown@foo.com" if os.geteuid() == 0 else f"{ME}@foo.com", "Jones@foo.com", "Green@foo.com")
+    w.start()
+    arrived(w)
+    if os.geteuid() == 0:
+        w.wait_until(lambda: len(letters(w, "Brown@foo.com")) == 1)
+        report = letters(w, "Brown@foo.com")[0]
+        assert b"Green@foo.com" in report and b"5.1.1" in report and b"multipart/report" in report
+    w.wait_until(lambda: os.listdir(drop(w)) == [])
+
+
+@as_root
+def test_false_sender_in_the_drop_folder(w):
+    """The server is not asked at once; who lies then is told at his own address, or the postmaster is."""
+    w.stop()
+    sendmail(w, "-f", "Smith@bar.com", "Brown@foo.com", user="nobody")
+    w.start()
+    m = arrived(w)[0]       # Jones is the first account: postmaster
+    assert "not one of yours" in m.as_string() and m["Return-Path"] == "<>"
+    assert letters(w, "Brown@foo.com") == [] and letters(w, "Smith@bar.com") == []
+
+
+@as_root
+@pytest.mark.parametrize("role", ["parent", "door", "queue", "warden"])
+def test_taken_once_whoever_dies(w, role):
+    """Each process in turn is killed while the drop folder is being emptied."""
+    n = 24
+    w.stop()
+    for i in range(n):
+        sendmail(w, "Jones@foo.com", stdin=f"Subject: {i}\n\nb\n", user=("root", "daemon", "nobody", "bin")[i % 4])
+    w.start(wait=False)
+    for left in (20, 15, 10, 5):
+        w.wait_until(lambda: len(os.listdir(drop(w))) <= left)
+        if role == "parent":
+            w.process.kill()
+            w.process.wait()
+            w.start(wait=False)
+        else:
+            for pid in w.pids(role):
+                os.kill(pid, signal.SIGKILL)
+    w.wait_until(lambda: os.listdir(drop(w)) == [])
+    w.wait_until(lambda: len(letters(w)) >= n)
+    subjects = sorted(int(email.message_from_bytes(x)["Subject"]) for x in letters(w))
+    assert subjects == list(range(n))
+
+
+def test_sendmail_killed_leaves_nothing_half(w):
+    """kill -9 at any moment: the letter is whole in the folder, or only an unfinished file is, which nobody takes."""
+    w.stop()
+    body = "Subject: s\n\n" + "x" * 70 * 20000
+    whole = 0
+    for i in range(12):
+        p = subprocess.Popen([SENDMAIL, "Jones@foo.com"], stdin=subprocess.PIPE, env={"WAXWING_DIR": w.dir})
+        p.stdin.write(body.encode())
+        p.stdin.close()
+        time.sleep(0.002 * i)
+        p.kill()
+        whole += p.wait() == 0
+    finished = [f for f in os.listdir(drop(w)) if len(f) == 16]
+    assert len(finished) >= whole
+    w.start()
+    w.wait_until(lambda: [f for f in os.listdir(drop(w)) if len(f) == 16] == [])
+    w.wait_until(lambda: len(letters(w)) >= len(finished))
+    assert len(letters(w)) == len(finished)
+    assert all(len(x) > 70 * 20000 for x in letters(w))
+
+
+# ---- hostile users ----
+
+
+@as_root
+def test_nobody_sees_or_touches_what_others_left(w):
+    w.stop()
+    sendmail(w, "Jones@foo.com", user="daemon")
+    name = os.listdir(drop(w))[0]
+    for what in (["ls", drop(w)], ["cat", os.path.join(drop(w), name)], ["rm", "-f", os.path.join(drop(w), name)],
+                 ["mv", os.path.join(drop(w), name), os.path.join(drop(w), "0" * 16)]):
+        nobody = pwd.getpwnam("nobody")
+        p = subprocess.run(what, user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[], capture_output=True)
+        assert p.returncode, what
+    assert os.listdir(drop(w)) == [name]
+
+
+@as_root
+def test_what_is_no_letter_in_the_drop_folder(w):
+    w.stop()
+    d = drop(w)
+    secret = os.path.join(w.dir, "secret")
+    with open(secret, "w") as f:
+        f.write("waxwing-drop 1\nsender \nrecipient Jones@foo.com\n\nSubject: stolen\n\nsecret\n")
+    os.chmod(secret, 0o600)
+    os.symlink(secret, os.path.join(d, "a" * 16))
+    os.link(secret, os.path.join(d, "b" * 16))
+    os.mkfifo(os.path.join(d, "c" * 16), 0o600)
+    os.mkdir(os.path.join(d, "d" * 16))
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(os.path.join(d, "e" * 16))
+
+    def put(name, data, mode=0o600):
+        fd = os.open(os.path.join(d, name), os.O_WRONLY | os.O_CREAT, 0o600)
+        os.write(fd, data)
+        os.fchmod(fd, mode)
+        os.fchown(fd, 65534, 65534)
+        os.close(fd)
+
+    good = b"waxwing-drop 1\nsender nobody@foo.com\nrecipient Jones@foo.com\n\nSubject: good\n\nb\n"
+    put("f" * 16, b"")
+    put("0" * 16, b"\0" * 1000)
+    put("1" * 16, good.replace(b"recipient", b"RCPT TO"))
+    put("2" * 16, good.replace(b"Jones@foo.com", b"Jones@foo.com>\r\nDATA"))
+    put("3" * 16, good, 0o644)
+    put("4" * 16, good)
+    fd = os.open(os.path.join(d, "5" * 16), os.O_WRONLY | os.O_CREAT, 0o600)
+    os.ftruncate(fd, 10 ** 11)
+    os.close(fd)
+    put("not-a-key", good)
+    w.start()
+    m = arrived(w)[0]
+    assert m["Subject"] == "good"
+    w.wait_until(lambda: sorted(os.listdir(d)) == ["not-a-key"])
+    assert os.path.exists(secret)
+    assert len(re.findall(" drop-refused ", w.log())) >= 9
+    s.close()
+
+
+@as_root
+def test_one_user_does_not_keep_others_waiting(w):
+    """His process is stopped by him; another one's letter goes on."""
+    w.stop()
+    sendmail(w, "Jones@foo.com", stdin="Subject: slow\n\n" + "x" * 1000 * 1000 * 20, user="nobody")
+    sendmail(w, "Brown@foo.com", user="daemon")
+    w.start(wait=False)
+    nobody = pwd.getpwnam("nobody").pw_uid
+    end, stopped = time.monotonic() + 10, None
+    while stopped is None and time.monotonic() < end and os.listdir(drop(w)):
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if os.stat(f"/proc/{pid}").st_uid in (0, nobody) and "--pickup" in open(f"/proc/{pid}/cmdline").read() and \
+                        w.dir in open(f"/proc/{pid}/environ").read() and str(nobody) in open(f"/proc/{pid}/cmdline").read():
+                    os.kill(int(pid), signal.SIGSTOP)
+                    stopped = int(pid)
+            except OSError:
+                pass
+    w.wait_until(lambda: len(letters(w, "Brown@foo.com")) == 1)
+    if stopped:
+        try:
+            os.kill(stopped, signal.SIGCONT)
+        except OSError:
+            pass
+    arrived(w, 1)
+
+
+@as_root
+def test_too_many_connections_of_one_user(instance):
+    w = instance({"host.name": "foo.com", "local.connections": "3", "host.doors": "1"})
+    held = []
+    nobody = pwd.getpwnam("nobody").pw_uid
+    code = ("import socket,sys,time\nall=[]\nfor i in range(6):\n s=socket.socket(socket.AF_UNIX);s.connect(sys.argv[1])\n"
+            " all.append(s);print(s.recv(100)[:3].decode(),flush=True)\nsys.stdin.read()\n")
+    p = subprocess.Popen(["/usr/bin/python3", "-c", code, os.path.join(w.dir, "local/submit")], user=nobody, stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, text=True)
+    held = [p.stdout.readline().strip() for _ in range(6)]
+    assert held == ["220"] * 3 + ["421"] * 3
+    sendmail(w, "Jones@foo.com", user="daemon")
+    arrived(w)
+    p.communicate("")
+
+
+def test_the_socket_can_be_turned_off(instance):
+    w = instance({"host.name": "foo.com", "local.submit": "no"})
+    assert not os.path.exists(os.path.join(w.dir, "local/submit"))
+    sendmail(w, "Jones@foo.com", check=EX_TEMPFAIL)
+
+
+def test_to_other_hosts_only_where_allowed(instance):
+    w = instance({"host.name": "foo.com", "local.relay": "no"})
+    assert b"Not a relay" in sendmail(w, "Jones@elsewhere.example", check=EX_NOPERM).stderr
