@@ -7,12 +7,25 @@
 
 #include <stdio.h>
 
-enum { FLUSH_MS = 2000 };
+enum { FLUSH_MS = 2000, PRUNE_AT_ONCE = 20 };
+
+/* Also where it cannot be said. */
+static bool is_there(void *arg, uint64_t account)
+{
+	struct arena a = ARENA(8192);
+	struct account acc;
+	enum status st = directory_account_by_id(arg, account, &a, &acc);
+
+	arena_free(&a);
+	return st != ST_MISSING;
+}
 
 static void flush(struct warden *w)
 {
 	enum status st = submitted_flush(w->submissions.counts);
 
+	if (st == ST_OK)
+		st = submitted_prune(w->submissions.counts, PRUNE_AT_ONCE, is_there, w->directory);
 	if (st != ST_OK)
 		log_event(LOG_WARN_, "submissions", "why=\"%s\"", status_name(st));
 }

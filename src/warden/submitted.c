@@ -17,7 +17,8 @@ static const char schema[] =
 	"CREATE TABLE IF NOT EXISTS written (account BIGINT NOT NULL, hash BIGINT NOT NULL, at BIGINT NOT NULL,"
 	" held BIGINT NOT NULL, PRIMARY KEY (account, hash));";
 
-enum { Q_COUNTS, Q_SET_COUNTS, Q_WRITTEN, Q_SET_WRITTEN, Q_N_WRITTEN, Q_TRIM, Q_LET_GO, Q_DROP, Q_COUNT };
+enum { Q_COUNTS, Q_SET_COUNTS, Q_WRITTEN, Q_SET_WRITTEN, Q_N_WRITTEN, Q_TRIM, Q_LET_GO, Q_DROP, Q_ACCOUNTS, Q_FORGET_COUNTS,
+       Q_FORGET_WRITTEN, Q_COUNT };
 
 static const char *const texts[Q_COUNT] = {
 	[Q_COUNTS] = "SELECT held, letters FROM counts WHERE account = $1",
@@ -31,6 +32,9 @@ static const char *const texts[Q_COUNT] = {
 		   " (SELECT hash FROM written WHERE account = $1 ORDER BY at LIMIT $2)",
 	[Q_LET_GO] = "UPDATE written SET held = 0 WHERE account = $1",
 	[Q_DROP] = "DELETE FROM written WHERE account = $1 AND held = 1",
+	[Q_ACCOUNTS] = "SELECT account FROM counts WHERE account > $1 ORDER BY account LIMIT 1",
+	[Q_FORGET_COUNTS] = "DELETE FROM counts WHERE account = $1",
+	[Q_FORGET_WRITTEN] = "DELETE FROM written WHERE account = $1",
 };
 
 /* The column held. */
@@ -70,6 +74,7 @@ struct submitted {
 	size_t n;
 	struct map fresh;	/* hash -> struct written */
 	int64_t known;		/* as the last limits had it */
+	uint64_t looked_at;	/* the last account that was, whether it is still there */
 	bool dirty;
 };
 
@@ -550,5 +555,38 @@ enum status submitted_release(struct submitted *s, uint64_t account, bool drop, 
 	}
 	if (st == ST_OK)
 		*ret_held = held;
+	return st;
+}
+
+/* The next account of which something is known; 0: none. */
+static uint64_t account_after(struct submitted *s, uint64_t account)
+{
+	struct sql_stmt *q = s->q[Q_ACCOUNTS];
+	uint64_t next = 0;
+	bool row = false;
+
+	sql_bind_int(q, 1, (int64_t)account);
+	if (sql_step(q, &row) == ST_OK && row)
+		next = (uint64_t)sql_col_int(q, 0);
+	sql_reset(q);
+	return next;
+}
+
+enum status submitted_prune(struct submitted *s, unsigned n, bool (*is_there)(void *arg, uint64_t account), void *arg)
+{
+	static const int forget[] = { Q_FORGET_COUNTS, Q_FORGET_WRITTEN };
+	enum status st = ST_OK;
+
+	while (n-- && st == ST_OK) {
+		s->looked_at = account_after(s, s->looked_at);
+		if (s->looked_at == 0)	/* from the beginning, the next time */
+			break;
+		if (is_there(arg, s->looked_at))
+			continue;
+		for (int i = 0; i < 2 && st == ST_OK; i++) {
+			sql_bind_int(s->q[forget[i]], 1, (int64_t)s->looked_at);
+			st = sql_run(s->q[forget[i]]);
+		}
+	}
 	return st;
 }

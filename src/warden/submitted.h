@@ -70,6 +70,11 @@ enum status submitted_release(struct submitted *s, uint64_t account, bool drop, 
 
 enum status submitted_counts(struct submitted *s, uint64_t account, wall_ms now, struct submit_counts *ret) MUST_USE;
 
+/* Looks at the next n accounts, round and round, and forgets all of those that
+ * are no more. */
+enum status submitted_prune(struct submitted *s, unsigned n, bool (*is_there)(void *arg, uint64_t account),
+			    void *arg) MUST_USE;
+
 /* Something to flush? */
 bool submitted_dirty(const struct submitted *s);
 enum status submitted_flush(struct submitted *s) MUST_USE;

@@ -147,6 +147,29 @@ static void test_memory_is_bounded(void **state)
 	submitted_close(s);
 }
 
+static bool is_even(void *arg, uint64_t account)
+{
+	(void)arg;
+	return account % 2 == 0;
+}
+
+static void test_removed_accounts(void **state)
+{
+	struct submitted *s = opened(fresh_path());
+	struct submit_limits l = { .new_recipients = 5, .known = 1000 };
+	struct submit_counts n;
+
+	(void)state;
+	assert_true(sends(s, &l, 0, 10, START).held);
+	assert_int_equal(submitted_flush(s), ST_OK);
+	submitted_close(s);
+	s = opened("submitted.db");
+	assert_int_equal(submitted_prune(s, 10, is_even, NULL), ST_OK);
+	assert_int_equal(submitted_counts(s, 7, START, &n), ST_OK);
+	assert_true(n.letters_day == 0 && !n.held);
+	submitted_close(s);
+}
+
 static void test_damage(void **state)
 {
 	const char *path = fresh_path();
@@ -172,6 +195,7 @@ int main(void)
 		cmocka_unit_test(test_rates),
 		cmocka_unit_test(test_first_time),
 		cmocka_unit_test(test_memory_is_bounded),
+		cmocka_unit_test(test_removed_accounts),
 		cmocka_unit_test(test_damage),
 	};
 
