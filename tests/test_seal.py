@@ -3,6 +3,7 @@ as sent on; and what others' programs (dkimpy, opendkim) say of it."""
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 
@@ -181,6 +182,23 @@ def test_a_letter_to_somebody_here_is_not_signed(world):
         hand_in(w, "Brown@foo.com", "inside")
         w.wait_log(r" delivered ")
         assert " sealed " not in w.log()
+
+
+def test_warden_dies_while_a_letter_is_signed(world):
+    """The next one signs it, at once: the host waits for MAIL meanwhile."""
+    w = None
+
+    def die(session, line):
+        if w.pids("warden"):
+            os.kill(w.pids("warden")[0], signal.SIGKILL)
+    with Sink(ehlo=die) as sink:
+        w = world(sink, **{"relay.idle": "0"})
+        for n in range(1, 4):
+            hand_in(w, "a@elsewhere.example", f"killed{n}")
+            letter = sink.wait(n)[n - 1]["data"]
+            assert verify(letter, records(w, "foo.com")) == [True, True]
+            w.wait_until(lambda: len(w.pids("warden")) == 1 and w.run("status", check=False).returncode == 0)
+        assert " later " not in w.log()
 
 
 # ---- sent on (RFC 8617) ----

@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 
-static struct view domain_of(struct view address)
+struct view address_domain(struct view address)
 {
 	size_t at = address.n;
 
@@ -40,7 +40,7 @@ static enum verdict pass_back(struct warden *w, const struct rec_rcpt_ask *in)
 /* Is it somebody's of another host, so that no SPF of his names us? */
 static enum verdict is_strange(struct warden *w, struct view sender)
 {
-	enum verdict v = sender.n ? directory_has_domain(w->directory, domain_of(sender)) : VERDICT_OK;
+	enum verdict v = sender.n ? directory_has_domain(w->directory, address_domain(sender)) : VERDICT_OK;
 
 	return v == VERDICT_OK ? VERDICT_NO : v == VERDICT_NO ? VERDICT_OK : v;
 }
@@ -50,7 +50,7 @@ static enum verdict rewrite(struct warden *w, const struct rec_rcpt_ask *in)
 {
 	struct buf sender = BUF(ADDRESS_MAX), all = BUF(RECORD_MAX / 2);
 	struct cursor c = cursor_over(buf_view(&w->targets));
-	enum status st = srs_put(&w->srs, in->sender, domain_of(in->address), clock_wall(), &sender);
+	enum status st = srs_put(&w->srs, in->sender, address_domain(in->address), clock_wall(), &sender);
 	struct target t;
 
 	while (target_take(&c, &t)) {
@@ -78,7 +78,7 @@ static enum verdict find(struct warden *w, const struct rec_rcpt_ask *in)
 		.address = in->address, .sender = in->sender, .account = in->account,
 		.separators = view_cstr(c->separators),
 	};
-	struct view domain = domain_of(in->address);
+	struct view domain = address_domain(in->address);
 	enum verdict v, strange;
 
 	if (srs_is(in->address)) {

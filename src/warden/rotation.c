@@ -65,7 +65,8 @@ static void note_domain(void *arg, struct view name, struct view b, uint64_t id)
 	r->domains[r->n_domains++] = arena_copy(&r->a, name);
 }
 
-static void log_key(enum log_level level, const char *event, struct view domain, struct view selector, const char *more)
+static void log_key(enum log_level level, const char *event, struct view domain, struct view selector,
+		    const char *more)
 {
 	log_begin(level, event);
 	log_view("domain", domain);

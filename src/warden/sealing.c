@@ -19,15 +19,6 @@ _Static_assert((int)SIGNING_RSA == (int)SEAL_RSA_SHA256 && (int)SIGNING_ED25519 
  * its way then may be sent yet. */
 enum { GRANT_SPARE_MS = 86400000, SIGNATURE_MAX = 1024, KEY_NAME_MAX = 512, ANSWER_ARENA = 16 * 1024 };
 
-static struct view domain_of(struct view address)
-{
-	size_t at = address.n;
-
-	while (at && address.p[at - 1] != '@')
-		at--;
-	return at ? view_skip(address, at) : VIEW_NONE;
-}
-
 /* ---- grants ---- */
 
 /* The domain of ours that it is, or the nearest above it, with which it is
@@ -57,7 +48,7 @@ static enum verdict find_author(struct warden *w, const struct rec_seal_grant_as
 
 	while (cursor_left(&c)) {
 		struct view address = take_view(&c);
-		enum verdict v = cursor_ok(&c) ? nearest(w, domain_of(address), &domain) : VERDICT_DENIED;
+		enum verdict v = cursor_ok(&c) ? nearest(w, address_domain(address), &domain) : VERDICT_DENIED;
 
 		if (v == VERDICT_NO)
 			continue;
@@ -69,7 +60,7 @@ static enum verdict find_author(struct warden *w, const struct rec_seal_grant_as
 			found = domain;
 	}
 	if (found.n == 0 && in->account && in->sender.n)
-		(void)!nearest(w, domain_of(in->sender), &found);
+		(void)!nearest(w, address_domain(in->sender), &found);
 	*ret = found;
 	return found.n ? VERDICT_OK : VERDICT_NO;
 }
@@ -90,7 +81,7 @@ static void find_vias(struct warden *w, const struct rec_seal_grant_ask *in, str
 	struct cursor c = cursor_over(in->vias);
 
 	while (cursor_left(&c)) {
-		struct view domain = domain_of(take_view(&c));
+		struct view domain = address_domain(take_view(&c));
 
 		if (!cursor_ok(&c))
 			return;

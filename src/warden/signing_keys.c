@@ -53,8 +53,8 @@ enum status signing_pair_make(enum signing_algorithm algorithm, struct buf *ret_
 
 /* Under a selector that this domain never had: the day, the algorithm, and
  * where that is taken a number. */
-static enum status write_new(int keys, int folder, enum signing_algorithm algorithm, wall_ms now, const struct buf *pem,
-			     char selector[static NAME_SIZE])
+static enum status write_new(int keys, int folder, enum signing_algorithm algorithm, wall_ms now,
+			     const struct buf *pem, char selector[static NAME_SIZE])
 {
 	time_t t = (time_t)(now / 1000);
 	enum status st = ST_EXISTS;
@@ -129,7 +129,8 @@ static enum status make_both(int keys, int folder, struct directory *d, struct v
 	return directory_end(d, false) == ST_OK ? st : ST_IO;
 }
 
-enum status signing_keys_make(int keys, struct directory *d, struct view domain, enum signing_state state, wall_ms now)
+enum status signing_keys_make(int keys, struct directory *d, struct view domain, enum signing_state state,
+			      wall_ms now)
 {
 	int folder;
 	enum status st = key_folder(keys, "dkim", domain, true, &folder);

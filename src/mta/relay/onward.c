@@ -53,7 +53,7 @@ static void read_results(const struct authres *all, struct found *f)
 			take_signature(&all->results[i], f);
 }
 
-static struct view domain_of(struct view address)
+struct view relay_domain_of(struct view address)
 {
 	size_t at = address.n;
 
@@ -78,8 +78,9 @@ void onward_log(struct attempt *a, const struct recipient *r, struct view result
 	log_view("to", r->address);
 	/* Of the null sender SPF looks at our own name (RFC 7208 2.4). */
 	log_str("spf", own || a->env.sender.n == 0 ? "pass" : "fail");
-	log_view("spf-domain", own ? domain_of(r->sender) : a->env.sender.n ? domain_of(a->env.sender) :
-										view_cstr(a->r->proc.conf.host_name));
+	log_view("spf-domain", own	      ? relay_domain_of(r->sender) :
+			       a->env.sender.n ? relay_domain_of(a->env.sender) :
+						 view_cstr(a->r->proc.conf.host_name));
 	log_str("dkim", dkim ? "pass" : f.signed_at_all ? "fail" : "none");
 	if (f.signer.n)
 		log_view("dkim-domain", f.signer);

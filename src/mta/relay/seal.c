@@ -14,7 +14,7 @@
 #include "trust/authres.h"
 #include "trust/dkim.h"
 
-enum { SEAL_ASK_MS = 30000, KEYS_MOST = 8, PASS_PIECE = 1024 * 1024 };
+enum { SEAL_ASK_MS = 30000, SEAL_AGAIN_MS = 5000, SEAL_PAUSE_MS = 50, KEYS_MOST = 8, PASS_PIECE = 1024 * 1024 };
 
 /* A key of warden's. */
 struct distant {
@@ -38,6 +38,21 @@ struct seal_work {
 
 /* ---- asking warden ---- */
 
+/* One that has just died is there again in a moment; a letter that is sent
+ * back to the queue is not. */
+static enum status ask_warden(const struct attempt *a, struct buf *question, struct buf *answer, uint16_t *ret_type)
+{
+	steady_ms end = clock_steady() + SEAL_AGAIN_MS;
+	enum status st;
+
+	for (;;) {
+		st = channel_ask(&a->r->warden, question, -1, SEAL_ASK_MS, answer, ret_type, NULL);
+		if (st != ST_CLOSED || clock_steady() >= end || a->r->proc.stopping)
+			return st;
+		loop_sleep(a->r->proc.loop, SEAL_PAUSE_MS);
+	}
+}
+
 /* Waits.  ST_CLOSED: warden is not there; ST_DENIED: it does not want to. */
 static enum status sign_there(struct signer *signer, const uint8_t *digest, struct buf *out)
 {
@@ -51,9 +66,9 @@ static enum status sign_there(struct signer *signer, const uint8_t *digest, stru
 	enum status st;
 
 	rec_put_seal_ask(&b, 0, a->env.sid, &question);
-	st = channel_ask(&a->r->warden, &b, -1, SEAL_ASK_MS, &answer, &type, NULL);
+	st = ask_warden(a, &b, &answer, &type);
 	if (st == ST_OK && (type != REC_seal_answer || !rec_take_seal_answer(buf_view(&answer), &said)))
-		st = ST_SYNTAX;
+		st = ST_CLOSED;
 	if (st == ST_OK && said.verdict != VERDICT_OK)
 		st = ST_DENIED;
 	if (st == ST_OK) {
@@ -113,9 +128,9 @@ static enum status ask_keys(struct seal_work *w)
 	enum status st;
 
 	rec_put_seal_keys_ask(&b, 0, a->env.sid, &(struct rec_seal_keys_ask){ a->env.id, w->grant, w->domain });
-	st = channel_ask(&a->r->warden, &b, -1, SEAL_ASK_MS, &answer, &type, NULL);
+	st = ask_warden(a, &b, &answer, &type);
 	if (st == ST_OK && (type != REC_seal_keys_answer || !rec_take_seal_keys_answer(buf_view(&answer), &said)))
-		st = ST_SYNTAX;
+		st = ST_CLOSED;
 	if (st == ST_OK && said.verdict != VERDICT_OK)
 		st = said.verdict == VERDICT_NO ? ST_MISSING : said.verdict == VERDICT_DENIED ? ST_DENIED : ST_CLOSED;
 	if (st == ST_OK)
@@ -186,7 +201,8 @@ static enum status work(struct seal_work *w, struct view head, struct view bytes
 	if (st == ST_OK && w->chain) {
 		arc_check(&p, &w->arc, &w->a->r->dns.resolver, NULL, now);
 		st = arc_seal_end(&p, &w->arc, &w->sealing, out);
-		onward_log(w->a, w->to, w->sealing.results, bytes.p != w->a->letter.raw.p, st == ST_OK && w->arc.result != ARC_FAIL);
+		onward_log(w->a, w->to, w->sealing.results, bytes.p != w->a->letter.raw.p,
+			   st == ST_OK && w->arc.result != ARC_FAIL);
 	} else if (st == ST_OK) {
 		st = dkim_sign_end(&p, &w->signing, out);
 	}
@@ -196,23 +212,24 @@ static enum status work(struct seal_work *w, struct view head, struct view bytes
 
 /* ---- which ---- */
 
-static struct view domain_of(struct view address)
-{
-	size_t at = address.n;
-
-	while (at && address.p[at - 1] != '@')
-		at--;
-	return at ? view_skip(address, at) : VIEW_NONE;
-}
-
 /* For which domain of the grant; false: for none. */
 static bool choose(struct seal_work *w, const struct seal_grant *g, const struct recipient *r)
 {
-	struct view via = domain_of(r->via.n ? r->via : r->original);
+	struct view via = relay_domain_of(r->via.n ? r->via : r->original);
 
 	w->chain = g->author.n == 0;
 	w->domain = w->chain ? via : g->author;
 	return seal_grant_has(g, w->domain);
+}
+
+static const char *why_not(const struct seal_work *w, enum status st)
+{
+	if (st == ST_MISSING)
+		return w->n ? "it was not checked when it came" : "the domain has no active key";
+	if (st == ST_DENIED && w->chain && w->n)
+		return w->arc.result == ARC_TEMPERROR ? "DNS does not answer for its chain" :
+							"its chain has failed, or is full";
+	return st == ST_SYNTAX ? "it has no From:, or two" : status_name(st);
 }
 
 static void log_sealed(const struct seal_work *w, enum status st)
@@ -223,11 +240,7 @@ static void log_sealed(const struct seal_work *w, enum status st)
 	log_str("by", w->chain ? "arc" : "dkim");
 	log_view("domain", w->domain);
 	if (st != ST_OK)
-		log_str("why", st == ST_MISSING && w->n == 0 ? "the domain has no active key" :
-			       st == ST_MISSING		     ? "it was not checked when it came" :
-			       st == ST_SYNTAX		     ? "it has no From:, or two" :
-			       st == ST_DENIED && w->chain   ? "its chain has failed, or is full" :
-							       status_name(st));
+		log_str("why", why_not(w, st));
 	for (unsigned i = 0; i < w->n && st == ST_OK; i++)
 		log_view("selector", w->keys[i].signer.selector);
 	log_end();
