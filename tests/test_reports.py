@@ -97,16 +97,17 @@ def test_dmarc_is_told_to_who_asks_and_to_nobody_else(world, tmp_path):
         w.wait_log(r'report-not-sent .*to=small@author.example why="it is larger')
         m = email.message_from_bytes(sent[0]["data"])
         name = attachment(m).get_filename()
-        begin, end = map(int, re.fullmatch(r"mx\.foo\.com!author\.example!(\d+)!(\d+)\.xml\.gz", name).groups())
+        begin, end, unique = re.fullmatch(r"mx\.foo\.com!author\.example!(\d+)!(\d+)!(\w+)\.xml\.gz", name).groups()
+        begin, end = int(begin), int(end)
         assert begin % 86400 == 0 and begin < end <= time.time()
         assert attachment(m).get_content_type() == "application/gzip"
-        rid = re.fullmatch(r"Report Domain: author\.example Submitter: mx\.foo\.com Report-ID: <([\w.-]+)@mx\.foo\.com>",
+        rid = re.fullmatch(r"Report Domain: author\.example Submitter: mx\.foo\.com Report-ID: <(\w+)@mx\.foo\.com>",
                            re.sub(r"\r?\n ", " ", m["Subject"])).group(1)
         xml = gzip.decompress(attachment(m).get_payload(decode=True))
         (tmp_path / "r.xml").write_bytes(xml)
         subprocess.run(["xmllint", "--noout", "--schema", SCHEMA, tmp_path / "r.xml"], check=True)
         told = inspect(w, "dmarc-report", sent[0]["data"])
-        assert told == inspect(w, "dmarc-report", xml) and told["form"] == "RFC 9990" and told["id"] == rid
+        assert told == inspect(w, "dmarc-report", xml) and told["form"] == "RFC 9990" and told["id"] == rid == unique
         assert told["policy"]["p"] == "quarantine" and told["policy"]["sp"] == "reject" and told["policy"]["adkim"] == "r"
         by = {(r["header_from"], r["spf"]): r for r in told["records"]}
         good, bad, sub = by["author.example", True], by["author.example", False], by["sub.author.example", False]
@@ -276,7 +277,7 @@ def test_no_tls_is_told(world, dns):
         assert m.get_content_type() == "multipart/report" and m.get_param("report-type") == "tlsrpt"
         assert (m["TLS-Report-Domain"], m["TLS-Report-Submitter"], m["TLS-Required"]) == ("asks.example", "mx.foo.com", "No")
         assert attachment(m).get_content_type() == "application/tlsrpt+gzip"
-        assert re.fullmatch(r"mx\.foo\.com!asks\.example!\d+!\d+\.json\.gz", attachment(m).get_filename())
+        assert re.fullmatch(r"mx\.foo\.com!asks\.example!\d+!\d+!\w+\.json\.gz", attachment(m).get_filename())
         raw = json.loads(gzip.decompress(attachment(m).get_payload(decode=True)))
         assert raw["policies"][0]["policy"] == {"policy-type": "no-policy-found", "policy-domain": "asks.example"}
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT00:00:00Z", raw["date-range"]["start-datetime"])

@@ -30,7 +30,7 @@ void failure_put(const struct failure *f, struct buf *out)
 	buf_puts(out, "Feedback-Type: auth-failure\r\nVersion: 1\r\nUser-Agent: waxwing/" WAXWING_VERSION "\r\n"
 		      "Auth-Failure: dmarc\r\n");
 	put_value("Authentication-Results", f->results, out);
-	/* RFC 9991 4: those that did not prove the author. */
+	/* RFC 9991: those that did not prove the author. */
 	put_value("Identity-Alignment", f->dkim ? (f->spf ? VIEW("none") : VIEW("spf")) :
 					f->spf ? VIEW("dkim") : VIEW("dkim, spf"), out);
 	put_value("DKIM-Domain", f->dkim_domain, out);

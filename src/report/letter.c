@@ -70,9 +70,9 @@ static void put_packed(const struct report_letter *l, struct buf *out)
 {
 	put_boundary(l, "", out);
 	buf_putf(out, "Content-Type: %s\r\nContent-Transfer-Encoding: base64\r\n"
-		      "Content-Disposition: attachment;\r\n filename=\"%.*s!%.*s!%lld!%lld.%s\"\r\n\r\n",
+		      "Content-Disposition: attachment;\r\n filename=\"%.*s!%.*s!%lld!%lld!%.*s.%s\"\r\n\r\n",
 		 forms[l->kind].part, VIEW_ARG(l->submitter), VIEW_ARG(l->domain), (long long)l->begin, (long long)l->end,
-		 forms[l->kind].extension);
+		 VIEW_ARG(l->id), forms[l->kind].extension);
 	encode_base64(l->content, out);
 }
 

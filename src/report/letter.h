@@ -15,14 +15,14 @@ struct report_letter {
 	struct view from, to;		/* addresses */
 	struct view domain;		/* whom it is about */
 	struct view submitter;		/* our host's name */
-	struct view id;			/* of the report: letters, digits, '.', '-' */
+	struct view id;			/* of the report: letters and digits */
 	wall_ms now;
 	int64_t begin, end;		/* seconds, for the name of the file */
 	struct view content;		/* DMARC, TLS: gzip; a failure: the feedback part */
 	struct view header;		/* a failure: of the letter that it is about */
 };
 
-/* All of it, 7 bit, lines in CRLF (RFC 9990 3.5.2, RFC 8460 5.3, RFC 5965 2).
+/* All of it, 7 bit, lines in CRLF (RFC 9990 "Email", RFC 8460 5.3, RFC 5965 2).
  * Errors are the buf's. */
 void report_letter_put(const struct report_letter *l, struct buf *out);
 

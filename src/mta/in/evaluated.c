@@ -8,8 +8,9 @@
 #include "report/dmarc.h"
 #include "report/failure.h"
 #include "role/role.h"
+#include "trust/domain.h"
 
-enum { NAME_MOST = 253, FEEDBACK_MAX = 16 * 1024, RUF_MOST = 2048, BACKLOG_MOST = 256 * 1024 };
+enum { NAME_MOST = 253, FEEDBACK_MAX = 16 * 1024, RUF_MOST = 2048, BACKLOG_MOST = 256 * 1024, RANK_REST = 3 };
 
 /* ---- the policy ---- */
 
@@ -53,18 +54,27 @@ static void put_disposition(const struct dmarc_answer *d, enum reply r, bool asi
 		row->reason = VIEW("policy_test_mode");
 }
 
-static void put_signatures(const struct dkim *all, bool passed, struct dmarc_row *row)
+/* RFC 9990: which signatures are told first. */
+static int rank_of(const struct signature *s, const struct dmarc_answer *d)
 {
-	for (uint32_t i = 0; i < all->n && row->n_signatures < DMARC_ROW_DKIM; i++) {
-		const struct signature *s = &all->signatures[i];
+	if (s->result != SEAL_PASS)
+		return RANK_REST;
+	return view_eq(s->domain, d->domain) ? 0 : domain_within(s->domain, d->organization) ? 1 : 2;
+}
 
-		if ((s->result == SEAL_PASS) != passed || s->domain.n == 0)
-			continue;
-		row->signatures[row->n_signatures++] = (struct dmarc_dkim){
-			.domain = view_head(s->domain, NAME_MOST), .selector = view_head(s->selector, NAME_MOST),
-			.result = view_cstr(seal_result_name(s->result)),
-		};
-	}
+static void put_signatures(const struct trust_verdict *v, struct dmarc_row *row)
+{
+	for (int rank = 0; rank <= RANK_REST; rank++)
+		for (uint32_t i = 0; i < v->dkim.n && row->n_signatures < DMARC_ROW_DKIM; i++) {
+			const struct signature *s = &v->dkim.signatures[i];
+
+			if (rank_of(s, &v->dmarc) != rank || s->domain.n == 0)
+				continue;
+			row->signatures[row->n_signatures++] = (struct dmarc_dkim){
+				.domain = view_head(s->domain, NAME_MOST), .selector = view_head(s->selector, NAME_MOST),
+				.result = view_cstr(seal_result_name(s->result)),
+			};
+		}
 }
 
 static struct view domain_of(struct view address)
@@ -103,8 +113,7 @@ static void count(struct smtp_session *s, const struct trust_verdict *v, enum re
 	struct buf policy = BUF(DMARC_ROW_MAX), line = BUF(DMARC_ROW_MAX), b = BUF(RECORD_MAX);
 
 	put_disposition(&v->dmarc, r, s->env.quarantine.n > 0, &row);
-	put_signatures(&v->dkim, true, &row);
-	put_signatures(&v->dkim, false, &row);
+	put_signatures(v, &row);
 	if (v->has_spf) {
 		row.spf_domain = view_head(v->spf.domain, NAME_MOST);
 		row.spf_result = view_cstr(spf_result_name(v->spf.result));
@@ -207,7 +216,7 @@ void smtp_evaluated(struct smtp_session *s, const struct trust_verdict *v, enum 
 		return;
 	if (conf->reports_dmarc && d->record.rua.n)
 		count(s, v, r);
-	/* RFC 9991 3: a public suffix is not told of the letters below it. */
+	/* RFC 9991: a public suffix is not told of the letters below it. */
 	if (conf->reports_failure && d->record.ruf.n && d->record.ruf.n <= RUF_MOST && d->record.psd != 'y' &&
 	    is_asked_for(v) && !is_of_a_program(s))
 		tell(s, v, r, results);

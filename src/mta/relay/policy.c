@@ -174,14 +174,13 @@ static void demand(struct view name, bool mx_secure, struct arena *a, struct tls
  * the log and in how the letter went. */
 static void by_sts(const struct sts_policy *sts, struct view host, struct arena *a, struct tls_policy *p)
 {
-	bool enforce = sts->mode == STS_ENFORCE;
+	bool enforce = sts->mode == STS_ENFORCE, matches = sts_matches(sts, host);
 
 	p->by = enforce ? "MTA-STS" : "MTA-STS (testing)";
 	p->found = TLS_POLICY_STS;
 	p->sts = sts;
-	if (!sts_matches(sts, host))
-		p->problem = TLS_VALIDATION_FAILURE;
-	if (sts_matches(sts, host)) {
+	p->problem = matches ? TLS_RESULT_OK : TLS_VALIDATION_FAILURE;
+	if (matches) {
 		by_authority(host, a, p);
 		p->trust.report = !enforce;
 		p->level = enforce ? TLS_VERIFIED : TLS_IF_OFFERED;

@@ -134,7 +134,8 @@ static enum outcome mail_bytes(struct relay *r, struct view to, struct view text
 
 /* ---- whom it goes to ---- */
 
-/* What the host of the address says at DOMAIN._report._dmarc.HOST (RFC 9990 4).
+/* What the host of the address says at DOMAIN._report._dmarc.HOST (RFC 9990
+ * "Verifying External Destinations").
  * SENT: it is wanted there. */
 static enum outcome ask_host(struct relay *r, struct view domain, const char *tag, struct report_address *to,
 			     struct arena *a)
@@ -276,7 +277,7 @@ static struct view id_of(const struct batch *b, struct arena *a)
 {
 	char text[ID_TEXT];
 
-	snprintf(text, sizeof text, "%lld.%lld.%lld", (long long)b->begin, (long long)b->end, (long long)b->id);
+	snprintf(text, sizeof text, "%lldx%lldx%lld", (long long)b->begin, (long long)b->end, (long long)b->id);
 	return arena_copy(a, view_cstr(text));
 }
 
