@@ -17,7 +17,6 @@ ALLOWED = {
     "msg": ["base"],
     "wire": ["base", "ipc"],
     "trust": ["base", "msg", "wire"],
-    "smime": ["base", "msg", "trust"],
     "report": ["base", "msg", "trust"],
     "smime": ["base", "msg", "wire", "trust"],
     "role": ["base", "ipc", "conf", "msg"],
