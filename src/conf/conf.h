@@ -103,6 +103,11 @@ struct view conf_local_account(const struct conf *c, struct view user);
 bool conf_local_trusted(const struct conf *c, struct view user);
 enum status conf_check_local(const struct conf *c, struct buf *why) MUST_USE;
 
+/* What a user of this machine is called in an address: his name there (NULL: he
+ * has none), or "uid" and his number where no address could have it. */
+enum { LOCAL_NAME_MAX = 32 };
+void local_name(const char *name, uint32_t uid, char ret[LOCAL_NAME_MAX + 1]);
+
 /* All settings as key=value lines, and back. */
 void conf_text(const struct conf *c, struct buf *out);
 enum status conf_take(struct view text, struct conf *ret_conf) MUST_USE;

@@ -1,6 +1,8 @@
 /* local.c - local.accounts and local.trusted: the users of this machine. */
 #include "conf/conf.h"
 
+#include <stdio.h>
+
 /* The next row of "A = B, C = D"; false at the end.  Empty where it is none. */
 static bool next_row(struct view *list, struct view *ret_name, struct view *ret_address)
 {
@@ -49,4 +51,19 @@ enum status conf_check_local(const struct conf *c, struct buf *why)
 		return ST_SYNTAX;
 	}
 	return ST_OK;
+}
+
+static bool fits_address(const char *name)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+
+	return n > 0 && name[n] == '\0' && n <= LOCAL_NAME_MAX;
+}
+
+void local_name(const char *name, uint32_t uid, char ret[LOCAL_NAME_MAX + 1])
+{
+	if (name && fits_address(name))
+		snprintf(ret, LOCAL_NAME_MAX + 1, "%s", name);
+	else
+		snprintf(ret, LOCAL_NAME_MAX + 1, "uid%u", uid);
 }

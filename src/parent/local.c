@@ -29,22 +29,14 @@
 
 enum { BACKLOG = 128, PASSWD_SIZE = 4096 };
 
-static bool fits_address(const char *name)
-{
-	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
-
-	return n > 0 && name[n] == '\0' && n <= 32;
-}
-
-void parent_user_name(uint32_t uid, char *out, size_t size)
+static void user_name(uint32_t uid, char ret[LOCAL_NAME_MAX + 1])
 {
 	char bytes[PASSWD_SIZE];
 	struct passwd pw, *found = NULL;
 
-	if (getpwuid_r(uid, &pw, bytes, sizeof bytes, &found) == 0 && found && fits_address(pw.pw_name))
-		snprintf(out, size, "%s", pw.pw_name);
-	else
-		snprintf(out, size, "uid%u", uid);
+	if (getpwuid_r(uid, &pw, bytes, sizeof bytes, &found) != 0)
+		found = NULL;
+	local_name(found ? pw.pw_name : NULL, uid, ret);
 }
 
 /* A door that runs, by turns; NULL: none. */
@@ -65,12 +57,12 @@ static void hand_on(struct parent *p, int fd)
 	struct buf b = BUF(256);
 	struct ucred who;
 	socklen_t n = sizeof who;
-	char name[64];
+	char name[LOCAL_NAME_MAX + 1];
 
 	/* Where there is none, his program finds the connection closed and keeps
 	 * the letter in the drop folder. */
 	if (door && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0) {
-		parent_user_name(who.uid, name, sizeof name);
+		user_name(who.uid, name);
 		rec_put_local_client(&b, 0, 0, &(struct rec_local_client){ who.uid, view_cstr(name) });
 		(void)!role_send(&door->ch, &b, fd);
 	}

@@ -182,9 +182,6 @@ enum status parent_local_open(struct parent *p) MUST_USE;
 void parent_local_close(struct parent *p);
 /* local/about, which tells them what they must know of the settings. */
 void parent_local_about(struct parent *p);
-/* The name of a user of the system, or "uid" and his number, where he has none
- * that an address may have. */
-void parent_user_name(uint32_t uid, char *out, size_t size);
 
 /* drop.c: hand in what lies in the drop folder, now and whenever there is more. */
 enum status parent_drop_open(struct parent *p) MUST_USE;

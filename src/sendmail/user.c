@@ -9,13 +9,6 @@
 
 enum { PASSWD_SIZE = 4096, ABOUT_MAX = 1024 };
 
-static bool fits_address(const char *name)
-{
-	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
-
-	return n > 0 && name[n] == '\0' && n <= USER_NAME_MAX;
-}
-
 void user_of(uint32_t uid, struct user *ret)
 {
 	char bytes[PASSWD_SIZE];
@@ -24,10 +17,7 @@ void user_of(uint32_t uid, struct user *ret)
 	*ret = (struct user){ "", "" };
 	if (getpwuid_r(uid, &pw, bytes, sizeof bytes, &found) != 0)
 		found = NULL;
-	if (found && fits_address(pw.pw_name))
-		snprintf(ret->name, sizeof ret->name, "%s", pw.pw_name);
-	else
-		snprintf(ret->name, sizeof ret->name, "uid%u", uid);
+	local_name(found ? pw.pw_name : NULL, uid, ret->name);
 	/* Up to the first comma stands the name; other fields follow. */
 	if (found && pw.pw_gecos)
 		snprintf(ret->full_name, sizeof ret->full_name, "%.*s", (int)strcspn(pw.pw_gecos, ","), pw.pw_gecos);

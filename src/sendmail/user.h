@@ -2,16 +2,15 @@
 #ifndef WAXWING_SENDMAIL_USER_H
 #define WAXWING_SENDMAIL_USER_H
 
-#include "base/buf.h"
+#include "conf/conf.h"
 
-enum { USER_NAME_MAX = 32, USER_FULL_MAX = 128, ABOUT_HOST_MAX = 255 };
+enum { USER_FULL_MAX = 128, ABOUT_HOST_MAX = 255 };
 
 struct user {
-	char name[USER_NAME_MAX + 8];	/* as an address has it */
+	char name[LOCAL_NAME_MAX + 1];	/* as an address has it */
 	char full_name[USER_FULL_MAX];	/* or empty */
 };
 
-/* As the server calls him too (parent/local.c). */
 void user_of(uint32_t uid, struct user *ret);
 
 /* local/about, which a server has written when it last ran here. */

@@ -35,7 +35,6 @@ struct smtp_host {
 };
 
 /* A user of this machine, on the other end of local/submit. */
-enum { LOCAL_NAME_MAX = 32 };
 struct local_user {
 	uint32_t uid;
 	char name[LOCAL_NAME_MAX + 1];	/* as the kernel and the system's list of users have it */
