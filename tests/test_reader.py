@@ -1,17 +1,29 @@
 """The full-screen reader in a real terminal, over a local copy alone; and the
 copy as other programs see it."""
+import imaplib
 import mailbox
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import time
 
 import pytest
 
+from waxmail import WAXMAIL, Person
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 READ_COPY = os.path.join(ROOT, "build/tests/read_copy")
 LIMIT = 60
+
+
+def deliver(w, text, user="Jones@foo.com"):
+    context = ssl.create_default_context(cafile=os.path.join(w.dir, "keys/tls.pem"))
+    m = imaplib.IMAP4_SSL("localhost", w.ports["imaps"], ssl_context=context)
+    m.login(user, "secret")
+    assert m.append("INBOX", "", None, text.encode())[0] == "OK"
+    m.logout()
 
 
 class Terminal:
@@ -317,6 +329,68 @@ def test_many_messages_are_there_at_once(tmp_path):
         t.until(" of 20000: matter 77")
         t.keys("Enter", "=", "Enter")
         t.until("speaks of matter")
+    finally:
+        t.close()
+
+
+# ---- the program around it ----
+
+EDITOR = """#!/bin/sh
+sed -i 's/^Subject: .*/Subject: Re: written here/' "$1"
+echo 'An answer.' >> "$1"
+"""
+
+
+def test_waxmail_alone(instance, tmp_path):
+    """A letter comes, is read, answered and thrown away; by keys alone."""
+    w = instance()
+    person = Person(tmp_path / "person").account("Jones@foo.com", w)
+    for n in range(3):
+        deliver(w, letter(n, f"letter {n}"))
+    editor = tmp_path / "editor"
+    editor.write_text(EDITOR)
+    editor.chmod(0o755)
+    env = [f"{k}={v}" for k, v in person.env.items() if k in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")]
+    t = Terminal(tmp_path, [WAXMAIL], env=[*env, f"EDITOR={editor}"])
+    try:
+        t.until("INBOX")
+        t.keys("$")
+        t.until("3 messages")
+        t.until("letter 2")
+        t.keys("Enter")
+        t.until("From:     Mary Smith <mary@example.net>")
+        t.until("Text.")
+        t.keys("q", "d", "$")
+        t.until("2 messages")
+        t.until(lambda s: "told" in s or "moved" in s)
+        assert [x["subject"] for x in person.list("Trash")] == ["letter 2"]
+        t.keys("m")
+        t.until(lambda s: "INBOX" in s)
+        t.keys("y")
+        t.until("Trash")
+        t.keys("q", "q")
+        t.ended()
+    finally:
+        t.close()
+
+
+def test_password_is_asked_within_the_screen(instance, tmp_path):
+    w = instance()
+    person = Person(tmp_path / "person").account("Jones@foo.com", w)
+    config = tmp_path / "person/config/waxmail/config"
+    config.write_text("".join(x for x in config.read_text().splitlines(True) if "echo secret" not in x))
+    deliver(w, letter(1, "behind a password"))
+    env = [f"{k}={v}" for k, v in person.env.items() if k in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")]
+    t = Terminal(tmp_path, [WAXMAIL], env=env)
+    try:
+        t.until("INBOX")
+        t.keys("$")
+        t.until("Password for")
+        t.text("secret")
+        assert "secret" not in t.screen()
+        t.keys("Enter")
+        t.until("behind a password")
+        t.until("q:Quit")
     finally:
         t.close()
 

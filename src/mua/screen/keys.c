@@ -429,6 +429,12 @@ static void resume(struct screen *s)
 	compose(s, SCREEN_RESUME);
 }
 
+static void redraw(struct screen *s)
+{
+	(void)s;
+	clearok(stdscr, TRUE);
+}
+
 static void sync_now(struct screen *s)
 {
 	const struct screen_program *p = s->o->program;
@@ -438,6 +444,7 @@ static void sync_now(struct screen *s)
 	screen_purge(s);
 	if (p->sync) {
 		st = p->sync(p->arg, s->account, 0, false, screen_show_progress, s, &said);
+		redraw(s);	/* it may have asked for a password */
 		screen_say_status(s, st, buf_view(&said), "In step with the server.");
 		st = screen_reload(s);
 		if (st != ST_OK)
@@ -487,12 +494,6 @@ static void next_order(struct screen *s)
 		screen_say(s, false, "Sorted %s.", names[s->order]);
 	else
 		screen_say_status(s, st, VIEW_NONE, NULL);
-}
-
-static void redraw(struct screen *s)
-{
-	(void)s;
-	clearok(stdscr, TRUE);
 }
 
 static void suspend(struct screen *s)
