@@ -43,6 +43,8 @@ struct copy {
 
 /* Around each change: a transaction of its own, or part of the batch. */
 enum status copy_enter(struct copy *c) MUST_USE;
+/* Of the index alone: a bad end needs no look at the tree. */
+enum status copy_enter_index(struct copy *c) MUST_USE;
 /* st: how the change went; what is returned is how all went. */
 enum status copy_leave(struct copy *c, enum status st) MUST_USE;
 /* As it is; remembers a damaged index so that the next opener makes a new one. */

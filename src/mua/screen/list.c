@@ -195,6 +195,8 @@ enum status screen_open_folder(struct screen *s, size_t account, struct view nam
 	if (st == ST_OK) {
 		screen_close_letter(s);
 		screen_list_free(&s->list);
+		if (s->copy != copy)	/* ids are of one copy */
+			screen_undo_free(s);
 		s->account = account;
 		s->copy = copy;
 		s->folder = f.id;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 1000, QUIET_MS = 3000 };
+enum { LOOK_MS = 1000, QUIET_MS = 3000, STILL_MS = 700 };
 
 /* ---- while nobody types ---- */
 
@@ -48,7 +48,7 @@ static void take_words(struct screen *s)
 {
 	bool more = false;
 
-	if (s->words_left)
+	if (s->words_left && clock_steady() - s->typed >= STILL_MS)
 		s->words_left = copy_step(s->copy, &more) == ST_OK && more;
 }
 
@@ -68,6 +68,16 @@ static bool terminal_is_gone(void)
 	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL));
 }
 
+/* How long to wait for a key: not at all while there are words to take. */
+static int wait_of(const struct screen *s)
+{
+	steady_ms still = clock_steady() - s->typed;
+
+	if (!s->words_left)
+		return LOOK_MS;
+	return still >= STILL_MS ? 0 : (int)(STILL_MS - still);
+}
+
 static void loop(struct screen *s)
 {
 	while (!s->quit) {
@@ -75,7 +85,7 @@ static void loop(struct screen *s)
 		bool special;
 
 		screen_draw(s);
-		while (!screen_key(s->words_left ? 0 : LOOK_MS, &key, &special)) {
+		while (!screen_key(wait_of(s), &key, &special)) {
 			if (terminal_is_gone())
 				return;
 			idle(s);
