@@ -99,21 +99,25 @@ static void loop(struct screen *s)
 
 /* ---- all ---- */
 
+/* Of an account that was never synced too: an empty INBOX is a beginning. */
+static enum status make_inbox(struct copy *c)
+{
+	struct arena a = ARENA((size_t)1 << 20);
+	struct copy_folder f;
+	enum status st = copy_folder(c, VIEW("INBOX"), true, &a, &f);
+
+	arena_free(&a);
+	return st;
+}
+
 static enum status open_first(struct screen *s)
 {
-	struct view name = s->o->folder.n ? s->o->folder : VIEW("INBOX");
-	enum status st = screen_open_folder(s, 0, name);
+	enum status st = ST_OK;
 
-	if (st == ST_MISSING && s->o->folder.n == 0) {
-		/* Nothing was ever synced: an empty INBOX is a beginning. */
-		struct arena a = ARENA((size_t)1 << 20);
-		struct copy_folder f;
-
-		st = copy_folder(s->o->accounts[0].copy, name, true, &a, &f);
-		arena_free(&a);
-		if (st == ST_OK)
-			st = screen_open_folder(s, 0, name);
-	}
+	for (size_t i = 0; i < s->o->n_accounts && st == ST_OK; i++)
+		st = make_inbox(s->o->accounts[i].copy);
+	if (st == ST_OK)
+		st = screen_open_folder(s, 0, s->o->folder.n ? s->o->folder : VIEW("INBOX"));
 	return st;
 }
 
