@@ -25,10 +25,8 @@
 #include "base/map.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 enum { DEPTH_MAX = 64, ROW_ARENA = 1024 * 1024 };

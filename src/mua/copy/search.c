@@ -12,7 +12,6 @@
 #include "mua/copy/query.h"
 #include "mua/copy/show.h"
 
-#include <stdlib.h>
 #include <unictype.h>
 #include <unistr.h>
 #include <uniwidth.h>
