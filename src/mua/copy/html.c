@@ -71,7 +71,8 @@ struct page {
 	bool gap;		/* an empty line is owed, within so many quotes */
 	size_t gap_quotes;
 	bool any;		/* something was put */
-	bool cut;
+	bool cut;		/* the parser was stopped */
+	bool lost;		/* of a line that is too long its end */
 	struct frame frames[HTML_DEPTH_MAX];
 	size_t depth;
 	size_t hidden, pre, quotes, lists;	/* how many around */
@@ -134,6 +135,7 @@ static void end_line(struct page *p)
 		p->item = NULL;
 		p->any = true;
 	}
+	p->lost |= buf_status(&p->line) == ST_LIMIT;
 	buf_clear(&p->line);
 	buf_free(&first);
 	buf_free(&rest);
@@ -529,7 +531,6 @@ enum status html_text(struct view html, size_t width, bool links, struct buf *ou
 	p->out = out;
 	p->width = width;
 	p->line = BUF(LINE_MAX_OCTETS);
-	p->cut = false;
 	p->parser = htmlNewParserCtxt();
 	p->st = p->parser ? ST_OK : ST_NOMEM;
 	if (p->parser) {
@@ -537,7 +538,7 @@ enum status html_text(struct view html, size_t width, bool links, struct buf *ou
 		xmlFreeParserCtxt(p->parser);
 	}
 	end_line(p);
-	if (p->cut || html.n > HTML_MAX)
+	if (p->cut || p->lost || html.n > HTML_MAX)
 		buf_puts(out, "\n[The page goes on; it is too deep or too long to be shown.]\n");
 	if (links)
 		put_links(p);

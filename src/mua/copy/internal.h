@@ -13,7 +13,7 @@
 
 enum copy_statement {
 	S_VERSION, S_FOLDERS, S_COUNTS, S_FOLDER, S_FOLDER_NAME, S_FOLDER_USE, S_FOLDER_ADD, S_FOLDER_SYNC,
-	S_FOLDER_RENAME, S_FOLDER_REMOVE, S_FOLDER_IDS, S_FOLDER_ORPHANS, S_FOLDERS_FORGET,
+	S_FOLDER_RENAME, S_FOLDER_REMOVE, S_FOLDER_IDS, S_FOLDERS_FORGET,
 	S_ADD, S_UPDATE, S_FILL, S_DELETE, S_ROW, S_BY_UID, S_BY_FILE, S_BY_NAME, S_SERVER_ALL, S_UID_TOP,
 	S_HEADER, S_HEADER_PUT, S_HEADER_DROP, S_UIDL, S_UIDL_PUT, S_UIDL_DROP_ALL,
 	S_WISH_PUT, S_WISH_DROP, S_WISH, S_WISHES, S_WISHES_PUT, S_PENDING,
@@ -43,6 +43,8 @@ struct copy {
 
 /* Around each change: a transaction of its own, or part of the batch. */
 enum status copy_enter(struct copy *c) MUST_USE;
+/* Of the index alone: a bad end needs no look at the tree. */
+enum status copy_enter_index(struct copy *c) MUST_USE;
 /* st: how the change went; what is returned is how all went. */
 enum status copy_leave(struct copy *c, enum status st) MUST_USE;
 /* As it is; remembers a damaged index so that the next opener makes a new one. */

@@ -112,18 +112,33 @@ static int compare(const void *x, const void *y, void *arg)
 	return o->newest_first ? -r : r;
 }
 
-/* All of them, read in the order of the table and sorted here. */
+/* In the order of the table where that is most of it, else by the index. */
+static enum status read_all(struct copy *c, int64_t folder, struct arena *a, struct copy_list *l)
+{
+	struct sql_stmt *q = c->q[S_LIST_ALL];
+	size_t table = l->total;
+	enum status st = folder ? total_of(c, 0, &table) : ST_OK;
+
+	sql_bind_int(q, 1, folder);
+	if (st == ST_OK && l->total < table / 3) {
+		q = c->q[S_LIST_DATE];
+		sql_bind_int(q, 1, folder);
+		sql_bind_int(q, 2, -1);
+		sql_bind_int(q, 3, 0);
+	}
+	return st == ST_OK ? take(q, l->total, a, l) : st;
+}
+
+/* All of them, sorted here. */
 static enum status list_all(struct copy *c, int64_t folder, struct ordering o, size_t first, size_t n,
 			    struct arena *a, struct copy_list *l)
 {
-	struct sql_stmt *q = c->q[S_LIST_ALL];
 	enum status st;
 
 	l->all = arena_array(a, l->total + 1, sizeof *l->all);
 	if (l->all == NULL)
 		return arena_status(a);
-	sql_bind_int(q, 1, folder);
-	st = take(q, l->total, a, l);
+	st = read_all(c, folder, a, l);
 	if (st != ST_OK)
 		return st;
 	qsort_r(l->all, l->n, sizeof *l->all, compare, &o);
@@ -133,10 +148,9 @@ static enum status list_all(struct copy *c, int64_t folder, struct ordering o, s
 	return ST_OK;
 }
 
-static enum status list_part(struct copy *c, struct sql_stmt *q, int64_t folder, size_t first, size_t n,
+static enum status list_part(struct sql_stmt *q, int64_t folder, size_t first, size_t n,
 			     struct arena *a, struct copy_list *l)
 {
-	(void)c;
 	l->all = arena_array(a, n + 1, sizeof *l->all);
 	if (l->all == NULL)
 		return arena_status(a);
@@ -158,9 +172,9 @@ enum status copy_list(struct copy *c, int64_t folder, enum copy_order order, boo
 	n = n < l.total ? n : l.total;
 	part = folder && n < l.total / 4 && order <= COPY_BY_ARRIVAL;
 	if (part && order == COPY_BY_DATE)
-		st = list_part(c, c->q[newest_first ? S_LIST_DATE : S_LIST_DATE_UP], folder, first, n, a, &l);
+		st = list_part(c->q[newest_first ? S_LIST_DATE : S_LIST_DATE_UP], folder, first, n, a, &l);
 	else if (part)
-		st = list_part(c, c->q[newest_first ? S_LIST_ARRIVAL : S_LIST_ARRIVAL_UP], folder, first, n, a, &l);
+		st = list_part(c->q[newest_first ? S_LIST_ARRIVAL : S_LIST_ARRIVAL_UP], folder, first, n, a, &l);
 	else
 		st = list_all(c, folder, (struct ordering){ order, newest_first }, first, n, a, &l);
 	if (st == ST_OK)

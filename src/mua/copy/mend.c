@@ -25,10 +25,8 @@
 #include "base/map.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 enum { DEPTH_MAX = 64, ROW_ARENA = 1024 * 1024 };
@@ -46,6 +44,7 @@ struct mending {
 	struct copy *c;
 	struct arena arena;
 	struct map files;	/* hash of the base -> struct file */
+	struct map folders;	/* hash of the path -> its id */
 	struct copy_findings *f;
 	bool fresh;
 	enum status st;
@@ -53,34 +52,54 @@ struct mending {
 
 /* ---- all files ---- */
 
-static int64_t folder_of(struct mending *m, struct view path)
+/* Names of folders by their paths: a long one's path does not tell its name. */
+static enum status read_folders(struct mending *m)
+{
+	struct sql_stmt *q = m->c->q[S_FOLDERS];
+	struct buf path = BUF(COPY_PATH_MAX);
+	bool row = true;
+	enum status st = ST_OK;
+
+	while (st == ST_OK && (st = sql_step(q, &row)) == ST_OK && row) {
+		int64_t *id = ARENA_NEW(&m->arena, int64_t);
+
+		buf_clear(&path);
+		copy_tree_path(sql_col_view(q, 1), &path);
+		st = id ? buf_status(&path) : arena_status(&m->arena);
+		if (st == ST_OK) {
+			*id = sql_col_int(q, 0);
+			st = map_set(&m->folders, copy_hash(buf_view(&path)), id);
+		}
+	}
+	sql_reset(q);
+	buf_free(&path);
+	return st;
+}
+
+/* One that another program has made, or whose row is lost. */
+static int64_t make_folder(struct mending *m, struct view below)
 {
 	struct buf name = BUF(COPY_FOLDER_MAX + 1);
-	struct arena a = ARENA((size_t)1024 * 1024);
-	struct copy_folder f = { .id = 0 };
-	struct sql_stmt *q = m->c->q[S_FOLDER];
+	struct sql_stmt *q = m->c->q[S_FOLDER_ADD];
+	int64_t id = 0;
 	bool row = false;
-	enum status st = copy_tree_name(path, &name);
 
-	if (st == ST_OK) {
-		sql_bind_text(q, 1, buf_view(&name));
-		st = sql_step(q, &row);
-		if (st == ST_OK && row)
-			f.id = sql_col_int(q, 0);
-		sql_reset(q);
-	}
-	if (st == ST_OK && !row) {
-		q = m->c->q[S_FOLDER_ADD];
+	if (copy_tree_name(below, &name) == ST_OK) {
 		sql_bind_text(q, 1, buf_view(&name));
 		sql_bind_int(q, 2, view_eq(buf_view(&name), VIEW("INBOX")) ? COPY_USE_INBOX : COPY_USE_NONE);
-		st = sql_step(q, &row);
-		if (st == ST_OK && row)
-			f.id = sql_col_int(q, 0);
+		if (sql_step(q, &row) == ST_OK && row)
+			id = sql_col_int(q, 0);
 		sql_reset(q);
 	}
-	arena_free(&a);
 	buf_free(&name);
-	return st == ST_OK ? f.id : 0;
+	return id;
+}
+
+static int64_t folder_of(struct mending *m, const char *path)
+{
+	int64_t *id = map_get(&m->folders, copy_hash(view_cstr(path)));
+
+	return id ? *id : make_folder(m, view_cstr(path + strlen("mail/")));
 }
 
 /* The second file of one name goes: it is the same letter, left by a rename
@@ -158,7 +177,7 @@ static void read_level(struct mending *m, const char *path, int depth)
 	}
 	snprintf(below, sizeof below, "%s/cur", path);
 	if (depth && faccessat(m->c->root, below, F_OK, 0) == 0)
-		folder = folder_of(m, view_cstr(path + strlen("mail/")));
+		folder = folder_of(m, path);
 	for (int i = 0; i < 3 && folder; i++) {
 		snprintf(below, sizeof below, "%s/%s", path, inner[i]);
 		read_files(m, below, folder, i == 2);
@@ -377,8 +396,11 @@ static enum status mend(struct mending *m)
 {
 	enum status st;
 
-	read_level(m, "mail", 0);
-	st = m->st;
+	st = read_folders(m);
+	if (st == ST_OK) {
+		read_level(m, "mail", 0);
+		st = m->st;
+	}
 	if (st == ST_OK)
 		st = check_rows(m);
 	if (st == ST_OK)
@@ -399,6 +421,7 @@ enum status copy_mend(struct copy *c, bool fresh, struct copy_findings *f)
 	if (st == ST_OK)
 		st = copy_leave(c, mend(&m));
 	map_free(&m.files);
+	map_free(&m.folders);
 	arena_free(&m.arena);
 	return st;
 }

@@ -388,9 +388,9 @@ static enum status mark_busy(struct copy *c)
 	return st;
 }
 
-static enum status begin(struct copy *c)
+static enum status begin(struct copy *c, bool tree)
 {
-	enum status st = mark_busy(c);
+	enum status st = tree ? mark_busy(c) : ST_OK;
 
 	return st == ST_OK ? sql_exec(c->db, "BEGIN IMMEDIATE") : st;
 }
@@ -420,7 +420,14 @@ enum status copy_enter(struct copy *c)
 {
 	if (c->batch)
 		return c->spoilt;
-	return copy_note(c, begin(c));
+	return copy_note(c, begin(c, true));
+}
+
+enum status copy_enter_index(struct copy *c)
+{
+	if (c->batch)
+		return c->spoilt;
+	return copy_note(c, begin(c, false));
 }
 
 enum status copy_leave(struct copy *c, enum status st)
@@ -438,7 +445,7 @@ enum status copy_leave(struct copy *c, enum status st)
 
 enum status copy_begin(struct copy *c)
 {
-	enum status st = c->batch ? ST_EXISTS : begin(c);
+	enum status st = c->batch ? ST_EXISTS : begin(c, true);
 
 	if (st == ST_OK) {
 		c->batch = true;

@@ -1,9 +1,6 @@
 /* put.c - letters and headers that come from the server, or are made here. */
 #include "mua/copy/internal.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 enum { ROW_ARENA = 1024 * 1024, HEADER_MOST = 8 * 1024 * 1024 };
 
 /* What is being put. */

@@ -1,7 +1,6 @@
 /* row.c - one message of the index: read, changed in memory, stored. */
 #include "mua/copy/internal.h"
 
-#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 

@@ -12,7 +12,6 @@
 #include "mua/copy/query.h"
 #include "mua/copy/show.h"
 
-#include <stdlib.h>
 #include <unictype.h>
 #include <unistr.h>
 #include <uniwidth.h>
@@ -82,10 +81,12 @@ enum status copy_step(struct copy *c, bool *ret_more)
 	st = ids_of(c->q[S_UNREAD_WORDS], STEP_LETTERS, &ids);
 	n = ids.n / sizeof(int64_t);
 	if (st == ST_OK && n) {
-		st = copy_enter(c);
-		for (size_t i = 0; i < n && st == ST_OK; i++)
-			st = take_words(c, id_at(&ids, i));
-		st = copy_leave(c, st);
+		st = copy_enter_index(c);
+		if (st == ST_OK) {
+			for (size_t i = 0; i < n && st == ST_OK; i++)
+				st = take_words(c, id_at(&ids, i));
+			st = copy_leave(c, st);
+		}
 	}
 	buf_free(&ids);
 	if (st == ST_OK)

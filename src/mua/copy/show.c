@@ -9,8 +9,6 @@
 #include "mua/copy/show_internal.h"
 #include "mua/copy/text.h"
 
-#include <stdlib.h>
-
 enum { NAME_MAX_OCTETS = 200, FIELD_ARENA = 256 * 1024 };
 
 void show_mark(struct showing *s, enum show_style style)

@@ -6,7 +6,7 @@
  * written as U+FFFD.  Nothing is fetched; HTML becomes text (html.h) with its
  * links numbered and listed.
  *
- *     Verdict:  signed by foo.com (DKIM), DMARC pass        only if options say whom to trust
+ *     Verdict:  from example.net, proved (DMARC)            only if options say whom to trust
  *     From:     Mary Smith <mary@example.net>               author.h: as it is judged
  *     ...
  *
@@ -65,8 +65,8 @@ struct show_part {
 	bool attachment;		/* by its disposition, or because nothing shows it */
 	uint32_t part;			/* of the tree of msg/mime.h */
 };
-/* All leaves but multiparts, those with `attachment` are what people mean.  In
- * the arena (MIME_ARENA_MAX). */
+/* All leaves, and letters inside that are for saving as a whole; those with
+ * `attachment` are what people mean.  In the arena (MIME_ARENA_MAX). */
 enum status show_parts(struct view letter, struct arena *a, struct show_part **ret, size_t *ret_n) MUST_USE;
 /* The octets of a part, decoded.  ST_MISSING. */
 enum status show_part_octets(struct view letter, uint32_t number, struct buf *out) MUST_USE;

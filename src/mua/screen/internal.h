@@ -94,6 +94,7 @@ struct screen {
 	size_t account;		/* that is open */
 	struct copy *copy;
 	int64_t folder;
+	bool outgoing;		/* the folder holds what one has written oneself */
 	struct buf folder_name;
 	uint32_t unseen, pending;
 	enum screen_order order;

@@ -195,9 +195,12 @@ enum status screen_open_folder(struct screen *s, size_t account, struct view nam
 	if (st == ST_OK) {
 		screen_close_letter(s);
 		screen_list_free(&s->list);
+		if (s->copy != copy)	/* ids are of one copy */
+			screen_undo_free(s);
 		s->account = account;
 		s->copy = copy;
 		s->folder = f.id;
+		s->outgoing = f.sync.use == COPY_USE_SENT || f.sync.use == COPY_USE_DRAFTS;
 		s->where = IN_LIST;
 		s->words_left = true;
 		buf_clear(&s->folder_name);
@@ -393,6 +396,16 @@ static enum screen_look look_of(const struct copy_message *m, bool cursor)
 	return LOOK_TEXT;
 }
 
+/* Of what one has written oneself, to whom. */
+static size_t put_person(const struct screen *s, size_t y, size_t x, size_t columns, const struct copy_message *m,
+			 enum screen_look look)
+{
+	size_t used = s->outgoing ? screen_put(s, y, x, 3, VIEW("to "), look, true) : 0;
+	struct view who = s->outgoing ? m->to : m->from;
+
+	return used + screen_put(s, y, x + used, columns - used, who.n ? who : VIEW("(nobody)"), look, true);
+}
+
 static void draw_line(struct screen *s, size_t y, size_t i)
 {
 	struct screen_list *l = &s->list;
@@ -413,7 +426,7 @@ static void draw_line(struct screen *s, size_t y, size_t i)
 	x += screen_put(s, y, x, 1, VIEW_NONE, look, true);
 	x += screen_put(s, y, x, DATE_COLUMNS, view_cstr(date), cursor ? look : LOOK_FAINT, true);
 	x += screen_put(s, y, x, 2, VIEW_NONE, look, true);
-	x += screen_put(s, y, x, from, m->from.n ? m->from : VIEW("(nobody)"), look, true);
+	x += put_person(s, y, x, from, m, look);
 	x += screen_put(s, y, x, 2, VIEW_NONE, look, true);
 	x += screen_put(s, y, x, columns - x, buf_view(&tree), faint, false);
 	if (!line->again)

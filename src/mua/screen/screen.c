@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 1000, QUIET_MS = 3000 };
+enum { LOOK_MS = 1000, QUIET_MS = 3000, STILL_MS = 700 };
 
 /* ---- while nobody types ---- */
 
@@ -48,7 +48,7 @@ static void take_words(struct screen *s)
 {
 	bool more = false;
 
-	if (s->words_left)
+	if (s->words_left && clock_steady() - s->typed >= STILL_MS)
 		s->words_left = copy_step(s->copy, &more) == ST_OK && more;
 }
 
@@ -68,6 +68,16 @@ static bool terminal_is_gone(void)
 	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL));
 }
 
+/* How long to wait for a key: not at all while there are words to take. */
+static int wait_of(const struct screen *s)
+{
+	steady_ms still = clock_steady() - s->typed;
+
+	if (!s->words_left)
+		return LOOK_MS;
+	return still >= STILL_MS ? 0 : (int)(STILL_MS - still);
+}
+
 static void loop(struct screen *s)
 {
 	while (!s->quit) {
@@ -75,7 +85,7 @@ static void loop(struct screen *s)
 		bool special;
 
 		screen_draw(s);
-		while (!screen_key(s->words_left ? 0 : LOOK_MS, &key, &special)) {
+		while (!screen_key(wait_of(s), &key, &special)) {
 			if (terminal_is_gone())
 				return;
 			idle(s);
@@ -89,21 +99,25 @@ static void loop(struct screen *s)
 
 /* ---- all ---- */
 
+/* Of an account that was never synced too: an empty INBOX is a beginning. */
+static enum status make_inbox(struct copy *c)
+{
+	struct arena a = ARENA((size_t)1 << 20);
+	struct copy_folder f;
+	enum status st = copy_folder(c, VIEW("INBOX"), true, &a, &f);
+
+	arena_free(&a);
+	return st;
+}
+
 static enum status open_first(struct screen *s)
 {
-	struct view name = s->o->folder.n ? s->o->folder : VIEW("INBOX");
-	enum status st = screen_open_folder(s, 0, name);
+	enum status st = ST_OK;
 
-	if (st == ST_MISSING && s->o->folder.n == 0) {
-		/* Nothing was ever synced: an empty INBOX is a beginning. */
-		struct arena a = ARENA((size_t)1 << 20);
-		struct copy_folder f;
-
-		st = copy_folder(s->o->accounts[0].copy, name, true, &a, &f);
-		arena_free(&a);
-		if (st == ST_OK)
-			st = screen_open_folder(s, 0, name);
-	}
+	for (size_t i = 0; i < s->o->n_accounts && st == ST_OK; i++)
+		st = make_inbox(s->o->accounts[i].copy);
+	if (st == ST_OK)
+		st = screen_open_folder(s, 0, s->o->folder.n ? s->o->folder : VIEW("INBOX"));
 	return st;
 }
 
