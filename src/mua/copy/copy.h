@@ -92,7 +92,7 @@ enum copy_use {		/* RFC 6154, and INBOX */
 	COPY_USE_JUNK, COPY_USE_ARCHIVE, COPY_USE_ALL, COPY_USE_FLAGGED,
 };
 
-/* What a sync keeps of a folder (RFC 9051 2.3.1, RFC 7162, RFC 8474). */
+/* What a sync keeps of a folder (RFC 9051 2.3.1, RFC 7162). */
 struct copy_sync {
 	uint32_t uidvalidity, uidnext;	/* 0: never seen */
 	uint64_t modseq;		/* HIGHESTMODSEQ; 0: none */

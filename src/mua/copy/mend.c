@@ -9,9 +9,12 @@
  *                                              removed it)
  *     a row whose file is in tmp, or has       renamed to what the row says
  *     other flags, or another folder
- *     a file in cur or new without row         adopted, with its wish where state.db
- *                                              has one; two of one name: one goes
+ *     a file in cur or new without row         of another program, or the index is new:
+ *                                              adopted, with its wish where state.db
+ *                                              has one.  Of ours, with an index that
+ *                                              is whole: it was being removed; it goes
  *     a file in tmp without row                removed, unless a wish knows it
+ *     two files of one name                    one goes
  *
  * A new index knows no header that has no letter, so folders forget how far
  * they were: the next sync compares all.
@@ -299,6 +302,11 @@ static enum status take_wish(struct mending *m, struct arena *a, struct copy_row
 	return st;
 }
 
+static bool is_ours(struct view base)
+{
+	return memmem(base.p, base.n, ".waxmail", 8) != NULL;
+}
+
 static enum status adopt_letter(struct mending *m, const struct file *f, struct view letter, wall_ms received)
 {
 	struct arena a = ARENA(ROW_ARENA);
@@ -320,7 +328,7 @@ static enum status adopt_letter(struct mending *m, const struct file *f, struct 
 	else
 		r.server_folder = r.folder;
 	st = take_wish(m, &a, &r, &wished);
-	if (st == ST_OK && (!f->tmp || wished)) {
+	if (st == ST_OK && (wished || (!f->tmp && (m->fresh || !is_ours(f->base))))) {
 		st = copy_row_add(m->c, &r);
 		m->f->adopted += st == ST_OK;
 		if (st == ST_EXISTS)	/* its uid has a file already */

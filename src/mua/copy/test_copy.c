@@ -404,15 +404,20 @@ static void tree_mended(void **state)
 	assert_int_equal(rename(from, to), 0);	/* flagged, not yet renamed */
 	snprintf(to, sizeof to, "%s/mail/INBOX/tmp/1.0_9.waxmail,U=9", folder);
 	fclose(fopen(to, "w"));			/* never committed */
+	snprintf(to, sizeof to, "%s/mail/INBOX/cur/1.0_8.waxmail,U=8:2,S", folder);
+	fclose(fopen(to, "w"));			/* removed, not yet gone */
+	snprintf(to, sizeof to, "%s/mail/INBOX/new/123.another.program", folder);
+	fclose(fopen(to, "w"));
 	c = opened(&f);
 	assert_false(f.rebuilt);
 	assert_int_equal(f.lost, 1);
-	assert_int_equal(f.adopted, 0);
+	assert_int_equal(f.adopted, 1);
 	assert_true(has_file("INBOX/cur", "1.0_1.waxmail,U=1:2,"));
 	assert_true(has_file("INBOX/cur", "1.0_3.waxmail,U=3:2,S"));
 	assert_int_equal(files_in("INBOX/tmp"), 0);
-	assert_int_equal(counts(c, "INBOX").messages, 3);
-	assert_int_equal(counts(c, "INBOX").bodies, 2);
+	assert_int_equal(files_in("INBOX/cur"), 3);
+	assert_int_equal(counts(c, "INBOX").messages, 4);
+	assert_int_equal(counts(c, "INBOX").bodies, 3);
 	copy_close(c);
 }
 
