@@ -41,7 +41,7 @@ class DovecotPostfix(Peer):
             os.mkdir(self.path(name))
         os.chmod(self.path("mail"), 0o777)
         shutil.chown(self.path("data"), "postfix")
-        self.write("users", "Jones@foo.com:{PLAIN}secret::::::\n")
+        self.write("users", "jones@foo.com:{PLAIN}secret::::::\n")
         self.write("dovecot.conf", f"""
 base_dir = {self.path("run")}
 state_dir = {self.path("state")}

@@ -112,5 +112,10 @@ enum status place_folder(struct place *p, enum copy_use use, struct arena *a, st
 			first = usual[i].name;
 		st = copy_folder(p->copy, view_cstr(usual[i].name), false, a, ret);
 	}
-	return st == ST_MISSING && first ? copy_folder(p->copy, view_cstr(first), true, a, ret) : st;
+	if (st != ST_MISSING || first == NULL)
+		return st;
+	st = copy_folder(p->copy, view_cstr(first), true, a, ret);
+	/* So that a sync can tell what it was made for. */
+	ret->sync.use = use;
+	return st == ST_OK ? copy_folder_sync(p->copy, ret->id, &ret->sync) : st;
 }

@@ -29,6 +29,7 @@ static void take_capabilities(struct imap *i, struct view words)
 	struct view word;
 
 	i->can = 0;
+	i->told = true;
 	buf_clear(&i->mechanisms);
 	while ((word = view_take_word(&words)).n) {
 		if (view_starts_i(word, VIEW("AUTH="))) {
@@ -228,7 +229,7 @@ enum status imap_greet(struct imap *i, struct net *n, const struct server *s, si
 	if (a.kind != ANSWER_OK || a.tag.n)
 		return client_fail(&i->client, ST_DENIED, "%s did not greet as an IMAP server", i->client.host);
 	note(i, &a);
-	st = i->can ? ST_OK : command(i, "CAPABILITY");
+	st = i->told ? ST_OK : command(i, "CAPABILITY");
 	return st == ST_OK && !s->tls_first ? start_tls(i) : st;
 }
 

@@ -45,6 +45,7 @@ struct imap {
 	unsigned can;
 	uint32_t tag;
 	bool utf8;
+	bool told;			/* what the server can was said */
 	bool qresync;			/* enabled */
 	bool login;			/* this side has logged in */
 	/* The folder that is selected. */

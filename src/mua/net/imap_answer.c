@@ -270,6 +270,23 @@ static unsigned list_attribute(struct view v)
 	return 0;
 }
 
+/* A name that is neither UTF-8 nor modified UTF-7 is none that we can show, or
+ * say; it gives an empty one, and the others are still good. */
+static struct view take_mailbox(struct imap_parse *p)
+{
+	struct view name = imap_take_astring(p);
+	struct buf utf8 = BUF(4 * name.n + 1);
+	struct view ret = name;
+
+	if (view_eq_i(name, VIEW("INBOX")))
+		return VIEW("INBOX");
+	if (!p->utf8) {
+		ret = imap_utf7_decode(name, &utf8) == ST_OK ? arena_copy(p->arena, buf_view(&utf8)) : VIEW_NONE;
+		buf_free(&utf8);
+	}
+	return imap_is_utf8(ret) ? ret : VIEW_NONE;
+}
+
 static void take_list(struct imap_parse *p, struct answer *a)
 {
 	struct view delimiter;
@@ -287,7 +304,7 @@ static void take_list(struct imap_parse *p, struct answer *a)
 		imap_fail(p);
 	a->delimiter = delimiter.n == 1 ? delimiter.p[0] : '\0';
 	imap_space(p);
-	a->mailbox = imap_take_mailbox(p);
+	a->mailbox = take_mailbox(p);
 	if (imap_try(p, ' '))
 		skip_value(p);
 }
@@ -296,7 +313,7 @@ static void take_status(struct imap_parse *p, struct answer *a)
 {
 	a->kind = ANSWER_STATUS;
 	imap_space(p);
-	a->mailbox = imap_take_mailbox(p);
+	a->mailbox = take_mailbox(p);
 	imap_space(p);
 	imap_want(p, '(');
 	while (imap_ok(p) && !imap_try(p, ')')) {

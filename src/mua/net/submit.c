@@ -37,8 +37,8 @@ static enum status refused(struct submitter *s, const char *what)
 
 	put_harmless(text, &clean);
 	s->permanent = s->reply.code >= 500;
-	(void)!client_fail(&s->client, ST_DENIED, "%s refuses %s: %u %s%s%.*s", s->client.host, what, s->reply.code,
-			   s->reply.status, s->reply.status[0] ? " " : "", VIEW_ARG(buf_view(&clean)));
+	(void)!client_fail(&s->client, ST_DENIED, "%s refuses %s: %u %.*s", s->client.host, what, s->reply.code,
+			   VIEW_ARG(buf_view(&clean)));
 	buf_free(&clean);
 	return ST_DENIED;
 }
@@ -261,16 +261,12 @@ static void put_rcpt(struct submitter *s, const struct submission *l, struct vie
 	buf_puts(out, "\r\n");
 }
 
-static enum status rcpt_reply(struct submitter *s, struct view to, enum status so_far)
+static enum status rcpt_refused(struct submitter *s, struct view to)
 {
 	char what[SAID_MAX];
-	enum status st = hear(s);
 
-	if (st != ST_OK || s->reply.code / 100 == 2)
-		return st == ST_OK ? so_far : st;
-	/* The first refusal is the one that is told. */
 	snprintf(what, sizeof what, "%.*s", VIEW_ARG(view_head(to, SAID_MAX - 1)));
-	return so_far == ST_OK ? refused(s, what) : so_far;
+	return refused(s, what);
 }
 
 /* With PIPELINING all at once, but not DATA: nothing may be sent when one of
@@ -289,13 +285,10 @@ static enum status envelope(struct submitter *s, const struct submission *l, str
 	for (size_t i = 0; st == ST_OK && i < l->n_to && (at_once || so_far == ST_OK); i++) {
 		if (!at_once)
 			put_rcpt(s, l, l->to[i]);
-		st = client_flush(&s->client);
-		if (st == ST_OK)
-			st = rcpt_reply(s, l->to[i], so_far);
-		if (st == ST_DENIED) {
-			so_far = st;
-			st = ST_OK;
-		}
+		st = at_once ? hear(s) : ask(s);
+		/* The first refusal is the one that is told. */
+		if (st == ST_OK && s->reply.code / 100 != 2 && so_far == ST_OK)
+			so_far = rcpt_refused(s, l->to[i]);
 	}
 	return st == ST_OK ? so_far : st;
 }

@@ -209,6 +209,45 @@ static enum status read_folders(struct session *s, const struct listing *l)
 	return ST_OK;
 }
 
+/* A folder for sent letters, drafts and so on that was made here before the
+ * server's own was known: what is in it goes there. */
+static enum status join(struct session *s, const struct copy_folder *guess, const struct copy_folder *real)
+{
+	struct arena a = ARENA(SYNC_ARENA);
+	struct copy_list l;
+	int64_t *ids = NULL;
+	enum status st = copy_list(s->copy, guess->id, COPY_BY_ARRIVAL, false, 0, guess->messages, &a, &l);
+
+	if (st == ST_OK)
+		ids = arena_array(&a, l.n + 1, sizeof *ids);
+	for (size_t i = 0; ids && i < l.n; i++)
+		ids[i] = l.all[i].id;
+	if (st == ST_OK)
+		st = ids ? copy_move(s->copy, ids, l.n, real->id) : arena_status(&a);
+	if (st == ST_OK)
+		st = copy_folder_remove(s->copy, guess->id);
+	arena_free(&a);
+	return st;
+}
+
+static enum status join_guesses(struct session *s)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < s->n_folders; i++) {
+		const struct copy_folder *guess = &s->folders[i];
+
+		if (guess->sync.server_name.n || guess->sync.use == COPY_USE_NONE)
+			continue;
+		for (size_t k = 0; st == ST_OK && k < s->n_folders; k++)
+			if (s->folders[k].sync.server_name.n && s->folders[k].sync.use == guess->sync.use) {
+				st = join(s, guess, &s->folders[k]);
+				break;
+			}
+	}
+	return st;
+}
+
 enum status sync_folders(struct session *s)
 {
 	struct listing l = { .arena = &s->folders_arena };
@@ -224,6 +263,8 @@ enum status sync_folders(struct session *s)
 		st = read_folders(s, &l);
 	if (st == ST_OK && l.n)
 		st = drop_vanished(s, &l);
+	if (st == ST_OK)
+		st = join_guesses(s);
 	if (st == ST_OK)
 		st = copy_commit(s->copy);
 	else

@@ -163,6 +163,9 @@ enum status sync_outbox(struct sync *s, uint64_t only, int64_t *ret_draft)
 			st = place_password(p);
 		if (st == ST_OK)
 			st = net_run(&p->net, outbox_job, &g);
+		/* The session was refused, and not the letter, which waits. */
+		if (st == ST_DENIED)
+			st = ST_CLOSED;
 	}
 	if (st == ST_OK && only)
 		st = g.only_st;

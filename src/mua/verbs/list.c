@@ -108,7 +108,8 @@ static enum status find_folder(struct place *p, const char *name, int64_t *ret)
 {
 	struct arena a = ARENA(FOLDERS_ARENA);
 	struct copy_folder f;
-	enum status st = copy_folder(p->copy, view_cstr(name), false, &a, &f);
+	/* INBOX is always there (RFC 9051 5.1), if not yet here. */
+	enum status st = copy_folder(p->copy, view_cstr(name), view_eq_i(view_cstr(name), VIEW("INBOX")), &a, &f);
 
 	if (st == ST_OK)
 		*ret = f.id;
