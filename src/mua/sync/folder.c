@@ -16,6 +16,7 @@ struct listing {
 	struct arena *arena;
 	struct listed *all;
 	size_t n, cap;
+	char delimiter;
 	enum status st;
 };
 
@@ -80,6 +81,8 @@ static void add_listed(struct listing *l, const struct answer *a)
 	*one = (struct listed){ .server_name = arena_copy(l->arena, a->mailbox), .use = use_of(a),
 				.no_select = a->attributes & LIST_NOSELECT };
 	one->name = local_name(l->arena, one->server_name, a->delimiter);
+	if (a->delimiter)
+		l->delimiter = a->delimiter;
 }
 
 static void on_list(void *arg, const struct answer *a)
@@ -253,6 +256,7 @@ enum status sync_folders(struct session *s)
 	struct listing l = { .arena = &s->folders_arena };
 	enum status st = ask_list(s, &l);
 
+	s->delimiter = l.delimiter;
 	if (st == ST_OK)
 		st = copy_begin(s->copy);
 	if (st != ST_OK)

@@ -17,6 +17,7 @@ struct session {
 	struct imap_status *status;	/* beside folders; uidvalidity 0: not told */
 	size_t n_folders;
 	int64_t selected;		/* folder of the copy, 0: none */
+	char delimiter;			/* of the server's names; '\0': they have no levels */
 };
 
 /* folder.c: LIST and STATUS, and the copy's folders made the same. */

@@ -246,23 +246,36 @@ static enum status append(struct session *s, const struct copy_op *op, struct co
 	return st;
 }
 
+/* With the server's delimiter between the levels. */
+static struct view remote_name(struct session *s, struct view name)
+{
+	struct buf out = BUF(COPY_FOLDER_MAX);
+	struct view ret;
+
+	for (size_t i = 0; i < name.n; i++)
+		buf_putc(&out, name.p[i] == '/' && s->delimiter ? s->delimiter : name.p[i]);
+	ret = arena_copy(&s->folders_arena, buf_view(&out));
+	buf_free(&out);
+	return ret;
+}
+
 /* A folder that was made here: the server has to make it too. */
 static enum status create(struct session *s, struct copy_folder *f)
 {
 	struct copy_sync sync = f->sync;
+	struct view name = remote_name(s, f->name);
 	struct buf *out = imap_begin(&s->imap);
 	enum status st;
 
 	buf_puts(out, "CREATE ");
-	imap_put_mailbox(out, f->name, s->imap.utf8);
+	imap_put_mailbox(out, name, s->imap.utf8);
 	st = imap_run(&s->imap, NULL, NULL);
 	if (st == ST_DENIED && !view_eq_i(buf_view(&s->imap.code), VIEW("ALREADYEXISTS")))
 		return ST_DENIED;
 	if (st != ST_OK && st != ST_DENIED)
 		return st;
-	sync.server_name = f->name;
+	sync.server_name = f->sync.server_name = name;
 	st = copy_folder_sync(s->copy, f->id, &sync);
-	f->sync.server_name = f->name;
 	return st;
 }
 
