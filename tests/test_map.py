@@ -27,7 +27,7 @@ HOSTS = {
     "door": ["mta/in", "msa"],
     "room": ["mda", "ms"],
     "mda": ["ms"],
-    "mua": ["mua/copy", "mua/screen"],
+    "mua": ["mua/copy", "mua/screen", "names", "smime"],
     "admin": ["parent", "door", "warden", "names", "mta/queue", "mta/relay", "room", "ms", "mda"],
 }
 
