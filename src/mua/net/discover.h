@@ -32,7 +32,7 @@ struct discovery {
 	struct net *net;
 	struct resolver *resolver;	/* or NULL */
 	const char *authorities;	/* for HTTPS */
-	const char *autoconfig;		/* instead of the URLs, for tests; or NULL */
+	const char *autoconfig;		/* instead of the URLs, with DOMAIN and ADDRESS in it; or "" */
 	bool check;			/* connect */
 };
 

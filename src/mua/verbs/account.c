@@ -72,7 +72,8 @@ static bool search(const struct invocation *in, struct place *p, const char *add
 {
 	struct direct *direct = open_resolver(&p->settings);
 	struct discovery d = { .net = &p->net, .resolver = direct ? direct_resolver(direct) : NULL,
-			       .authorities = p->settings.authorities, .check = !GIVEN(in, no_check) };
+			       .authorities = p->settings.authorities, .autoconfig = p->settings.autoconfig,
+			       .check = !GIVEN(in, no_check) };
 	struct buf why = BUF(WHY_TEXT);
 	struct found found;
 	enum status st = discover(&d, address, &found, &why);
