@@ -9,9 +9,8 @@
  *   guesses  imap., mail., pop., smtp. and the domain itself
  *
  * A server counts when it answers over TLS with a certificate that names it.
- * What DNS says without DNSSEC somebody on the way could have said; so a
- * target outside of the domain is told to the person, who may say no (RFC 6186
- * 6).
+ * What DNS says without DNSSEC somebody on the way could have said (RFC 6186
+ * 6), so the person is told which server it is and who says so.
  */
 #ifndef WAXWING_MUA_NET_DISCOVER_H
 #define WAXWING_MUA_NET_DISCOVER_H
