@@ -14,6 +14,7 @@ import time
 import pytest
 
 from conftest import ROOT
+from test_reader import Terminal
 from waxmail import WAXMAIL, Person
 
 PDF = bytes(range(256)) * 100
@@ -549,3 +550,47 @@ def test_pop3(instance, person):
     while imap(w).select("INBOX")[1] != [b"0"]:
         assert time.monotonic() < end
         person.sync()
+
+
+# ---- the full-screen reader, with the network behind it ----
+
+WRITE = """#!/bin/sh
+sed -i -e 's/^To: *$/To: Jones@foo.com/' -e 's/^Subject: *$/Subject: from the reader/' "$1"
+echo "written in the editor" >> "$1"
+"""
+
+
+def test_the_reader_syncs_and_writes(jones, tmp_path):
+    person, w = jones
+    fill(w, 2)
+    editor = tmp_path / "editor"
+    editor.write_text(WRITE)
+    editor.chmod(0o755)
+    env = [f"{k}={person.env[k]}" for k in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")]
+    t = Terminal(tmp_path, [WAXMAIL], env=[*env, f"EDITOR={editor}"])
+    try:
+        t.until("Quit")
+        t.keys("$")
+        t.until("letter 1")
+        t.keys("m")
+        t.until("It is sent.")
+        end = time.monotonic() + 30
+        while "from the reader" not in t.screen():
+            assert time.monotonic() < end, t.screen()
+            t.keys("$")
+            time.sleep(0.3)
+        t.keys("=", "Enter")
+        t.until("written in the editor")
+        t.keys("r")
+        t.until("It is sent.")
+        # The server goes: what is here stays, and says why nothing new comes.
+        w.stop()
+        t.keys("q")
+        t.until("letter 0")
+        t.keys("$")
+        t.until("refused")
+        t.keys("q")
+        t.ended()
+    finally:
+        t.close()
+    assert [f["messages"] for f in person.json("folders") if f["use"] == "sent"] == [2]

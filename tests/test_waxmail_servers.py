@@ -1,5 +1,6 @@
 """waxmail(1) and other servers: Debian's Dovecot and Postfix, servers found by
 an address, and servers that say what no server should."""
+import http.server
 import os
 import shutil
 import socket
@@ -224,6 +225,49 @@ def test_found_by_dns(instance, person, dns, authority):
     person.run("sync")
     assert "known already" in person.run("account", "add", "jones@foo.com", "--no-check", "--read", "imaps://x", "--send", "submission://x", status=1).stderr
     assert person.json("account", "list")[0]["default"] is True
+
+
+AUTOCONFIG = """<?xml version="1.0"?>
+<clientConfig version="1.1"><emailProvider id="foo.com">
+<incomingServer type="pop3"><hostname>localhost</hostname><port>1</port><socketType>SSL</socketType></incomingServer>
+<incomingServer type="imap"><hostname>localhost</hostname><port>2</port><socketType>plain</socketType></incomingServer>
+<incomingServer type="imap"><hostname>localhost</hostname><port>{imaps}</port><socketType>SSL</socketType><username>%EMAILADDRESS%</username></incomingServer>
+<outgoingServer type="smtp"><hostname>localhost</hostname><port>{submission}</port><socketType>STARTTLS</socketType></outgoingServer>
+</emailProvider></clientConfig>"""
+
+
+def test_found_by_autoconfig(instance, person, dns, authority, tmp_path):
+    w = instance()
+    dns.zone("foo.com", "@ A 127.0.0.1")
+    s = dns.settings()
+    asked = []
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(AUTOCONFIG.format(**w.ports).encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
+    server.socket = authority.context("localhost").wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    both = tmp_path / "both.pem"
+    both.write_bytes(open(authority.file, "rb").read() + open(os.path.join(w.dir, "keys/tls.pem"), "rb").read())
+    folder = os.path.join(person.env["XDG_CONFIG_HOME"], "waxmail")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "config"), "w") as f:
+        f.write(f'resolver = "{s["testing.resolver"]}";\ntrust_anchor = "{s["testing.trust_anchor"]}";\n'
+                f'autoconfig = "https://localhost:{server.server_port}/DOMAIN?address=ADDRESS";\n')
+    got = person.json("account", "add", "Jones@foo.com", "--authorities", str(both), "--password-command", "echo secret")
+    assert asked == ["/foo.com?address=Jones@foo.com"]
+    assert (got["read_by"], got["send_by"]) == ("autoconfig", "autoconfig")
+    assert got["read"] == f"imaps://localhost:{w.ports['imaps']}" and got["send"] == f"submission://localhost:{w.ports['submission']}"
+    person.run("sync")
+    server.shutdown()
 
 
 def test_not_found(person, dns, authority):

@@ -31,6 +31,7 @@ static const struct row general[] = {
 	{ "editor", KIND_TEXT, offsetof(struct settings, editor), 0, 0 },
 	{ "resolver", KIND_TEXT, offsetof(struct settings, resolver), 0, 0 },
 	{ "trust_anchor", KIND_TEXT, offsetof(struct settings, trust_anchor), 0, 0 },
+	{ "autoconfig", KIND_TEXT, offsetof(struct settings, autoconfig), 0, 0 },
 	{ "patience", KIND_INT, offsetof(struct settings, patience_s), 1, 3600 },
 	{ "letter_size", KIND_INT, offsetof(struct settings, letter_max), 65536, 512 * 1024 * 1024 },
 };
@@ -164,7 +165,7 @@ enum status settings_load(struct settings *ret, struct buf *why)
 
 	*ret = (struct settings){
 		.arena = ARENA(SETTINGS_ARENA), .standard = "", .authorities = AUTHORITIES, .editor = "", .resolver = "",
-		.trust_anchor = "", .patience_s = PATIENCE_S, .letter_max = LETTER_MAX,
+		.trust_anchor = "", .autoconfig = "", .patience_s = PATIENCE_S, .letter_max = LETTER_MAX,
 	};
 	if (!path_config("config", path)) {
 		buf_puts(why, "no home: neither HOME nor XDG_CONFIG_HOME is set");

@@ -7,12 +7,28 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BAR = 30, WAIT_MS = 300, EVERY_MS = 100 };
+enum { LINE_MAX_SAID = 500, BAR = 30, WAIT_MS = 300, EVERY_MS = 100 };
+
+/* The process's own; NULL: standard error. */
+static struct buf *heard_by;
+
+void say_into(struct buf *to)
+{
+	heard_by = to;
+}
 
 void say(const char *fmt, ...)
 {
+	char line[LINE_MAX_SAID];
 	va_list ap;
 
+	if (heard_by) {
+		va_start(ap, fmt);
+		vsnprintf(line, sizeof line, fmt, ap);
+		va_end(ap);
+		buf_puts(heard_by, line);
+		return;
+	}
 	fputs("waxmail: ", stderr);
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);

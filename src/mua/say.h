@@ -14,6 +14,10 @@
 /* One line to standard error, with "waxmail: " before it. */
 void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
+/* From now on say() adds to that, without the name and the line end: for the
+ * reader, whose screen standard error would spoil.  NULL: as before. */
+void say_into(struct buf *to);
+
 /* Says "WHAT: why"; FAILED. */
 int say_failed(const char *what, enum status st);
 

@@ -197,7 +197,7 @@ enum status client_start_tls(struct client *c, enum protocol p)
 
 enum status client_open(struct client *c, struct net *n, const struct server *s)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG }, *found = NULL;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
 	char port[PORT_TEXT];
 	enum status st;
 	int error;

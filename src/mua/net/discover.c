@@ -153,34 +153,64 @@ static bool fetch(const struct discovery *d, const char *url, struct buf *out)
 	return good;
 }
 
+/* DOMAIN and ADDRESS stand for what they name.  False: it is too long, or the
+ * address is none for a URL. */
+static bool put_url(const char *pattern, const char *address, const char *domain, char out[URL_MAX])
+{
+	struct buf url = BUF(URL_MAX - 1);
+	struct view left = view_cstr(pattern);
+	bool good;
+
+	while (left.n) {
+		bool is_domain = view_eq(view_head(left, 6), VIEW("DOMAIN"));
+		bool is_address = view_eq(view_head(left, 7), VIEW("ADDRESS"));
+
+		if (is_domain)
+			buf_puts(&url, domain);
+		for (const char *p = address; is_address && *p; p++)
+			buf_putf(&url, ascii_alpha(*p) || ascii_digit(*p) || strchr(".-_@", *p) ? "%c" : "%%%02X", (unsigned char)*p);
+		if (!is_domain && !is_address)
+			buf_putc(&url, left.p[0]);
+		left = view_skip(left, is_domain ? 6 : is_address ? 7 : 1);
+	}
+	good = buf_status(&url) == ST_OK;
+	if (good)
+		snprintf(out, URL_MAX, "%.*s", VIEW_ARG(buf_view(&url)));
+	buf_free(&url);
+	return good;
+}
+
+static void by_document(const struct discovery *d, const char *pattern, const char *address, const char *domain,
+			struct found *ret, struct buf *why)
+{
+	struct buf xml = BUF(AUTOCONFIG_MAX);
+	struct found said = { 0 };
+	char url[URL_MAX] = "";
+
+	if (put_url(pattern, address, domain, url) && fetch(d, url, &xml)) {
+		autoconfig_take(buf_view(&xml), address, &said);
+		consider(d, &said, "autoconfig", ret, why);
+	} else {
+		buf_putf(why, "  %s: nothing there\n", url);
+	}
+	buf_free(&xml);
+}
+
 static void by_autoconfig(const struct discovery *d, const char *address, const char *domain, struct found *ret,
 			  struct buf *why)
 {
 	static const char *const urls[] = {
-		"https://autoconfig.%s/mail/config-v1.1.xml", "https://%s/.well-known/autoconfig/mail/config-v1.1.xml",
-		"https://autoconfig.thunderbird.net/v1.1/%s",
+		"https://autoconfig.DOMAIN/mail/config-v1.1.xml?emailaddress=ADDRESS",
+		"https://DOMAIN/.well-known/autoconfig/mail/config-v1.1.xml",
+		"https://autoconfig.thunderbird.net/v1.1/DOMAIN",
 	};
 
-	for (size_t i = 0; i < sizeof urls / sizeof *urls && !complete(ret); i++) {
-		struct buf xml = BUF(AUTOCONFIG_MAX);
-		struct found said = { 0 };
-		char url[URL_MAX];
-
-/* The format is one of the table above. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		snprintf(url, sizeof url, d->autoconfig ? d->autoconfig : urls[i], domain);
-#pragma GCC diagnostic pop
-		if (fetch(d, url, &xml)) {
-			autoconfig_take(buf_view(&xml), address, &said);
-			consider(d, &said, "autoconfig", ret, why);
-		} else {
-			buf_putf(why, "  %s: nothing there\n", url);
-		}
-		buf_free(&xml);
-		if (d->autoconfig)
-			return;
+	if (d->autoconfig[0]) {
+		by_document(d, d->autoconfig, address, domain, ret, why);
+		return;
 	}
+	for (size_t i = 0; i < sizeof urls / sizeof *urls && !complete(ret); i++)
+		by_document(d, urls[i], address, domain, ret, why);
 }
 
 /* ---- guesses ---- */

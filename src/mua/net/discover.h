@@ -9,9 +9,8 @@
  *   guesses  imap., mail., pop., smtp. and the domain itself
  *
  * A server counts when it answers over TLS with a certificate that names it.
- * What DNS says without DNSSEC somebody on the way could have said; so a
- * target outside of the domain is told to the person, who may say no (RFC 6186
- * 6).
+ * What DNS says without DNSSEC somebody on the way could have said (RFC 6186
+ * 6), so the person is told which server it is and who says so.
  */
 #ifndef WAXWING_MUA_NET_DISCOVER_H
 #define WAXWING_MUA_NET_DISCOVER_H
@@ -32,7 +31,7 @@ struct discovery {
 	struct net *net;
 	struct resolver *resolver;	/* or NULL */
 	const char *authorities;	/* for HTTPS */
-	const char *autoconfig;		/* instead of the URLs, for tests; or NULL */
+	const char *autoconfig;		/* instead of the URLs, with DOMAIN and ADDRESS in it; or "" */
 	bool check;			/* connect */
 };
 

@@ -261,10 +261,12 @@ static enum status exchange(struct imap *i, struct sasl_client *l)
 		if (st == ST_OK)
 			sasl_encode(buf_view(&line), out);
 		else
-			st = client_fail(&i->client, ST_DENIED, st == ST_DENIED ? "%s does not know the password itself" : "%s says nothing that makes sense in this login", i->client.host);
+			st = client_fail(&i->client, ST_DENIED, "%s %s", i->client.host,
+					 st == ST_DENIED ? "does not know the password itself"
+							 : "says nothing that makes sense in this login");
 	}
-	buf_free(&line);
-	buf_free(&bytes);
+	sasl_client_wipe(&line);
+	sasl_client_wipe(&bytes);
 	if (st == ST_OK && !sasl_client_proved(l))
 		st = client_fail(&i->client, ST_DENIED, "%s did not prove that it knows the account", i->client.host);
 	return st;

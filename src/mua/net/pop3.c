@@ -133,8 +133,8 @@ static enum status exchange(struct pop3 *p, struct sasl_client *l)
 		else
 			st = client_fail(&p->client, ST_DENIED, "%s says nothing that makes sense in this login", p->client.host);
 	}
-	buf_free(&line);
-	buf_free(&bytes);
+	sasl_client_wipe(&line);
+	sasl_client_wipe(&bytes);
 	if (st == ST_OK && !sasl_client_proved(l))
 		st = client_fail(&p->client, ST_DENIED, "%s did not prove that it knows the account", p->client.host);
 	return st;

@@ -71,6 +71,13 @@ enum status sasl_client_step(struct sasl_client *l, struct view said, struct buf
 	return st == ST_OK ? buf_status(out) : st;
 }
 
+void sasl_client_wipe(struct buf *b)
+{
+	if (b->p)
+		OPENSSL_cleanse(b->p, b->cap);
+	buf_free(b);
+}
+
 void sasl_client_end(struct sasl_client *l)
 {
 	OPENSSL_cleanse(l->server_key, sizeof l->server_key);

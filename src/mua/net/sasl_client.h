@@ -49,4 +49,7 @@ static inline bool sasl_client_proved(const struct sasl_client *l)
 
 void sasl_client_end(struct sasl_client *l);
 
+/* For what had its messages: they may hold the password. */
+void sasl_client_wipe(struct buf *b);
+
 #endif

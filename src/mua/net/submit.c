@@ -157,8 +157,8 @@ static enum status exchange(struct submitter *s, struct sasl_client *l)
 		else
 			st = client_fail(&s->client, ST_DENIED, "%s says nothing that makes sense in this login", s->client.host);
 	}
-	buf_free(&line);
-	buf_free(&bytes);
+	sasl_client_wipe(&line);
+	sasl_client_wipe(&bytes);
 	if (st == ST_OK && s->reply.code != 235)
 		return refused(s, "the login");
 	if (st == ST_OK && !sasl_client_proved(l))

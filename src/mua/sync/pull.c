@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { HEADERS_PAGE = 500, BODIES_PAGE = 100, ITEMS_MAX = 1000 };
+enum { GONE_MAX = 1000000, HEADERS_PAGE = 500, BODIES_PAGE = 100, ITEMS_MAX = 1000 };
 
 /* ---- gathering what comes ---- */
 
@@ -24,8 +24,8 @@ struct gather {
 	struct arena arena;
 	struct item items[ITEMS_MAX];
 	size_t n;
-	uint32_t *gone;			/* heap */
-	size_t n_gone, cap_gone;
+	struct imap_range *gone;	/* heap: VANISHED, as the server said it */
+	uint32_t n_gone, cap_gone;
 	uint32_t *uids;			/* heap: all that were told of */
 	size_t n_uids, cap_uids;
 	uint64_t done, all;		/* for the progress */
@@ -136,20 +136,27 @@ static void take_fetch(struct gather *g, const struct answer *a)
 		(void)!gather_flush(g);
 }
 
+/* Ranges, since a set may name any number of uids that never were. */
 static void take_vanished(struct gather *g, const struct imap_set *set)
 {
-	uint32_t most = g->folder->sync.uidnext;
+	uint32_t n = g->n_gone + set->n;
+	struct imap_range *more;
 
-	/* A set may name numbers that never were; only those that may be ours. */
-	for (uint32_t i = 0; i < set->n && g->st == ST_OK; i++) {
-		uint32_t a = set->r[i].from, b = set->r[i].to, from = a < b ? a : b, to = a < b ? b : a;
-
-		for (uint32_t uid = from; uid <= to && uid < most; uid++)
-			if (!grow(&g->gone, &g->n_gone, &g->cap_gone, uid)) {
-				g->st = ST_NOMEM;
-				return;
-			}
+	if (n > GONE_MAX) {
+		g->st = ST_LIMIT;
+		return;
 	}
+	if (n > g->cap_gone) {
+		more = realloc(g->gone, 2 * (size_t)n * sizeof *more);
+		if (more == NULL) {
+			g->st = ST_NOMEM;
+			return;
+		}
+		g->gone = more;
+		g->cap_gone = 2 * n;
+	}
+	memcpy(g->gone + g->n_gone, set->r, set->n * sizeof *set->r);
+	g->n_gone = n;
 }
 
 static void on_answer(void *arg, const struct answer *a)
@@ -381,6 +388,29 @@ static bool nothing_new(const struct session *s, const struct copy_folder *f, co
 	       imap_can(&s->imap, CAN_QRESYNC) && now->highestmodseq && now->highestmodseq == f->sync.modseq;
 }
 
+/* Of those that are here the ones that the server said have gone. */
+static enum status drop_vanished(struct session *s, struct copy_folder *f, const struct gather *g)
+{
+	struct imap_set set = { .r = g->gone, .n = g->n_gone };
+	struct have h;
+	enum status st = have_read(s, f, &h);
+	uint32_t *gone = st == ST_OK ? calloc(h.n + 1, sizeof *gone) : NULL;
+	size_t n = 0;
+
+	if (st == ST_OK && gone == NULL)
+		st = ST_NOMEM;
+	imap_set_settle(&set, UINT32_MAX);
+	for (size_t i = 0; st == ST_OK && i < h.n; i++)
+		if (imap_set_has(&set, h.all[i].uid))
+			gone[n++] = h.all[i].uid;
+	if (st == ST_OK && n)
+		st = copy_server_gone(s->copy, f->id, gone, n);
+	s->sync->gone += n;
+	free(gone);
+	arena_free(&h.arena);
+	return st;
+}
+
 /* SELECT, and what comes with it where the server resynchronises. */
 static enum status enter(struct session *s, struct copy_folder *f, bool *ret_resynced)
 {
@@ -399,10 +429,8 @@ static enum status enter(struct session *s, struct copy_folder *f, bool *ret_res
 	st = session_enter(s, f, how, on_answer, g);
 	if (st == ST_OK)
 		st = gather_flush(g);
-	if (st == ST_OK && g->n_gone) {
-		st = copy_server_gone(s->copy, f->id, g->gone, g->n_gone);
-		s->sync->gone += g->n_gone;
-	}
+	if (st == ST_OK && g->n_gone)
+		st = drop_vanished(s, f, g);
 	*ret_resynced = resync && st == ST_OK;
 	gather_free(g);
 	/* Another UIDVALIDITY: the copy of it is empty, and we are in. */

@@ -49,7 +49,8 @@ static bool take_urls(const struct invocation *in, struct found *f)
 static bool search(const struct invocation *in, struct place *p, const char *address, struct found *f)
 {
 	struct discovery d = { .net = &p->net, .resolver = place_resolver(p),
-			       .authorities = p->settings.authorities, .check = !GIVEN(in, no_check) };
+			       .authorities = p->settings.authorities, .autoconfig = p->settings.autoconfig,
+			       .check = !GIVEN(in, no_check) };
 	struct buf why = BUF(WHY_TEXT);
 	struct found found;
 	enum status st = discover(&d, address, &found, &why);

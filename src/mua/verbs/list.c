@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ALL_MAX = 10000000, PAGE = 2000, QUERY_TEXT_MAX = 64 * 1024, FOLDERS_ARENA = 64 * 1024 * 1024 };
+enum { ALL_MAX = 10000000, PAGE = 100000, QUERY_TEXT_MAX = 64 * 1024, FOLDERS_ARENA = 64 * 1024 * 1024 };
 
 /* --limit, or everything.  False: it is no number. */
 static bool take_limit(const struct invocation *in, size_t *ret)

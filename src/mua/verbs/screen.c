@@ -51,10 +51,12 @@ static enum status do_sync(void *arg, size_t account, int64_t folder, bool idle,
 	for (size_t i = 0; st == ST_OK && i < n; i++)
 		if (all[i].id == folder)
 			s.folder = all[i].sync.server_name.n ? all[i].name : VIEW_NONE;
+	say_into(said);
 	if (st == ST_OK)
 		st = sync_outbox(&s, 0, NULL);
 	if (st == ST_OK)
 		st = sync_run(&s);
+	say_into(NULL);
 	if (st == ST_OK && !idle)
 		buf_putf(said, "%llu new, %llu gone, %llu told", (unsigned long long)s.headers, (unsigned long long)s.gone,
 			 (unsigned long long)s.told);
@@ -67,15 +69,22 @@ static enum status do_fetch(void *arg, size_t account, int64_t id, screen_progre
 			    struct buf *said)
 {
 	struct sync s = sync_of(arg, account, progress, progress_arg);
+	enum status st;
 
-	return tell(sync_fetch(&s, id), &s, said);
+	say_into(said);
+	st = sync_fetch(&s, id);
+	say_into(NULL);
+	return tell(st, &s, said);
 }
 
 static enum status do_outbox(void *arg, size_t account, screen_progress *progress, void *progress_arg, struct buf *said)
 {
 	struct sync s = sync_of(arg, account, progress, progress_arg);
-	enum status st = sync_outbox(&s, 0, NULL);
+	enum status st;
 
+	say_into(said);
+	st = sync_outbox(&s, 0, NULL);
+	say_into(NULL);
 	if (st == ST_OK)
 		buf_putf(said, "%llu sent", (unsigned long long)s.sent);
 	return tell(st, &s, said);
@@ -120,6 +129,8 @@ static enum status do_compose(void *arg, size_t account, enum screen_compose how
 	struct fate_told told = { .message_id = BUF(0), .why = BUF(0) };
 	enum status st = w ? writing_begin(w, p) : ST_NOMEM;
 
+	if (how == SCREEN_BOUNCE)
+		buf_puts(said, "Letters are not sent on as they are; f forwards them.");
 	if (st == ST_OK)
 		st = begin(w, p, how, answers);
 	if (st == ST_OK)
@@ -198,6 +209,11 @@ static enum status open_all(struct desk *d, const struct invocation *in, struct 
 		if (st == ST_OK && which < p->settings.n)
 			st = place_use(p, &p->settings.accounts[which]);
 		d->n++;
+		/* The one time that the terminal is ours; without a password the copy can
+		 * be read. */
+		if (st == ST_OK && p->account->password_command[0] == '\0')
+			(void)!place_password(p);
+		p->may_ask = false;
 		if (st == ST_OK)
 			accounts[i] = (struct screen_account){ view_cstr(p->account->address), p->copy, account_authserv_id(p->account) };
 	}

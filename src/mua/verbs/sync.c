@@ -81,8 +81,11 @@ int verb_sync(struct invocation *in)
 	enum status st = place_open(&p, in);
 	int status = DONE;
 
-	signal(SIGINT, on_signal);
-	signal(SIGTERM, on_signal);
+	/* Who watches waits most of the time, and may end at any. */
+	if (!GIVEN(in, watch)) {
+		signal(SIGINT, on_signal);
+		signal(SIGTERM, on_signal);
+	}
 	if (st == ST_OK && !GIVEN(in, all))
 		status = sync_one(in, &p);
 	for (size_t i = 0; st == ST_OK && GIVEN(in, all) && i < p.settings.n && !ended; i++) {
