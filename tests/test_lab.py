@@ -454,3 +454,43 @@ def test_hosts_report_to_each_other(whole):
     tls = wait(["--tls"], "foo.com", bool)
     good = next(r for r in tls if r["result"] == "ok" and r["policy"] == "tlsa")
     assert good["domain"] == "mail.foo.com" and good["sessions"] >= 1 and good["reporter"] == "mail.bar.com" and good["proved"] is True
+
+
+def waxmail_as(lab, who, *words, text="", status=0):
+    p = subprocess.run([WAXWING, "lab", "as", who, "--dir", lab.dir, "--", *words], input=text, text=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+    assert p.returncode == status, f"{words}: {p.stdout}{p.stderr}"
+    return p
+
+
+def letters_of(lab, who, subject):
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        waxmail_as(lab, who, "sync", "--quiet")
+        for row in json.loads(waxmail_as(lab, who, "list", "--json").stdout or "[]"):
+            shown = waxmail_as(lab, who, "show", str(row["id"])).stdout
+            if subject in shown:
+                return shown
+        time.sleep(0.2)
+    raise AssertionError(f"{subject} did not come")
+
+
+def test_waxmail_seals_unasked(whole):
+    """Two who never met, no set-up at all: signed and encrypted, and read with a full verdict."""
+    said = waxmail_as(whole, "smith@bar.com", "send", "--to", "Jones@foo.com", "--subject", "sealed one", text="Blah blah\n").stderr
+    assert "signed and encrypted for Jones@foo.com (certificate from DNS, proved by DNSSEC)" in said
+    shown = letters_of(whole, "Jones@foo.com", "sealed one")
+    assert "Signed by Smith@bar.com" in shown and "it was encrypted" in shown and "DNSSEC proves the certificate" in shown
+    assert "from bar.com, proved (DMARC)" in shown and "Blah blah" in shown
+
+
+def test_waxmail_without_the_certificates_of_others(whole):
+    whole.run("lab", "break", "smimea", "foo.com")
+    said = waxmail_as(whole, "Smith@bar.com", "send", "--to", "Jones@foo.com", "--subject", "signed only", text="Blah blah\n").stderr
+    assert "signed, not encrypted: no certificate of Jones@foo.com" in said
+    waxmail_as(whole, "Smith@bar.com", "send", "--to", "Jones@foo.com", "--encrypt", text="Blah blah\n", status=1)
+    assert "Signed by Smith@bar.com" in letters_of(whole, "Jones@foo.com", "signed only")
+
+
+def test_nobody_else_is_in_the_lab(whole):
+    assert "is nobody in the lab" in waxmail_as(whole, "Green@foo.com", "list", status=1).stderr

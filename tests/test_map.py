@@ -28,7 +28,7 @@ HOSTS = {
     "room": ["mda", "ms"],
     "mda": ["ms"],
     "mua": ["mua/copy", "mua/screen", "names", "smime"],
-    "admin": ["parent", "door", "warden", "names", "mta/queue", "mta/relay", "room", "ms", "mda", "sendmail"],
+    "admin": ["parent", "door", "warden", "names", "mta/queue", "mta/relay", "room", "ms", "mda", "sendmail", "mua"],
 }
 
 

@@ -87,6 +87,10 @@ enum status place_net(struct place *p)
 		    p->settings.authorities);
 	else if (st != ST_OK)
 		say_failed("network", st);
+	if (st == ST_OK && p->settings.resolver[0] && p->account && place_resolver(p)) {
+		net_learn_host(&p->net, place_resolver(p), p->account->read.host);
+		net_learn_host(&p->net, place_resolver(p), p->account->send.host);
+	}
 	return st;
 }
 

@@ -46,7 +46,7 @@ static const struct {
 	int port;
 } listeners[] = {
 	{ "listen.smtp", LAB_SMTP_PORT }, { "listen.submission", 2587 }, { "listen.submissions", LAB_SUBMISSIONS_PORT },
-	{ "listen.imap", 2143 },	  { "listen.imaps", 2993 },	  { "listen.pop3", 2110 },
+	{ "listen.imap", 2143 },	  { "listen.imaps", LAB_IMAPS_PORT },	  { "listen.pop3", 2110 },
 	{ "listen.pop3s", 2995 },
 };
 

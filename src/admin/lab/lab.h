@@ -6,6 +6,7 @@
  *     lab.json            which network, what is broken
  *     dns/                knot: zones signed by DNSSEC, from a root of its own down
  *     authority.pem, .key the certificate authority that all of them trust
+ *     people/ADDRESS/     what waxmail has of each, once it was used
  *     foo.com/ ...        a whole instance of waxwing each, DOMAIN.pid beside it
  *
  * The network is 127.0.NET.0: .1 has DNS, then one address for each domain;
@@ -20,7 +21,7 @@
 
 #include <jansson.h>
 
-enum { LAB_PATH = 4096, LAB_PEOPLE = 3, LAB_SMTP_PORT = 2525, LAB_SUBMISSIONS_PORT = 2465, LAB_DNS_PORT = 2053, LAB_HTTPS_PORT = 2443 };
+enum { LAB_PATH = 4096, LAB_PEOPLE = 3, LAB_SMTP_PORT = 2525, LAB_SUBMISSIONS_PORT = 2465, LAB_IMAPS_PORT = 2993, LAB_DNS_PORT = 2053, LAB_HTTPS_PORT = 2443 };
 
 #define LAB_PASSWORD "secret"
 

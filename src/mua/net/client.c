@@ -2,12 +2,13 @@
 
 #include "msg/charset.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
-enum { HANDSHAKE_MS = 30000, ADDRESSES_MAX = 16, PORT_TEXT = 8 };
+enum { HANDSHAKE_MS = 30000, ADDRESSES_MAX = 16, PORT_TEXT = 8, DNS_ARENA = 256 * 1024 };
 
 /* ---- where a server is ---- */
 
@@ -195,21 +196,90 @@ enum status client_start_tls(struct client *c, enum protocol p)
 	return st == ST_OK ? st : client_fail(c, ST_DENIED, "%s: TLS: %s", c->host, conn_tls_why(&c->conn));
 }
 
-enum status client_open(struct client *c, struct net *n, const struct server *s)
+static enum status try_literal(struct client *c, const char *address, uint16_t port)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST }, *found = NULL;
+	enum status st;
+
+	if (getaddrinfo(address, NULL, &hints, &found) != 0)
+		return ST_MISSING;
+	st = try_addresses(c, found, port);
+	freeaddrinfo(found);
+	return st;
+}
+
+/* Those that were found beforehand. */
+static const struct known_host *known_host(const struct net *n, const char *host)
+{
+	for (size_t i = 0; i < n->n_known; i++)
+		if (view_eq_i(view_cstr(n->known[i].host), view_cstr(host)))
+			return &n->known[i];
+	return NULL;
+}
+
+static enum status try_known(struct client *c, const struct known_host *k, uint16_t port)
+{
+	enum status st = client_fail(c, ST_MISSING, "%s: DNS has no address of it", k->host);
+
+	for (size_t i = 0; i < k->n && st != ST_OK; i++)
+		st = try_literal(c, k->addresses[i], port);
+	return st;
+}
+
+void net_learn_host(struct net *n, struct resolver *r, const char *host)
+{
+	static const struct {
+		enum dns_type type;
+		int family;
+		size_t size;
+	} kinds[] = { { DNS_AAAA, AF_INET6, 16 }, { DNS_A, AF_INET, 4 } };
+	struct known_host *k = &n->known[n->n_known];
+	struct arena a = ARENA(DNS_ARENA);
+	struct endpoint literal;
+	struct dns_answer answer;
+
+	if (n->n_known == KNOWN_HOSTS || known_host(n, host) || endpoint_parse(view_cstr(host), 0, &literal) == ST_OK)
+		return;
+	*k = (struct known_host){ .n = 0 };
+	snprintf(k->host, sizeof k->host, "%s", host);
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		if (dns_ask(r, view_cstr(host), kinds[i].type, &a, &answer) != ST_OK || answer.outcome != DNS_FOUND)
+			continue;
+		for (size_t m = 0; m < answer.n && k->n < KNOWN_ADDRESSES; m++)
+			if (answer.rdata[m].n == kinds[i].size &&
+			    inet_ntop(kinds[i].family, answer.rdata[m].p, k->addresses[k->n], sizeof k->addresses[0]))
+				k->n++;
+	}
+	n->n_known++;
+	arena_free(&a);
+}
+
+static enum status try_host(struct client *c, const struct server *s)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
+	const struct known_host *known = known_host(c->net, s->host);
 	char port[PORT_TEXT];
 	enum status st;
 	int error;
 
-	*c = (struct client){ .net = n };
-	snprintf(c->host, sizeof c->host, "%s", s->host);
+	if (known)
+		return try_known(c, known, s->port);
 	snprintf(port, sizeof port, "%u", s->port);
 	error = getaddrinfo(s->host, port, &hints, &found);
 	if (error)
 		return client_fail(c, ST_MISSING, "%s: %s", s->host, gai_strerror(error));
 	st = try_addresses(c, found, s->port);
 	freeaddrinfo(found);
+	return st;
+}
+
+enum status client_open(struct client *c, struct net *n, const struct server *s)
+{
+	enum status st;
+
+	*c = (struct client){ .net = n };
+	snprintf(c->host, sizeof c->host, "%s", s->host);
+	st = try_host(c, s);
 	c->open = st == ST_OK;
 	if (st == ST_OK && s->tls_first)
 		st = client_start_tls(c, s->protocol);

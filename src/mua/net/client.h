@@ -13,9 +13,10 @@
 #define WAXWING_MUA_NET_CLIENT_H
 
 #include "wire/connect.h"
+#include "wire/dns.h"
 #include "wire/tls_client.h"
 
-enum { WHY_MAX = 400, HOST_MAX = 255, CLIENT_LINE = 2048 };
+enum { WHY_MAX = 400, HOST_MAX = 255, CLIENT_LINE = 2048, KNOWN_HOSTS = 4, KNOWN_ADDRESSES = 8 };
 
 enum protocol { PROTOCOL_IMAP, PROTOCOL_POP3, PROTOCOL_SMTP };
 
@@ -37,11 +38,21 @@ struct net {
 	struct loop *loop;
 	struct tls_client *tls;
 	uint64_t patience;		/* ms of silence */
+	struct known_host {
+		char host[HOST_MAX + 1];
+		char addresses[KNOWN_ADDRESSES][46];
+		size_t n;
+	} known[KNOWN_HOSTS];		/* others are the system's to find */
+	size_t n_known;
 };
 
 /* authorities: a PEM file.  ST_MISSING, ST_NOMEM, ST_IO. */
 enum status net_open(struct net *n, const char *authorities, uint64_t patience) MUST_USE;
 void net_close(struct net *n);
+
+/* By a name server of the person's own instead of the system's; before net_run,
+ * since it blocks. */
+void net_learn_host(struct net *n, struct resolver *r, const char *host);
 
 /* Runs job on a coroutine until it returns. */
 enum status net_run(struct net *n, enum status (*job)(struct net *n, void *arg), void *arg) MUST_USE;
