@@ -158,7 +158,7 @@ def test_curl_sends_lists_and_fetches(instance, tmp_path):
     w = instance()
     send(w, 1)
     curl = ["curl", "-sS", "--cacert", certificate(w), "--insecure", "-u", "Jones@foo.com:secret"]
-    (tmp_path / "letter").write_text(LETTER.format(n=7).replace("\r\n", "\n"))
+    (tmp_path / "letter").write_text(LETTER.format(n=7).replace("\r\n", "\n").replace("Smith <Smith@bar.com>", "Jones@foo.com"))
     run(curl + ["--crlf", "--mail-from", "Jones@foo.com", "--mail-rcpt", "Brown@foo.com", "-T", "letter",
                 f"smtps://127.0.0.1:{w.ports['submissions']}/client.example"], tmp_path)
     w.wait_log(r"delivered .*to=Brown@foo.com")

@@ -301,7 +301,7 @@ def test_trace_field(instance):
     for n, start, proto, tls in ((1, r"from plain\.example", "SMTP", False), (3, "from", "ESMTPS", True), (4, "from", "UTF8SMTPSA", True)):
         clause = r"\r\n\ttls TLS_AES_256_GCM_SHA384 \(TLSv1\.3\)" if tls else ""
         assert re.search(r"Received: " + start + r"[^\r\n]* \(\[127\.0\.0\.1\]\)\r\n\tby mx\.foo\.com with " + proto + r" id [0-9a-f]+\.1" + clause +
-                         r"\r\n\tfor <Jones@foo\.com>;\r\n\t\w\w\w, \d+ \w\w\w \d{4} \d\d:\d\d:\d\d [+-]\d{4}\r\n(Message-ID:[^\n]*\n|Date:[^\n]*\n)*X-N: " + str(n), all_of_it), n
+                         r"\r\n\tfor <Jones@foo\.com>;\r\n\t\w\w\w, \d+ \w\w\w \d{4} \d\d:\d\d:\d\d [+-]\d{4}\r\n((Message-ID|Date|From):[^\n]*\n)*X-N: " + str(n), all_of_it), n
 
 
 # ---- real clients ----
