@@ -36,17 +36,17 @@ static void add_account(struct search *s, uint64_t account)
 		s->accounts[s->n++] = account;
 }
 
-static void add_domain(void *arg, struct view domain, struct view nothing, uint64_t id)
+/* A setting is an address, or the name before the @ in each domain. */
+static void add_address(struct search *s, const char *setting, struct view domain)
 {
-	struct search *s = arg;
 	struct buf address = BUF(ADDRESS_MOST), targets = BUF(65536);
 	struct asked asked = { .separators = view_cstr(s->conf.separators) };
 	struct cursor c;
 	struct target t;
 
-	(void)nothing;
-	(void)id;
-	buf_putf(&address, "%s@%.*s", s->conf.reports_address, VIEW_ARG(domain));
+	buf_puts(&address, setting);
+	if (strchr(setting, '@') == NULL)
+		buf_putf(&address, "@%.*s", VIEW_ARG(domain));
 	asked.address = buf_view(&address);
 	if (buf_status(&address) == ST_OK && directory_resolve(s->directory, &asked, &targets) == VERDICT_OK) {
 		c = cursor_over(buf_view(&targets));
@@ -55,6 +55,19 @@ static void add_domain(void *arg, struct view domain, struct view nothing, uint6
 	}
 	buf_free(&address);
 	buf_free(&targets);
+}
+
+/* Where `waxwing dns` has others send them, as far as that is here. */
+static void add_domain(void *arg, struct view domain, struct view nothing, uint64_t id)
+{
+	struct search *s = arg;
+	const struct conf *c = &s->conf;
+
+	(void)nothing;
+	(void)id;
+	add_address(s, c->publish_reports[0] ? c->publish_reports : c->reports_address, domain);
+	if (c->publish_failures[0])
+		add_address(s, c->publish_failures, domain);
 }
 
 /* ---- reading ---- */
