@@ -7,6 +7,7 @@
 #include "ipc/envelope.h"
 #include "ms/store.h"
 #include "mta/queue/spool.h"
+#include "mua/copy/copy.h"
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -213,6 +214,62 @@ static void try_conf(void)
 	buf_free(&why);
 }
 
+/* ---- the local copy of waxmail ---- */
+
+static int64_t copy_inbox(struct copy *c)
+{
+	struct arena a = ARENA(1 << 20);
+	struct copy_folder f = { .id = 0 };
+
+	if (copy_folder(c, VIEW("INBOX"), true, &a, &f) != ST_OK)
+		f.id = 0;
+	arena_free(&a);
+	return f.id;
+}
+
+/* The ids of those that were put; the first ones are flagged and moved, too. */
+static size_t use_copy(struct copy *c, int64_t *ids)
+{
+	struct arena a = ARENA(1 << 20);
+	struct copy_arrival w = { .folder = copy_inbox(c), .uid = 1 };
+	struct copy_op *ops;
+	size_t n = 0, n_ops;
+	bool more;
+
+	for (; w.folder && w.uid <= LETTERS; w.uid++)
+		n += copy_put(c, &w, letter, &ids[n]) == ST_OK;
+	(void)!copy_flags(c, ids, n, COPY_SEEN, 0);
+	(void)!copy_keyword(c, ids, n, VIEW("x"), true);
+	(void)!copy_copy(c, ids, n > 0, w.folder);
+	(void)!copy_step(c, &more);
+	if (copy_pending(c, 10, &a, &ops, &n_ops) == ST_OK && n_ops)
+		(void)!copy_done(c, &ops[0], 0);
+	arena_free(&a);
+	return n;
+}
+
+static void try_copy(void)
+{
+	struct copy_letter l;
+	struct copy *c;
+	int64_t ids[LETTERS];
+	size_t n = 0;
+
+	for (int i = 0; i < 2; i++) {
+		if (copy_open(folder, &c, NULL) != ST_OK)
+			continue;
+		n = i == 0 ? use_copy(c, ids) : n;
+		copy_close(c);
+	}
+	allocations_pause();
+	need(copy_open(folder, &c, NULL) == ST_OK, "the copy itself");
+	for (size_t i = 0; i < n; i++) {
+		need(copy_read(c, ids[i], &l) == ST_OK && view_eq(l.bytes, letter), "a letter that was put");
+		copy_letter_close(&l);
+	}
+	copy_close(c);
+}
+
 /* ---- channels ---- */
 
 static unsigned heard;
@@ -260,7 +317,7 @@ static const struct {
 	void (*try)(void);
 } all[] = {
 	{ "store", try_store }, { "spool", try_spool }, { "directory", try_directory },
-	{ "conf", try_conf }, { "channel", try_channel },
+	{ "conf", try_conf }, { "channel", try_channel }, { "copy", try_copy },
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

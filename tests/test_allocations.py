@@ -9,7 +9,7 @@ from test_programs import FUZZES, ROOT, run
 
 # These keep a store from one input to the next, whose own harness allocates; the store has its row in FILES.
 NOT_HERE = {"imap_session", "journal", "spool"}
-FILES = ["store", "spool", "directory", "conf", "channel"]
+FILES = ["store", "spool", "directory", "conf", "channel", "copy"]
 
 
 @pytest.mark.parametrize("build", ["build", "build-asan"])

@@ -58,11 +58,8 @@ enum status password_ask(const char *whose, struct buf *ret)
 	 * stays without echo. */
 	quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL | ISIG);
 	quiet.c_cc[VEOL] = 3;
-	/* The full-screen reader has taken lines and line ends away. */
-	quiet.c_lflag |= ICANON;
-	quiet.c_iflag |= ICRNL;
 	tcsetattr(tty, TCSAFLUSH, &quiet);
-	dprintf(tty, "\rPassword for %.300s: ", whose);
+	dprintf(tty, "Password for %.300s: ", whose);
 	st = read_line(tty, ret);
 	dprintf(tty, "\n");
 	tcsetattr(tty, TCSAFLUSH, &old);

@@ -444,7 +444,6 @@ static void sync_now(struct screen *s)
 	screen_purge(s);
 	if (p->sync) {
 		st = p->sync(p->arg, s->account, 0, false, screen_show_progress, s, &said);
-		redraw(s);	/* it may have asked for a password */
 		screen_say_status(s, st, buf_view(&said), "In step with the server.");
 		st = screen_reload(s);
 		if (st != ST_OK)
