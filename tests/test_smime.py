@@ -144,6 +144,14 @@ def test_certificates(pki, who, verdict, problem, chain):
         assert v["signers"][0]["addresses"] == []
 
 
+def test_certificate_for_any_purpose(pki):
+    pki.leaf("anything", san="email:smith@bar.com", extendedKeyUsage="anyExtendedKeyUsage")
+    assert judged(pki, signed(pki, "anything"))["verdict"] == "good"
+    pki.leaf("anything2", san="email:smith@bar.com", extendedKeyUsage="anyExtendedKeyUsage", keyUsage="keyEncipherment")
+    v = judged(pki, signed(pki, "anything2"))
+    assert v["verdict"] == "untrusted" and "purpose" in problems(v), v
+
+
 def test_old_digest(pki):
     assert judged(pki, signed(pki, "smith", "-md", "sha1"))["verdict"] == "weak"
     assert judged(pki, signed(pki, "smith", "-md", "md5"))["verdict"] == "weak"
