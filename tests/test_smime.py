@@ -315,6 +315,23 @@ def test_two_content_types(pki):
     assert v["verdict"] == "bad" and "confused" in problems(v), v
 
 
+def test_another_certificate_of_the_key(pki):
+    """The same key, issuer and number, and somebody else's name."""
+    openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", pki("twin.key"), "-out", pki("twin.csr"), "-subj", "/CN=twin")
+    for name in ("smith", "eve"):
+        with open(pki("ext"), "w") as f:
+            f.write(f"subjectAltName=email:{name}@bar.com\nextendedKeyUsage=emailProtection\n")
+        openssl("x509", "-req", "-in", pki("twin.csr"), "-CA", pki("ca.crt"), "-CAkey", pki("ca.key"), "-set_serial", "4711", "-days", "9",
+                "-extfile", pki("ext"), "-out", pki(f"twin.{name}"))
+    letter = HEAD + openssl("cms", "-sign", "-cades", "-nocerts", "-signer", pki("twin.eve"), "-inkey", pki("twin.key"), stdin=BODY)
+    v = judged(pki, letter, "--certificates", pki("twin.smith"))
+    assert v["verdict"] == "bad" and "certificate" in v["signers"][0]["problems"], v
+    v = judged(pki, letter.replace(b"smith@bar.com", b"eve@bar.com"), "--certificates", pki("twin.eve"))
+    assert v["verdict"] == "good", v
+    v = judged(pki, letter)
+    assert v["verdict"] == "bad" and "no-certificate" in problems(v), v
+
+
 def test_attributes_passed_off_as_content(pki):
     """Without signed attributes, what looks like them is refused (they may come from another signature)."""
     body = b"\x31\x0bhello world\r\n"
