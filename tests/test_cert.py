@@ -44,7 +44,7 @@ def files(one, tmp_path):
 
 
 def test_everybody_has_an_identity(one, files):
-    kinds = sorted((r["kind"], r["address"] or "") for r in listed(one))
+    kinds = sorted((r["kind"], r["address"] or "") for r in listed(one, "foo.com"))
     assert kinds == sorted([("authority", "")] + [(k, f"{n}@foo.com") for k in ("signing", "encryption") for n in ("Jones", "Brown")])
     sealed = waxwing("smime", "encrypt", "--key", files / "Jones.pem", "--certificates", files / "Brown.crt", stdin=LETTER)
     v = inspect(sealed, "--key", str(files / "Brown.pem"), "--ca", str(files / "authority.pem"))
@@ -152,6 +152,6 @@ def test_names_that_are_not_ascii(instance):
 
 def test_not_wanted(instance):
     one = instance(accounts=("Jones@foo.com",), start=False)
-    assert [r["kind"] for r in listed(one)] == ["authority"]
+    assert [(r["kind"], r["domain"]) for r in listed(one)] == [("authority", "bar.com"), ("authority", "foo.com")]
     raw(one, "cert", "renew", "--all")
     assert len(listed(one, "Jones@foo.com")) == 2

@@ -144,6 +144,14 @@ def test_certificates(pki, who, verdict, problem, chain):
         assert v["signers"][0]["addresses"] == []
 
 
+def test_certificate_for_any_purpose(pki):
+    pki.leaf("anything", san="email:smith@bar.com", extendedKeyUsage="anyExtendedKeyUsage")
+    assert judged(pki, signed(pki, "anything"))["verdict"] == "good"
+    pki.leaf("anything2", san="email:smith@bar.com", extendedKeyUsage="anyExtendedKeyUsage", keyUsage="keyEncipherment")
+    v = judged(pki, signed(pki, "anything2"))
+    assert v["verdict"] == "untrusted" and "purpose" in problems(v), v
+
+
 def test_old_digest(pki):
     assert judged(pki, signed(pki, "smith", "-md", "sha1"))["verdict"] == "weak"
     assert judged(pki, signed(pki, "smith", "-md", "md5"))["verdict"] == "weak"
@@ -305,6 +313,23 @@ def test_two_content_types(pki):
     at = letter.index(b"Content-Type:")
     v = judged(pki, letter[:at] + letter[at:].replace(b"\n\n", b"\nContent-Type: text/html\n\n", 1))
     assert v["verdict"] == "bad" and "confused" in problems(v), v
+
+
+def test_another_certificate_of_the_key(pki):
+    """The same key, issuer and number, and somebody else's name."""
+    openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", pki("twin.key"), "-out", pki("twin.csr"), "-subj", "/CN=twin")
+    for name in ("smith", "eve"):
+        with open(pki("ext"), "w") as f:
+            f.write(f"subjectAltName=email:{name}@bar.com\nextendedKeyUsage=emailProtection\n")
+        openssl("x509", "-req", "-in", pki("twin.csr"), "-CA", pki("ca.crt"), "-CAkey", pki("ca.key"), "-set_serial", "4711", "-days", "9",
+                "-extfile", pki("ext"), "-out", pki(f"twin.{name}"))
+    letter = HEAD + openssl("cms", "-sign", "-cades", "-nocerts", "-signer", pki("twin.eve"), "-inkey", pki("twin.key"), stdin=BODY)
+    v = judged(pki, letter, "--certificates", pki("twin.smith"))
+    assert v["verdict"] == "bad" and "certificate" in v["signers"][0]["problems"], v
+    v = judged(pki, letter.replace(b"smith@bar.com", b"eve@bar.com"), "--certificates", pki("twin.eve"))
+    assert v["verdict"] == "good", v
+    v = judged(pki, letter)
+    assert v["verdict"] == "bad" and "no-certificate" in problems(v), v
 
 
 def test_attributes_passed_off_as_content(pki):

@@ -1,4 +1,5 @@
 /* domain.c - waxwing domain add, list, remove. */
+#include "admin/cert.h"
 #include "admin/instance.h"
 #include "admin/listing.h"
 #include "admin/tell.h"
@@ -31,6 +32,8 @@ int cmd_domain_add(struct invocation *in)
 			tell("%s is ours now, but has no keys to sign its letters with: %s; `waxwing domain key rotate %s` "
 			     "makes them", in->args[0], status_name(st), in->args[0]);
 		directory_close(d);
+		if (cert_authority(in, domain) != ST_OK)
+			tell("%s has no authority for certificates; `waxwing cert renew --all` makes it with the first of them", in->args[0]);
 		return st == ST_OK ? DONE : FAILED;
 	}
 	directory_close(d);

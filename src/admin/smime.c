@@ -22,7 +22,8 @@ static enum status to_stdout(void *arg, struct view piece)
 /* ---- writing ---- */
 
 static const struct reason write_reasons[] = {
-	{ ST_DENIED, "it cannot be signed or encrypted so: the key is of a kind that is not supported, or the text would not survive (try --opaque)" },
+	{ ST_DENIED, "it cannot be signed or encrypted so: the key is of a kind that is not supported, or the text "
+		     "would not survive (try --opaque)" },
 	{ ST_SYNTAX, "it does not begin with a header section" },
 	{ ST_OK, NULL },
 };
@@ -158,8 +159,8 @@ static bool find_one(struct resolver *r, struct view address, STACK_OF(X509) *al
 	if (st != ST_OK)
 		tell("%.*s: %s", VIEW_ARG(address), st == ST_SYNTAX ? "is no address" : status_name(st));
 	else if (!found)
-		tell("%.*s %s", VIEW_ARG(address), d.outcome == DISCOVERY_FOUND ? "has no certificate in DNS that can be encrypted for now" :
-		     discovery_text(d.outcome));
+		tell("%.*s %s", VIEW_ARG(address), d.outcome == DISCOVERY_FOUND ?
+		     "has no certificate in DNS that can be encrypted for now" : discovery_text(d.outcome));
 	arena_free(&a);
 	return found;
 }
@@ -243,7 +244,8 @@ static bool believe_dns(const struct invocation *in, struct smime_means *m, cons
 	return found;
 }
 
-static enum status read_letter(const struct invocation *in, struct smime_means *m, struct view letter, struct smime_letter *ret)
+static enum status read_letter(const struct invocation *in, struct smime_means *m, struct view letter,
+			       struct smime_letter *ret)
 {
 	struct smime_reading how = { .trust = m->trust, .keys = &m->keys, .now = clock_wall() };
 	enum status st = smime_read(letter, &how, ret);

@@ -166,6 +166,15 @@ static bool concerns_lists(int error)
 	}
 }
 
+/* One for any purpose is for mail, too (RFC 8550 4.4.4); OpenSSL wants it named. */
+static bool is_for_anything(X509 *x, int depth)
+{
+	uint32_t purpose = x ? X509_get_extended_key_usage(x) : UINT32_MAX;
+
+	return purpose != UINT32_MAX && (purpose & XKU_ANYEKU) &&
+	       (depth > 0 || X509_get_key_usage(x) & (KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION));
+}
+
 /* Gathers all that is wrong instead of ending at the first. */
 static int judge(int good, X509_STORE_CTX *ctx)
 {
@@ -177,6 +186,9 @@ static int judge(int good, X509_STORE_CTX *ctx)
 		return 1;
 	if (j == NULL || error == X509_V_ERR_OUT_OF_MEM || error == X509_V_ERR_UNSPECIFIED)
 		return 0;
+	if (error == X509_V_ERR_INVALID_PURPOSE &&
+	    is_for_anything(X509_STORE_CTX_get_current_cert(ctx), X509_STORE_CTX_get_error_depth(ctx)))
+		return 1;
 	for (i = 0; i < sizeof errors / sizeof *errors && errors[i].error != error; i++)
 		;
 	j->problems |= i < sizeof errors / sizeof *errors ? errors[i].problem : PROBLEM(CHAIN);

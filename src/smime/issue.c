@@ -182,7 +182,8 @@ static bool extend_person(X509 *x, const struct smime_request *q, struct view lo
 	bool signs = q->use == SMIME_USE_SIGNING;
 
 	return add_text(x, q->authority->certificate, NID_basic_constraints, "critical,CA:FALSE") &&
-	       add_text(x, q->authority->certificate, NID_key_usage, signs ? "critical,digitalSignature" : "critical,keyEncipherment") &&
+	       add_text(x, q->authority->certificate, NID_key_usage,
+			signs ? "critical,digitalSignature" : "critical,keyEncipherment") &&
 	       add_address(x, local, domain) && add_capabilities(x);
 }
 
@@ -315,7 +316,8 @@ enum status smime_read_p12(struct view text, const char *password, struct smime_
 
 	if (st == ST_OK && PKCS12_verify_mac(p12, password, -1) != 1)
 		st = ST_DENIED;
-	if (st == ST_OK && (PKCS12_parse(p12, password, &k.key, &k.certificate, &chain) != 1 || k.key == NULL || k.certificate == NULL))
+	if (st == ST_OK && (PKCS12_parse(p12, password, &k.key, &k.certificate, &chain) != 1 || k.key == NULL ||
+			    k.certificate == NULL))
 		st = ST_SYNTAX;
 	PKCS12_free(p12);
 	ERR_clear_error();

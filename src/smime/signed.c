@@ -150,7 +150,46 @@ static bool right_type(const struct signed_data *d, CMS_SignerInfo *si)
 	return said && OBJ_cmp(said, CMS_get0_eContentType(d->cms)) == 0;
 }
 
-static smime_problems verify(struct signed_data *d, CMS_SignerInfo *si, EVP_PKEY *key)
+/* The first ESSCertIDv2 (RFC 5035 4): SHA-256 unless it names another digest. */
+static bool names_certificate(const ASN1_STRING *attribute_value, X509 *x)
+{
+	const unsigned char *p = ASN1_STRING_get0_data(attribute_value), *end = p + ASN1_STRING_length(attribute_value);
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	const EVP_MD *md = EVP_sha256();
+	const ASN1_OBJECT *oid;
+	X509_ALGOR *algorithm;
+	unsigned n;
+	int tag, class;
+	long size;
+
+	/* SigningCertificateV2, its certs, the first of them. */
+	for (int i = 0; i < 3; i++)
+		if ((ASN1_get_object(&p, &size, &tag, &class, end - p) & 0x80) || tag != V_ASN1_SEQUENCE)
+			return false;
+	end = p + size;
+	if (p < end && *p == (V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED)) {
+		algorithm = d2i_X509_ALGOR(NULL, &p, end - p);
+		if (algorithm == NULL)
+			return false;
+		X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
+		md = EVP_get_digestbyobj(oid);
+		X509_ALGOR_free(algorithm);
+	}
+	if (md == NULL || (ASN1_get_object(&p, &size, &tag, &class, end - p) & 0x80) || tag != V_ASN1_OCTET_STRING ||
+	    X509_digest(x, md, digest, &n) != 1)
+		return false;
+	return (unsigned long)size == n && memcmp(p, digest, n) == 0;
+}
+
+/* Another certificate may hold the same key, and say that it is somebody else's. */
+static bool right_certificate(CMS_SignerInfo *si, X509 *x)
+{
+	const ASN1_STRING *said = attribute(si, NID_id_smime_aa_signingCertificateV2, V_ASN1_SEQUENCE);
+
+	return said == NULL || names_certificate(said, x);
+}
+
+static smime_problems verify(struct signed_data *d, CMS_SignerInfo *si, EVP_PKEY *key, X509 *x)
 {
 	bool attributes = CMS_signed_get_attr_count(si) >= 0;
 	int kind = EVP_PKEY_get_base_id(key);
@@ -164,6 +203,8 @@ static smime_problems verify(struct signed_data *d, CMS_SignerInfo *si, EVP_PKEY
 		return PROBLEM(CONTENT_TYPE);
 	if (attributes && CMS_SignerInfo_verify(si) != 1)
 		return PROBLEM(SIGNATURE);
+	if (attributes && !right_certificate(si, x))
+		return PROBLEM(CERTIFICATE);
 	if (CMS_SignerInfo_verify_content(si, d->digests) != 1)
 		return PROBLEM(CHANGED);
 	return 0;
@@ -232,10 +273,10 @@ static enum status check_signer(struct signed_data *d, CMS_SignerInfo *si, struc
 		return ST_OK;
 	}
 	read_certificate(d, x, s);
-	s->problems |= verify(d, si, key);
+	s->problems |= verify(d, si, key, x);
 	ERR_clear_error();
 	s->valid = !(s->problems & (PROBLEM(UNSUPPORTED) | PROBLEM(CONFUSED) | PROBLEM(CONTENT_TYPE) |
-				    PROBLEM(SIGNATURE) | PROBLEM(CHANGED)));
+				    PROBLEM(SIGNATURE) | PROBLEM(CERTIFICATE) | PROBLEM(CHANGED)));
 	return s->valid ? look_at_chain(d, x, s) : ST_OK;
 }
 

@@ -230,7 +230,8 @@ static bool set_pss(CMS_SignerInfo *si)
 	X509_ALGOR *algorithm;
 
 	CMS_SignerInfo_get0_algs(si, NULL, NULL, NULL, &algorithm);
-	return c && X509_ALGOR_set0(algorithm, OBJ_nid2obj(NID_rsassaPss), V_ASN1_NULL, NULL) == 1 && EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PSS_PADDING) == 1 &&
+	return c && X509_ALGOR_set0(algorithm, OBJ_nid2obj(NID_rsassaPss), V_ASN1_NULL, NULL) == 1 &&
+	       EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PSS_PADDING) == 1 &&
 	       EVP_PKEY_CTX_set_rsa_pss_saltlen(c, RSA_PSS_SALTLEN_DIGEST) == 1;
 }
 

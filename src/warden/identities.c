@@ -126,8 +126,9 @@ static void find(void *arg, const struct certificate_row *c)
 {
 	struct found *f = arg;
 
-	if (c->state != CERTIFICATE_ACTIVE || (c->kind != f->kind && (c->kind != CERTIFICATE_BOTH || f->kind == CERTIFICATE_AUTHORITY)) ||
-	    c->not_after < f->until)
+	bool fits = c->kind == f->kind || (c->kind == CERTIFICATE_BOTH && f->kind != CERTIFICATE_AUTHORITY);
+
+	if (c->state != CERTIFICATE_ACTIVE || !fits || c->not_after < f->until)
 		return;
 	f->row = *c;
 	f->row.serial = arena_copy(f->a, c->serial);
