@@ -200,6 +200,20 @@ def test_a_user_with_an_account_sends_as_it(w):
     sendmail(w, "-f", "Smith@bar.com", "daemon", user="nobody", check=EX_NOPERM)
 
 
+def test_a_host_that_is_no_domain_of_ours(instance):
+    """Letters to its users, bounces to them too, go where local.accounts says; root's go to postmaster."""
+    import smtplib
+    w = instance({"host.name": "mail.foo.com", "local.accounts": "daemon = Brown@foo.com"})
+    sendmail(w, "root")
+    sendmail(w, "daemon")
+    sendmail(w, "nobody", check=EX_NOUSER)
+    with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=30) as c:
+        assert c.sendmail("", ["daemon@mail.foo.com"], "Subject: bounce\r\n\r\nb\r\n") == {}
+        assert c.docmd("RSET")[0] == 250 and c.mail("")[0] == 250 and c.rcpt("nobody@mail.foo.com")[0] == 550
+    assert arrived(w)[0]["Return-Path"] == f"<{ME}@mail.foo.com>"
+    arrived(w, 2, "Brown@foo.com")
+
+
 def test_wrong_accounts_are_refused_at_start(instance):
     w = instance(start=False)
     w.configure(**{"local.accounts": "root, www-data"})

@@ -97,9 +97,13 @@ bool conf_demands_tls(const struct conf *c, enum service service);
 
 /* The author of reports to other systems: reports.from, or what it stands for. */
 void conf_reports_from(const struct conf *c, struct buf *out);
-/* local.c: whose address a user of this machine has by local.accounts, or
- * VIEW_NONE; may he name any sender?; and the check, for conf_check. */
+/* local.c: users of this machine.  Which address one has by local.accounts, or
+ * VIEW_NONE; is an address NAME@ and host.name?; where letters for that go, unless
+ * the directory knows better, or VIEW_NONE; may he name any sender?; and the
+ * check, for conf_check. */
 struct view conf_local_account(const struct conf *c, struct view user);
+bool conf_is_here(const struct conf *c, struct view address);
+struct view conf_local_mailbox(const struct conf *c, struct view address);
 bool conf_local_trusted(const struct conf *c, struct view user);
 enum status conf_check_local(const struct conf *c, struct buf *why) MUST_USE;
 

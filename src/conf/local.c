@@ -27,6 +27,21 @@ struct view conf_local_account(const struct conf *c, struct view user)
 	return VIEW_NONE;
 }
 
+bool conf_is_here(const struct conf *c, struct view address)
+{
+	return view_eq_i(view_skip(address, view_find(address, '@') + 1), view_cstr(c->host_name));
+}
+
+struct view conf_local_mailbox(const struct conf *c, struct view address)
+{
+	struct view name = view_head(address, view_find(address, '@')), to;
+
+	if (!conf_is_here(c, address))
+		return VIEW_NONE;
+	to = conf_local_account(c, name);
+	return to.n || !view_eq(name, VIEW("root")) ? to : VIEW("postmaster");
+}
+
 bool conf_local_trusted(const struct conf *c, struct view user)
 {
 	struct view list = view_cstr(c->local_trusted), one;

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { QUICK_MS = 2000, AGAIN_MS = 100, AGAIN_MOST = 8, STOP_MS = 10000 };
+enum { QUICK_MS = 2000, AGAIN_MS = 100, AGAIN_MOST = 8, STOP_MS = 10000, LOCK_TRIES = 25, LOCK_AGAIN_MS = 20 };
 
 struct child *parent_child(struct parent *p, enum role role, uint64_t index)
 {
@@ -542,19 +542,23 @@ static enum status start_children(struct parent *p)
 	return st;
 }
 
-/* Two servers on one directory would destroy it. */
+/* Two servers on one directory would destroy it.  What a killed parent was just
+ * starting has its descriptors until it executes, some milliseconds later. */
 static enum status lock_directory(const struct conf *c, struct buf *why)
 {
 	char path[4096];
-	int fd;
+	int fd, tries = 0;
 
 	snprintf(path, sizeof path, "%s/run/lock", c->dir);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return status_of_errno(errno);
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		buf_putf(why, "another waxwing serves %s already", c->dir);
-		return ST_EXISTS;
+	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		if (++tries == LOCK_TRIES) {
+			buf_putf(why, "another waxwing serves %s already", c->dir);
+			return ST_EXISTS;
+		}
+		usleep(LOCK_AGAIN_MS * 1000);
 	}
 	return ST_OK;	/* held until we end */
 }

@@ -40,7 +40,8 @@ static enum verdict pass_back(struct warden *w, const struct rec_rcpt_ask *in)
 /* Is it somebody's of another host, so that no SPF of his names us? */
 static enum verdict is_strange(struct warden *w, struct view sender)
 {
-	enum verdict v = sender.n ? directory_has_domain(w->directory, address_domain(sender)) : VERDICT_OK;
+	enum verdict v = sender.n && !conf_is_here(&w->proc.conf, sender) ?
+				 directory_has_domain(w->directory, address_domain(sender)) : VERDICT_OK;
 
 	return v == VERDICT_OK ? VERDICT_NO : v == VERDICT_NO ? VERDICT_OK : v;
 }
@@ -71,6 +72,22 @@ static enum verdict rewrite(struct warden *w, const struct rec_rcpt_ask *in)
 	return st == ST_OK && buf_status(&w->targets) == ST_OK ? VERDICT_OK : VERDICT_LATER;
 }
 
+/* A user of this machine, whom the directory does not know: where the operator's
+ * local.accounts sends his letters.  Elsewhere they go as by an alias. */
+static enum verdict of_user(struct warden *w, const struct asked *asked, enum verdict v)
+{
+	struct asked again = *asked;
+
+	again.address = v == VERDICT_NO || v == VERDICT_RELAY ? conf_local_mailbox(&w->proc.conf, asked->address) : VIEW_NONE;
+	if (again.address.n == 0)
+		return v;
+	v = directory_resolve(w->directory, &again, &w->targets);
+	if (v != VERDICT_RELAY)
+		return v;
+	target_put(&w->targets, &(struct target){ .address = again.address });
+	return VERDICT_OK;
+}
+
 static enum verdict find(struct warden *w, const struct rec_rcpt_ask *in)
 {
 	const struct conf *c = &w->proc.conf;
@@ -86,7 +103,7 @@ static enum verdict find(struct warden *w, const struct rec_rcpt_ask *in)
 		if (v == VERDICT_OK)
 			return pass_back(w, in);
 	}
-	v = directory_resolve(w->directory, &asked, &w->targets);
+	v = of_user(w, &asked, directory_resolve(w->directory, &asked, &w->targets));
 	if (v != VERDICT_OK || domain.n == 0)
 		return v;
 	strange = is_strange(w, in->sender);

@@ -356,15 +356,14 @@ static enum reply add_elsewhere(struct smtp_session *s, const struct recipient *
 	return smtp_add_recipient(s, &one);
 }
 
-static enum reply find_recipient(struct smtp_session *s, struct recipient *given)
+static enum reply find_recipient(struct smtp_session *s, const struct recipient *given)
 {
 	struct buf answer = BUF(RECORD_MAX);
 	struct view targets = VIEW_NONE;
+	enum verdict v = smtp_ask_warden(s, given->original, &answer, &targets);
 	enum reply r;
-	enum verdict v = s->local.here ? smtp_local_ask(s, &given->original, &answer, &targets) :
-					 smtp_ask_warden(s, given->original, &answer, &targets);
 
-	switch (v) {
+	switch (smtp_local_verdict(s, given->original, v)) {
 	case VERDICT_OK:
 		r = add_targets(s, targets, given);
 		break;

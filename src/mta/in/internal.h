@@ -53,10 +53,8 @@ static inline bool smtp_needs_login(const struct smtp_session *s)
 bool smtp_local_begin(struct smtp_session *s);
 /* Is he one, and may name that sender though it is no address of his account? */
 bool smtp_local_may_send(const struct smtp_session *s, struct view sender);
-/* smtp_ask_warden, where letters to other users of this machine are known too;
- * *address is then where they go. */
-enum verdict smtp_local_ask(struct smtp_session *s, struct view *address, struct buf *answer,
-			    struct view *ret_targets);
+/* What smtp_ask_warden has said of that recipient, as it is for him. */
+enum verdict smtp_local_verdict(const struct smtp_session *s, struct view address, enum verdict v);
 /* What stands in Received: in the place of the client. */
 void smtp_local_trace(const struct smtp_session *s, struct buf *b);
 

@@ -62,45 +62,19 @@ bool smtp_local_begin(struct smtp_session *s)
 	return true;
 }
 
-static bool is_here(const struct smtp_session *s, struct view address)
-{
-	return view_eq_i(view_skip(address, view_find(address, '@') + 1), view_cstr(s->host->conf->host_name));
-}
-
 bool smtp_local_may_send(const struct smtp_session *s, struct view sender)
 {
 	if (!s->local.here)
 		return false;
 	return s->local.uid == 0 || conf_local_trusted(s->host->conf, view_cstr(s->local.name)) ||
-	       (is_here(s, sender) && view_eq_i(view_head(sender, view_find(sender, '@')), view_cstr(s->local.name)));
+	       (conf_is_here(s->host->conf, sender) && view_eq_i(view_head(sender, view_find(sender, '@')), view_cstr(s->local.name)));
 }
 
-/* ---- other users of this machine ---- */
-
-/* Where the letters of NAME@ and host.name go; VIEW_NONE: nowhere. */
-static struct view of_user(const struct smtp_session *s, struct view address)
+enum verdict smtp_local_verdict(const struct smtp_session *s, struct view address, enum verdict v)
 {
-	struct view name = view_head(address, view_find(address, '@')), to;
-
-	if (!is_here(s, address))
-		return VIEW_NONE;
-	to = conf_local_account(s->host->conf, name);
-	return to.n || !view_eq(name, VIEW("root")) ? to : VIEW("postmaster");
-}
-
-/* The directory comes first: an alias root@ is the operator's word too.  A host
- * that is no domain of ours has no other letters than those of its users. */
-enum verdict smtp_local_ask(struct smtp_session *s, struct view *address, struct buf *answer,
-			    struct view *ret_targets)
-{
-	enum verdict v = smtp_ask_warden(s, *address, answer, ret_targets);
-	struct view to = v == VERDICT_NO || v == VERDICT_RELAY ? of_user(s, *address) : VIEW_NONE;
-
-	if (to.n) {
-		*address = arena_copy(&s->tx, to);
-		return smtp_ask_warden(s, *address, answer, ret_targets);
-	}
-	return v == VERDICT_RELAY && is_here(s, *address) ? VERDICT_NO : v;
+	/* A host that is no domain of ours has no other letters than those of its
+	 * users: they do not leave it to come back. */
+	return s->local.here && v == VERDICT_RELAY && conf_is_here(s->host->conf, address) ? VERDICT_NO : v;
 }
 
 void smtp_local_trace(const struct smtp_session *s, struct buf *b)
