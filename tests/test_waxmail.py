@@ -464,6 +464,32 @@ def test_receipt(jones):
     assert "told already" in person.run("receipt", one, status=1).stderr
 
 
+def test_a_letter_that_is_too_large_stops_no_other(jones):
+    person, w = jones
+    m = imap(w)
+    m.append("INBOX", "", None, letter(1) + b"x" * 70 + b"\r\n" + (b"y" * 70 + b"\r\n") * 2000)
+    m.append("INBOX", "", None, letter(2))
+    config = os.path.join(person.env["XDG_CONFIG_HOME"], "waxmail/config")
+    text = open(config).read()
+    open(config, "w").write(re.sub(r"letter_size = \d+L", "letter_size = 65536", text))
+    assert person.sync()["letters"] == 1
+    assert [x["whole"] for x in person.list("--oldest")] == [False, True]
+    assert "too long" in person.run("show", str(person.list("--oldest")[0]["id"]), status=1).stderr
+    open(config, "w").write(text)
+    assert person.sync()["letters"] == 1
+
+
+def test_parts(jones, tmp_path):
+    person, _ = jones
+    (tmp_path / "a.pdf").write_bytes(PDF)
+    number = person.run("send", "--draft", "--to", "x@y.example", "--receipt", "--attach", str(tmp_path / "a.pdf"), input="text\n").stdout.strip()
+    assert [x.split()[:3] for x in person.run("show", number, "--parts").stdout.splitlines()] == [
+        ["1", "-", "text/plain"], ["2", "a", "application/pdf"]]
+    assert person.run("show", number, "--part", "2", input=b"").stdout == PDF
+    assert "part" in person.run("show", number, "--part", "9", status=1).stderr
+    assert b"\r\nDisposition-Notification-To: Jones@foo.com\r\n" in parse(person, number)[0].replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
 # ---- the outbox ----
 
 def test_written_without_the_network(jones):

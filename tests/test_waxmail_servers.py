@@ -360,7 +360,7 @@ def test_bad_imap(person, authority, words, says):
     begun = time.monotonic()
     # One folder that cannot be read does not end the others' sync, and asked for alone it is an error.
     p = person.run("sync", *(["INBOX"] if "says: no" == says else []), status=1)
-    assert says in p.stderr and time.monotonic() - begun < 20
+    assert says in p.stderr and time.monotonic() - begun < 60
     assert "\x1b" not in p.stderr
     # What is here stays readable.
     person.run("list")

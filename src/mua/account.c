@@ -79,7 +79,8 @@ static bool take_value(struct arena *a, const struct row *r, const config_settin
 		*(const char **)to = arena_cstr(a, view_cstr(config_setting_get_string(s)));
 		return true;
 	case KIND_SERVER:
-		return type == CONFIG_TYPE_STRING && server_parse(view_cstr(config_setting_get_string(s)), to) == ST_OK;
+		return type == CONFIG_TYPE_STRING &&
+		       server_parse(view_cstr(config_setting_get_string(s)), to) == ST_OK;
 	case KIND_BOOL:
 		if (type != CONFIG_TYPE_BOOL)
 			return false;
@@ -119,8 +120,8 @@ static enum status take_settings(struct settings *s, const char *file, const str
 		if (rows == general && strcmp(config_setting_name(one), "accounts") == 0)
 			continue;
 		if (r == NULL || !take_value(&s->arena, r, one, to + r->at)) {
-			buf_putf(why, "%.500s:%u: %.100s %s%s", file, config_setting_source_line(one), config_setting_name(one),
-				 r ? "wants " : "is no setting", r ? wanted(r) : "");
+			buf_putf(why, "%.500s:%u: %.100s %s%s", file, config_setting_source_line(one),
+				 config_setting_name(one), r ? "wants " : "is no setting", r ? wanted(r) : "");
 			return ST_SYNTAX;
 		}
 	}
@@ -132,7 +133,8 @@ static enum status take_accounts(struct settings *s, const char *file, const con
 	enum status st = ST_OK;
 
 	if (list && !config_setting_is_list(list)) {
-		buf_putf(why, "%.500s:%u: accounts wants a list: ( { ... } )", file, config_setting_source_line(list));
+		buf_putf(why, "%.500s:%u: accounts wants a list: ( { ... } )", file,
+			 config_setting_source_line(list));
 		return ST_SYNTAX;
 	}
 	for (int i = 0; list && st == ST_OK && i < config_setting_length(list); i++) {
@@ -148,8 +150,10 @@ static enum status take_accounts(struct settings *s, const char *file, const con
 		st = take_settings(s, file, of_account, OF_ACCOUNT, one, (char *)a, why);
 		if (st == ST_OK && (strchr(a->address, '@') == NULL || a->read.protocol == PROTOCOL_SMTP ||
 				    (a->send.port && a->send.protocol != PROTOCOL_SMTP))) {
-			buf_putf(why, "%.500s:%u: an account wants an address, and read by imap or pop3, and send by submission",
-				 file, config_setting_source_line(one));
+			buf_putf(
+				why,
+				"%.500s:%u: an account wants an address, and read by imap or pop3, and send by submission",
+				file, config_setting_source_line(one));
 			return ST_SYNTAX;
 		}
 		s->n++;
@@ -164,8 +168,15 @@ enum status settings_load(struct settings *ret, struct buf *why)
 	enum status st = ST_OK;
 
 	*ret = (struct settings){
-		.arena = ARENA(SETTINGS_ARENA), .standard = "", .authorities = AUTHORITIES, .editor = "", .resolver = "",
-		.trust_anchor = "", .autoconfig = "", .patience_s = PATIENCE_S, .letter_max = LETTER_MAX,
+		.arena = ARENA(SETTINGS_ARENA),
+		.standard = "",
+		.authorities = AUTHORITIES,
+		.editor = "",
+		.resolver = "",
+		.trust_anchor = "",
+		.autoconfig = "",
+		.patience_s = PATIENCE_S,
+		.letter_max = LETTER_MAX,
 	};
 	if (!path_config("config", path)) {
 		buf_puts(why, "no home: neither HOME nor XDG_CONFIG_HOME is set");
@@ -346,7 +357,8 @@ static bool append(char out[PATH_TEXT_MAX], const char *what)
 
 bool path_config(const char *file, char out[PATH_TEXT_MAX])
 {
-	return path_of("XDG_CONFIG_HOME", ".config", out) && (file[0] == '\0' || (append(out, "/") && append(out, file)));
+	return path_of("XDG_CONFIG_HOME", ".config", out) &&
+	       (file[0] == '\0' || (append(out, "/") && append(out, file)));
 }
 
 /* In lower case, since addresses are found in any; what could lead elsewhere

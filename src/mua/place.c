@@ -134,9 +134,11 @@ enum status place_folder(struct place *p, enum copy_use use, struct arena *a, st
 		enum copy_use use;
 		const char *name;
 	} usual[] = {
-		{ COPY_USE_SENT, "Sent" },   { COPY_USE_SENT, "Sent Items" },	   { COPY_USE_SENT, "Sent Messages" },
-		{ COPY_USE_DRAFTS, "Drafts" }, { COPY_USE_TRASH, "Trash" },	   { COPY_USE_TRASH, "Deleted Items" },
-		{ COPY_USE_ARCHIVE, "Archive" }, { COPY_USE_JUNK, "Junk" },	   { COPY_USE_INBOX, "INBOX" },
+		{ COPY_USE_SENT, "Sent" },	    { COPY_USE_SENT, "Sent Items" },
+		{ COPY_USE_SENT, "Sent Messages" }, { COPY_USE_DRAFTS, "Drafts" },
+		{ COPY_USE_TRASH, "Trash" },	    { COPY_USE_TRASH, "Deleted Items" },
+		{ COPY_USE_ARCHIVE, "Archive" },    { COPY_USE_JUNK, "Junk" },
+		{ COPY_USE_INBOX, "INBOX" },
 	};
 	const char *first = NULL;
 	enum status st = copy_folder_with(p->copy, use, a, ret);

@@ -84,7 +84,8 @@ static int take_option(struct invocation *in, int argc, char **argv, int *at)
 	}
 	if (verb_options[o].value && value == NULL) {
 		if (*at + 1 == argc) {
-			say("%s wants a value: %s %s", verb_options[o].word, verb_options[o].word, verb_options[o].value);
+			say("%s wants a value: %s %s", verb_options[o].word, verb_options[o].word,
+			    verb_options[o].value);
 			return WRONG_USE;
 		}
 		value = argv[++*at];

@@ -134,6 +134,10 @@ void progress_show(struct progress *p, const char *what, uint64_t done, uint64_t
 		return;
 	p->drawn = now;
 	p->shown = true;
+	if (all == 0) {
+		fprintf(stderr, "\r\033[K%.40s ...", what);
+		return;
+	}
 	fprintf(stderr, "\r\033[K[%.*s%*s] %llu/%llu %.40s", full, "==============================", BAR - full, "",
 		(unsigned long long)done, (unsigned long long)all, what);
 	fflush(stderr);

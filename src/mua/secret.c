@@ -111,8 +111,8 @@ enum status keyring_put(const struct account *a, struct view password)
 	key_serial_t key = add_key("user", description(a, name), password.p, password.n, KEY_SPEC_USER_KEYRING);
 
 	/* Ours alone, also where the keyring is not linked to the session's. */
-	if (key < 0 || keyctl_setperm(key, KEY_POS_ALL | KEY_USR_VIEW | KEY_USR_READ | KEY_USR_WRITE | KEY_USR_SEARCH |
-						   KEY_USR_LINK | KEY_USR_SETATTR) < 0)
+	if (key < 0 || keyctl_setperm(key, KEY_POS_ALL | KEY_USR_VIEW | KEY_USR_READ | KEY_USR_WRITE |
+						   KEY_USR_SEARCH | KEY_USR_LINK | KEY_USR_SETATTR) < 0)
 		return ST_DENIED;
 	return ST_OK;
 }
@@ -159,7 +159,7 @@ enum status password_of(const struct account *a, bool may_ask, struct buf *ret)
 	if (st == ST_MISSING && may_ask && access("/dev/tty", R_OK | W_OK) == 0 && isatty(STDERR_FILENO))
 		st = password_ask(a->address, ret);
 	if (st == ST_MISSING)
-		say("no password for %.200s: give it a password_command, or `waxmail account password %.200s`", a->address,
-		    a->address);
+		say("no password for %.200s: give it a password_command, or `waxmail account password %.200s`",
+		    a->address, a->address);
 	return st;
 }

@@ -87,7 +87,8 @@ void verb_help_all(struct buf *out)
 	buf_puts(out, "waxmail - read and write mail in the terminal\n\nusage: waxmail\n"
 		      "       waxmail VERB [ARGUMENT ...] [OPTION ...]\n\nWithout a verb it is a full-screen reader.\n\n");
 	for (size_t i = 0; i < VERBS; i++) {
-		snprintf(left, sizeof left, "%s%s%s", verbs[i].words, verbs[i].arguments[0] ? " " : "", verbs[i].arguments);
+		snprintf(left, sizeof left, "%s%s%s", verbs[i].words, verbs[i].arguments[0] ? " " : "",
+			 verbs[i].arguments);
 		put_two_columns(left, verbs[i].help, out);
 	}
 	buf_puts(out, "\nWhere letters are named by [ID ...] and none is, they are read from standard input:\n"

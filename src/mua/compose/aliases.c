@@ -30,7 +30,9 @@ bool alias_next(struct view text, size_t *at, struct alias *ret)
 		line = view_trim(line);
 		if (line.n == 0 || line.p[0] == '#')
 			continue;
-		ret->name = view_head(line, view_find(line, ' ') < view_find(line, '\t') ? view_find(line, ' ') : view_find(line, '\t'));
+		ret->name =
+			view_head(line, view_find(line, ' ') < view_find(line, '\t') ? view_find(line, ' ')
+										     : view_find(line, '\t'));
 		ret->addresses = view_trim(view_skip(line, ret->name.n));
 		if (ret->addresses.n)
 			return true;

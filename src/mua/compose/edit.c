@@ -37,7 +37,8 @@ static void put_all(const struct writing *w, struct buf *out)
 	put_field(out, "Bcc", &w->bcc);
 	put_field(out, "Subject", &w->subject);
 	for (size_t i = 0; i < w->n_enclosures; i++)
-		buf_putf(out, "Attached: %.*s (%.*s)\n", VIEW_ARG(w->enclosures[i].name), VIEW_ARG(w->enclosures[i].type));
+		buf_putf(out, "Attached: %.*s (%.*s)\n", VIEW_ARG(w->enclosures[i].name),
+			 VIEW_ARG(w->enclosures[i].type));
 	buf_putc(out, '\n');
 	if (w->quote_below)
 		buf_putc(out, '\n');
@@ -100,7 +101,10 @@ static const char *editor(const struct place *p)
 {
 	const char *visual = getenv("VISUAL"), *plain = getenv("EDITOR");
 
-	return p->settings.editor[0] ? p->settings.editor : visual && visual[0] ? visual : plain && plain[0] ? plain : "vi";
+	return p->settings.editor[0] ? p->settings.editor
+	       : visual && visual[0] ? visual
+	       : plain && plain[0]   ? plain
+				     : "vi";
 }
 
 /* The name of the file is an argument of its own, never part of the command. */
@@ -194,7 +198,8 @@ enum status writing_edit(struct writing *w, struct place *p)
 		st = run_editor(p, path);
 		if (st == ST_OK)
 			st = read_back(path, &after);
-		if (st == ST_OK && view_eq(buf_view(&before), buf_view(&after)) && w->forwards == 0 && w->n_enclosures == 0)
+		if (st == ST_OK && view_eq(buf_view(&before), buf_view(&after)) && w->forwards == 0 &&
+		    w->n_enclosures == 0)
 			st = ST_MISSING;
 		if (st == ST_OK)
 			st = take_all(w, buf_view(&after));

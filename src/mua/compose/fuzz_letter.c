@@ -37,7 +37,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct view left = view_make((const char *)data, n);
 	struct enclosure e = { .type = VIEW("application/octet-stream") };
-	struct draft d = { .from = VIEW("Jones@foo.com"), .flowed = n & 1, .n_enclosures = n & 2 ? 1 : 0, .enclosures = &e };
+	struct draft d = {
+		.from = VIEW("Jones@foo.com"), .flowed = n & 1, .n_enclosures = n & 2 ? 1 : 0, .enclosures = &e
+	};
 	struct buf out = BUF(16 * 1024 * 1024), id = BUF(1024);
 	struct field f;
 	bool ascii = true;

@@ -111,7 +111,8 @@ static enum status put_addresses(const char *field, struct view list, struct buf
 		any = true;
 		if (name.n) {
 			put_display(buf_view(&name), column_of(out), out);
-			buf_putf(out, "%s<%.*s>", column_of(out) + spec.n + 3 > LINE ? "\r\n " : " ", VIEW_ARG(buf_view(&spec)));
+			buf_putf(out, "%s<%.*s>", column_of(out) + spec.n + 3 > LINE ? "\r\n " : " ",
+				 VIEW_ARG(buf_view(&spec)));
 		} else {
 			buf_put(out, buf_view(&spec));
 		}
@@ -123,7 +124,8 @@ static enum status put_addresses(const char *field, struct view list, struct buf
 	return st;
 }
 
-enum status letter_recipients(struct view list, struct arena *a, struct view **ret, size_t *ret_n, struct buf *ret_bad)
+enum status letter_recipients(struct view list, struct arena *a, struct view **ret, size_t *ret_n,
+			      struct buf *ret_bad)
 {
 	struct address_reader r = address_reader(list);
 	struct buf name = BUF(FIELD_TEXT_MAX), spec = BUF(FIELD_TEXT_MAX);
@@ -133,7 +135,8 @@ enum status letter_recipients(struct view list, struct arena *a, struct view **r
 	enum status st = ST_OK;
 
 	for (size_t i = 0; i < list.n; i++)
-		cap += list.p[i] == ',' || list.p[i] == ';' || list.p[i] == ':' || list.p[i] == '>' || list.p[i] == ' ';
+		cap += list.p[i] == ',' || list.p[i] == ';' || list.p[i] == ':' || list.p[i] == '>' ||
+		       list.p[i] == ' ';
 	all = arena_array(a, cap + 1, sizeof *all);
 	while (st == ST_OK && all && n <= cap && address_next(&r, &one)) {
 		if (one.kind != ADDRESS_MAILBOX)
@@ -254,7 +257,9 @@ void put_parameter(const char *name, struct view value, struct buf *out)
 			size_t n = left.n < PIECE ? left.n : PIECE;
 
 			/* Not within a %XX. */
-			for (int back = 0; back < 2 && n < left.n && n > 2 && (left.p[n - 1] == '%' || left.p[n - 2] == '%'); back++)
+			for (int back = 0;
+			     back < 2 && n < left.n && n > 2 && (left.p[n - 1] == '%' || left.p[n - 2] == '%');
+			     back++)
 				n--;
 			buf_putf(out, ";\r\n\t%s*%d*=%s%.*s", name, i, i ? "" : "utf-8''", (int)n, left.p);
 			left = view_skip(left, n);
@@ -348,7 +353,8 @@ static enum status put_text_part(struct view text, bool flowed, struct buf *out)
 		flow_text(text, &flow);
 	put_crlf_lines(flowed ? buf_view(&flow) : text, &lines);
 	st = buf_status(&flow) != ST_OK ? buf_status(&flow) : buf_status(&lines);
-	buf_putf(out, "Content-Type: text/plain; charset=%s%s\r\n", ascii ? "us-ascii" : "utf-8", flowed ? "; format=flowed" : "");
+	buf_putf(out, "Content-Type: text/plain; charset=%s%s\r\n", ascii ? "us-ascii" : "utf-8",
+		 flowed ? "; format=flowed" : "");
 	if (ascii && lines_are_short(buf_view(&lines))) {
 		buf_puts(out, "Content-Transfer-Encoding: 7bit\r\n\r\n");
 		buf_put(out, buf_view(&lines));
@@ -384,8 +390,10 @@ static enum status put_letter_inside(const struct enclosure *e, struct buf *out)
 		st = convert_letter(buf_view(&crlf), takes, &a, &sent);
 	if (st == ST_DENIED)
 		buf_put(&sent, buf_view(&crlf));
-	buf_putf(out, "Content-Type: message/rfc822\r\nContent-Disposition: inline\r\nContent-Transfer-Encoding: %s\r\n\r\n",
-		 is_ascii(buf_view(&sent)) ? "7bit" : "8bit");
+	buf_putf(
+		out,
+		"Content-Type: message/rfc822\r\nContent-Disposition: inline\r\nContent-Transfer-Encoding: %s\r\n\r\n",
+		is_ascii(buf_view(&sent)) ? "7bit" : "8bit");
 	buf_put(out, buf_view(&sent));
 	buf_free(&sent);
 	buf_free(&crlf);

@@ -30,13 +30,16 @@ static void test_fields(void **state)
 	assert_true(says("To: Jo the Jones <j@foo.com>, b@bar.com\r\n") || says("To: \"Jo the Jones\" <j@foo.com>"));
 	assert_true(says("Cc: =?utf-8?b?SsO2cmc=?= <j@foo.com>, \"a, b\" <c@foo.com>\r\n"));
 	assert_true(says("Subject: plain\r\n"));
-	assert_true(says("Content-Type: text/plain; charset=us-ascii\r\nContent-Transfer-Encoding: 7bit\r\n\r\nBlah\r\n"));
+	assert_true(says(
+		"Content-Type: text/plain; charset=us-ascii\r\nContent-Transfer-Encoding: 7bit\r\n\r\nBlah\r\n"));
 }
 
 static void test_nothing_is_injected(void **state)
 {
 	(void)state;
-	assert_int_equal(build((struct draft){ .subject = VIEW("a\r\nBcc: x@y.z\n\nbody"), .text = VIEW("t\n") }), ST_OK);
+	assert_int_equal(
+		build((struct draft){ .subject = VIEW("a\r\nBcc: x@y.z\n\nbody"), .text = VIEW("t\n") }),
+		ST_OK);
 	assert_true(says("Subject: a  Bcc: x@y.z  body\r\n"));
 	assert_int_equal(build((struct draft){ .to = VIEW("\"a\r\nBcc: x@y.z\" <b@c.d>") }), ST_OK);
 	assert_false(says("\nBcc"));
@@ -55,7 +58,9 @@ static void test_flowing(void **state)
 	flow_text(VIEW("short \n > no quote\nFrom me\n> quote  \n-- \nme"), &out);
 	assert_view(buf_view(&out), "short\n  > no quote\n From me\n> quote\n-- \nme\n");
 	buf_clear(&out);
-	flow_text(VIEW("aaaaaaaaaaaaaaaaaaa bbbbbbbbbbbbbbbbbbbbbbbb cccccccccccccccccccccccc dddddddddddddd eeeeeeeeeeee"), &out);
+	flow_text(
+		VIEW("aaaaaaaaaaaaaaaaaaa bbbbbbbbbbbbbbbbbbbbbbbb cccccccccccccccccccccccc dddddddddddddd eeeeeeeeeeee"),
+		&out);
 	assert_view(buf_view(&out), "aaaaaaaaaaaaaaaaaaa bbbbbbbbbbbbbbbbbbbbbbbb cccccccccccccccccccccccc \n"
 				    "dddddddddddddd eeeeeeeeeeee\n");
 	buf_free(&out);
@@ -72,7 +77,9 @@ static void test_parameters(void **state)
 	put_parameter("filename", VIEW("\xc3\xbc.txt"), &out);
 	assert_view(buf_view(&out), ";\r\n\tfilename*=utf-8''%C3%BC.txt");
 	buf_clear(&out);
-	put_parameter("filename", VIEW("\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc.txt"), &out);
+	put_parameter("filename",
+		      VIEW("\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc.txt"),
+		      &out);
 	assert_view(buf_view(&out), ";\r\n\tfilename*0*=utf-8''%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC"
 				    ";\r\n\tfilename*1*=%C3%BC.txt");
 	buf_free(&out);
@@ -96,8 +103,9 @@ static void test_aliases(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fields),	   cmocka_unit_test(test_nothing_is_injected), cmocka_unit_test(test_flowing),
-		cmocka_unit_test(test_parameters), cmocka_unit_test(test_aliases),
+		cmocka_unit_test(test_fields),	cmocka_unit_test(test_nothing_is_injected),
+		cmocka_unit_test(test_flowing), cmocka_unit_test(test_parameters),
+		cmocka_unit_test(test_aliases),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

@@ -113,10 +113,18 @@ enum status writing_begin(struct writing *w, struct place *p)
 	struct buf signature = BUF(FIELD_MAX);
 
 	*w = (struct writing){
-		.arena = ARENA(ARENA_MAX), .from = BUF(FIELD_MAX), .reply_to = BUF(FIELD_MAX), .to = BUF(FIELD_TEXT_MAX),
-		.cc = BUF(FIELD_TEXT_MAX), .bcc = BUF(FIELD_TEXT_MAX), .subject = BUF(FIELD_MAX),
-		.text = BUF(WRITING_TEXT_MAX), .in_reply_to = BUF(FIELD_MAX), .references = BUF(FIELD_MAX),
-		.extra = BUF(FIELD_MAX), .how_sealed = BUF(FIELD_MAX),
+		.arena = ARENA(ARENA_MAX),
+		.from = BUF(FIELD_MAX),
+		.reply_to = BUF(FIELD_MAX),
+		.to = BUF(FIELD_TEXT_MAX),
+		.cc = BUF(FIELD_TEXT_MAX),
+		.bcc = BUF(FIELD_TEXT_MAX),
+		.subject = BUF(FIELD_MAX),
+		.text = BUF(WRITING_TEXT_MAX),
+		.in_reply_to = BUF(FIELD_MAX),
+		.references = BUF(FIELD_MAX),
+		.extra = BUF(FIELD_MAX),
+		.how_sealed = BUF(FIELD_MAX),
 	};
 	if (a->name[0]) {
 		put_name(view_cstr(a->name), &w->from);
@@ -197,7 +205,8 @@ static bool stands_in(struct view list, const struct address *wanted)
 }
 
 /* All of a field but ourselves and those who are there already. */
-static void add_people(const struct place *p, struct view letter, struct view field, const struct buf *but, struct buf *out)
+static void add_people(const struct place *p, struct view letter, struct view field, const struct buf *but,
+		       struct buf *out)
 {
 	struct address_reader r;
 	struct address a;
@@ -349,7 +358,9 @@ static enum status enclose(struct writing *w, struct view name, struct view type
 		return ST_LIMIT;
 	}
 	w->enclosures[w->n_enclosures++] = (struct enclosure){
-		.name = arena_copy(&w->arena, name), .type = arena_copy(&w->arena, type), .octets = arena_copy(&w->arena, octets),
+		.name = arena_copy(&w->arena, name),
+		.type = arena_copy(&w->arena, type),
+		.octets = arena_copy(&w->arena, octets),
 	};
 	if (arena_status(&w->arena) != ST_OK)
 		say("what goes with the letter is too large");
@@ -540,13 +551,23 @@ static enum status recipients(struct writing *w, struct arena *a, struct view **
 	return st;
 }
 
-static enum status build(struct writing *w, struct place *p, bool draft, struct buf *out, struct buf *id, struct buf *bad)
+static enum status build(struct writing *w, struct place *p, bool draft, struct buf *out, struct buf *id,
+			 struct buf *bad)
 {
 	struct draft d = {
-		.from = buf_view(&w->from), .reply_to = buf_view(&w->reply_to), .to = buf_view(&w->to), .cc = buf_view(&w->cc),
-		.subject = buf_view(&w->subject), .text = buf_view(&w->text), .in_reply_to = buf_view(&w->in_reply_to),
-		.references = buf_view(&w->references), .enclosures = w->enclosures, .n_enclosures = w->n_enclosures,
-		.flowed = p->account->flowed, .user_agent = p->account->user_agent, .at = clock_wall(),
+		.from = buf_view(&w->from),
+		.reply_to = buf_view(&w->reply_to),
+		.to = buf_view(&w->to),
+		.cc = buf_view(&w->cc),
+		.subject = buf_view(&w->subject),
+		.text = buf_view(&w->text),
+		.in_reply_to = buf_view(&w->in_reply_to),
+		.references = buf_view(&w->references),
+		.enclosures = w->enclosures,
+		.n_enclosures = w->n_enclosures,
+		.flowed = p->account->flowed,
+		.user_agent = p->account->user_agent,
+		.at = clock_wall(),
 	};
 
 	if (w->receipt)
@@ -602,8 +623,8 @@ static enum status seal(struct writing *w, struct place *p, const struct view *t
 	return st;
 }
 
-static enum status send_now(struct writing *w, struct place *p, struct buf *letter, const struct view *to, size_t n_to,
-			    bool queue, struct fate_told *told)
+static enum status send_now(struct writing *w, struct place *p, struct buf *letter, const struct view *to,
+			    size_t n_to, bool queue, struct fate_told *told)
 {
 	struct arena a = ARENA(SMALL_ARENA);
 	struct view *from;
@@ -613,8 +634,8 @@ static enum status send_now(struct writing *w, struct place *p, struct buf *lett
 	if (st == ST_OK)
 		st = seal(w, p, to, n_to, letter);
 	if (st == ST_OK)
-		st = send_letter(p, buf_view(letter), n ? from[0] : view_cstr(p->account->address), to, n_to, w->answers,
-				 w->notify, queue, told);
+		st = send_letter(p, buf_view(letter), n ? from[0] : view_cstr(p->account->address), to, n_to,
+				 w->answers, w->notify, queue, told);
 	if (st == ST_OK && w->forwards)
 		st = copy_flags(p->copy, &w->forwards, 1, COPY_FORWARDED, 0);
 	if (st == ST_OK && w->draft)

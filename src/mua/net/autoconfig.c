@@ -193,7 +193,9 @@ static void XMLCALL on_entity(void *arg, const char *name, int is_parameter, con
 
 void autoconfig_take(struct view xml, const char *address, struct found *ret)
 {
-	struct reading r = { .parser = XML_ParserCreate(NULL), .address = address, .ret = ret, .text = BUF(TEXT_MAX) };
+	struct reading r = {
+		.parser = XML_ParserCreate(NULL), .address = address, .ret = ret, .text = BUF(TEXT_MAX)
+	};
 
 	if (r.parser && xml.n <= AUTOCONFIG_MAX) {
 		XML_SetUserData(r.parser, &r);

@@ -87,7 +87,8 @@ void server_put(const struct server *s, struct buf *out)
 
 	for (size_t i = 0; i < SCHEMES; i++)
 		if (schemes[i].protocol == s->protocol && schemes[i].tls_first == s->tls_first)
-			buf_putf(out, "%s://%s%s%s:%u", schemes[i].name, six ? "[" : "", s->host, six ? "]" : "", s->port);
+			buf_putf(out, "%s://%s%s%s:%u", schemes[i].name, six ? "[" : "", s->host,
+				 six ? "]" : "", s->port);
 }
 
 /* ---- running ---- */
@@ -170,7 +171,9 @@ static enum status try_addresses(struct client *c, const struct addrinfo *a, uin
 
 		if ((a->ai_family != AF_INET && a->ai_family != AF_INET6) || !endpoint_from_rdata(bytes, port, &to))
 			continue;
-		c->conn = (struct conn){ .patience = c->net->patience, .serve = unused, .late = unused, .ended = unused };
+		c->conn = (struct conn){
+			.patience = c->net->patience, .serve = unused, .late = unused, .ended = unused
+		};
 		st = conn_connect(&c->conn, c->net->loop, &to, NULL, &why);
 		if (st == ST_OK)
 			return ST_OK;
@@ -180,7 +183,9 @@ static enum status try_addresses(struct client *c, const struct addrinfo *a, uin
 
 enum status client_start_tls(struct client *c, enum protocol p)
 {
-	static const char *const alpn[] = { [PROTOCOL_IMAP] = "imap", [PROTOCOL_POP3] = "pop3", [PROTOCOL_SMTP] = NULL };
+	static const char *const alpn[] = {
+		[PROTOCOL_IMAP] = "imap", [PROTOCOL_POP3] = "pop3", [PROTOCOL_SMTP] = NULL
+	};
 	struct view name = view_cstr(c->host);
 	struct endpoint literal;
 	struct tls_trust trust = {

@@ -52,7 +52,8 @@ static bool answers(const struct discovery *d, const struct server *s, struct bu
 }
 
 /* Takes what a source says where nothing was found yet. */
-static void consider(const struct discovery *d, const struct found *said, const char *by, struct found *ret, struct buf *why)
+static void consider(const struct discovery *d, const struct found *said, const char *by, struct found *ret,
+		     struct buf *why)
 {
 	if (ret->read.port == 0 && said->read.port && (!d->check || answers(d, &said->read, why))) {
 		ret->read = said->read;
@@ -91,8 +92,9 @@ static bool best_srv(const struct dns_answer *answer, struct arena *a, struct se
 		struct dns_srv srv;
 
 		/* A name with a backslash is no host's (rdata.h). */
-		if (dns_read_srv(answer->rdata[i], a, &srv) != ST_OK || srv.target.n == 0 || srv.target.n > HOST_MAX ||
-		    view_find(srv.target, '\\') < srv.target.n || srv.priority >= best)
+		if (dns_read_srv(answer->rdata[i], a, &srv) != ST_OK || srv.target.n == 0 ||
+		    srv.target.n > HOST_MAX || view_find(srv.target, '\\') < srv.target.n ||
+		    srv.priority >= best)
 			continue;
 		best = srv.priority;
 		ret->port = srv.port;
@@ -111,8 +113,8 @@ static void by_dns(const struct discovery *d, const char *domain, struct found *
 		char name[DNS_NAME_MAX + 32];
 
 		snprintf(name, sizeof name, "%s._tcp.%s", services[i].label, domain);
-		if (dns_ask(d->resolver, view_cstr(name), DNS_SRV, &a, &answer) == ST_OK && answer.outcome == DNS_FOUND &&
-		    best_srv(&answer, &a, &s)) {
+		if (dns_ask(d->resolver, view_cstr(name), DNS_SRV, &a, &answer) == ST_OK &&
+		    answer.outcome == DNS_FOUND && best_srv(&answer, &a, &s)) {
 			*(s.protocol == PROTOCOL_SMTP ? &said.send : &said.read) = s;
 			consider(d, &said, answer.secure ? "DNS with DNSSEC" : "DNS", ret, why);
 		}
@@ -168,7 +170,9 @@ static bool put_url(const char *pattern, const char *address, const char *domain
 		if (is_domain)
 			buf_puts(&url, domain);
 		for (const char *p = address; is_address && *p; p++)
-			buf_putf(&url, ascii_alpha(*p) || ascii_digit(*p) || strchr(".-_@", *p) ? "%c" : "%%%02X", (unsigned char)*p);
+			buf_putf(&url,
+				 ascii_alpha(*p) || ascii_digit(*p) || strchr(".-_@", *p) ? "%c" : "%%%02X",
+				 (unsigned char)*p);
 		if (!is_domain && !is_address)
 			buf_putc(&url, left.p[0]);
 		left = view_skip(left, is_domain ? 6 : is_address ? 7 : 1);

@@ -122,7 +122,8 @@ static enum status hear_all(struct imap *i, bool go_on, struct answer *ret)
 		if (ret->kind == ANSWER_CONTINUE) {
 			if (go_on)
 				return ST_OK;
-			return client_fail(&i->client, ST_SYNTAX, "%s wants more, and we have said all", i->client.host);
+			return client_fail(&i->client, ST_SYNTAX, "%s wants more, and we have said all",
+					   i->client.host);
 		}
 		note(i, ret);
 		if (ret->tag.n)
@@ -159,7 +160,8 @@ enum status imap_put_octets(struct imap *i, struct view v)
 		if (st == ST_OK)
 			st = hear_all(i, true, &a);
 		if (st == ST_OK && a.kind != ANSWER_CONTINUE)
-			return client_fail(&i->client, ST_SYNTAX, "%s did not wait for what was announced", i->client.host);
+			return client_fail(&i->client, ST_SYNTAX, "%s did not wait for what was announced",
+					   i->client.host);
 	}
 	/* In pieces: a letter may be larger than what may wait. */
 	while (st == ST_OK && v.n) {

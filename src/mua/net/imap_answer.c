@@ -70,7 +70,9 @@ enum imap_heard imap_hear(struct imap_hearer *h, struct view bytes, size_t *ret_
 	while (r == HEARD_MORE && used < bytes.n) {
 		struct view left = view_skip(bytes, used);
 		size_t lf = view_find(left, '\n');
-		size_t n = h->wanted ? h->wanted < left.n ? (size_t)h->wanted : left.n : lf < left.n ? lf + 1 : left.n;
+		size_t n = h->wanted	 ? h->wanted < left.n ? (size_t)h->wanted : left.n
+			   : lf < left.n ? lf + 1
+					 : left.n;
 
 		buf_put(&h->text, view_head(left, n));
 		used += n;
@@ -156,7 +158,9 @@ static void take_flags(struct imap_parse *p, struct answer *a)
 		if (bit || f.n == 0 || f.p[0] == '\\')
 			continue;
 		if (a->keywords.n == cap) {
-			struct view *more = cap >= IMAP_LIST_MAX ? NULL : arena_array(p->arena, cap ? 2 * cap : 4, sizeof *more);
+			struct view *more = cap >= IMAP_LIST_MAX
+						    ? NULL
+						    : arena_array(p->arena, cap ? 2 * cap : 4, sizeof *more);
 
 			if (more == NULL) {
 				imap_fail(p);
@@ -349,7 +353,8 @@ static void take_text(struct imap_parse *p, struct answer *a)
 	if (cursor_left(&p->c))
 		imap_space(p);
 	if (imap_try(p, '[')) {
-		struct view left = view_make(p->c.p, cursor_left(&p->c)), inside = view_head(left, view_find(left, ']'));
+		struct view left = view_make(p->c.p, cursor_left(&p->c)),
+			    inside = view_head(left, view_find(left, ']'));
 
 		a->code = view_head(inside, view_find(inside, ' '));
 		a->code_rest = view_skip(inside, a->code.n + 1);

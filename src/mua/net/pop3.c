@@ -131,7 +131,8 @@ static enum status exchange(struct pop3 *p, struct sasl_client *l)
 		if (st == ST_OK)
 			sasl_encode(buf_view(&line), out);
 		else
-			st = client_fail(&p->client, ST_DENIED, "%s says nothing that makes sense in this login", p->client.host);
+			st = client_fail(&p->client, ST_DENIED,
+					 "%s says nothing that makes sense in this login", p->client.host);
 	}
 	sasl_client_wipe(&line);
 	sasl_client_wipe(&bytes);
@@ -224,7 +225,8 @@ enum status pop3_list(struct pop3 *p, struct arena *a, struct pop3_letter **ret,
 			all = more;
 		}
 		if (!take_uidl(line, &one))
-			return client_fail(&p->client, ST_SYNTAX, "%s sent something that is no POP3", p->client.host);
+			return client_fail(&p->client, ST_SYNTAX, "%s sent something that is no POP3",
+					   p->client.host);
 		one.uidl = arena_copy(a, one.uidl);
 		all[n++] = one;
 	}

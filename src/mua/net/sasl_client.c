@@ -160,10 +160,13 @@ static enum status prove(struct sasl_client *l, struct view salt, uint64_t itera
 	enum status st = password_prepare(l->password, &password);
 
 	if (st == ST_OK &&
-	    (md == NULL || PKCS5_PBKDF2_HMAC(password.p ? password.p : "", (int)password.n, (const unsigned char *)salt.p,
-					     (int)salt.n, (int)iterations, md, (int)n, salted) != 1 ||
-	     !mac(md, salted, n, VIEW("Client Key"), key) || !mac(md, salted, n, VIEW("Server Key"), l->server_key) ||
-	     EVP_Digest(key, n, stored, NULL, md, NULL) != 1 || !mac(md, stored, n, buf_view(&l->text), signature)))
+	    (md == NULL ||
+	     PKCS5_PBKDF2_HMAC(password.p ? password.p : "", (int)password.n, (const unsigned char *)salt.p,
+			       (int)salt.n, (int)iterations, md, (int)n, salted) != 1 ||
+	     !mac(md, salted, n, VIEW("Client Key"), key) ||
+	     !mac(md, salted, n, VIEW("Server Key"), l->server_key) ||
+	     EVP_Digest(key, n, stored, NULL, md, NULL) != 1 ||
+	     !mac(md, stored, n, buf_view(&l->text), signature)))
 		st = ST_NOMEM;
 	for (size_t i = 0; st == ST_OK && i < n; i++)
 		proof[i] = key[i] ^ signature[i];
@@ -176,8 +179,8 @@ static enum status prove(struct sasl_client *l, struct view salt, uint64_t itera
 }
 
 /* "r=OURS+THEIRS,s=SALT,i=COUNT" */
-static bool take_server_first(const struct sasl_client *l, struct view said, struct view *ret_nonce, struct buf *ret_salt,
-			      uint64_t *ret_iterations)
+static bool take_server_first(const struct sasl_client *l, struct view said, struct view *ret_nonce,
+			      struct buf *ret_salt, uint64_t *ret_iterations)
 {
 	struct view left = said, nonce, salt, count;
 

@@ -27,7 +27,9 @@ static enum status hear(struct submitter *s)
 			return st;
 		st = smtp_reply_line(&s->reply, line);
 	} while (st == ST_AGAIN);
-	return st == ST_OK ? st : client_fail(&s->client, st, "%s sent something that is no SMTP reply", s->client.host);
+	return st == ST_OK
+		       ? st
+		       : client_fail(&s->client, st, "%s sent something that is no SMTP reply", s->client.host);
 }
 
 static enum status refused(struct submitter *s, const char *what)
@@ -68,7 +70,8 @@ static void put_own_name(struct submitter *s, struct buf *out)
 	char text[INET6_ADDRSTRLEN] = "127.0.0.1";
 
 	if (getsockname(s->client.conn.watch.fd, &me.any, &n) == 0)
-		inet_ntop(me.any.sa_family, me.any.sa_family == AF_INET6 ? (void *)&me.v6.sin6_addr : (void *)&me.v4.sin_addr,
+		inet_ntop(me.any.sa_family,
+			  me.any.sa_family == AF_INET6 ? (void *)&me.v6.sin6_addr : (void *)&me.v4.sin_addr,
 			  text, sizeof text);
 	buf_putf(out, "[%s%s]", me.any.sa_family == AF_INET6 ? "IPv6:" : "", text);
 }
@@ -155,7 +158,8 @@ static enum status exchange(struct submitter *s, struct sasl_client *l)
 		if (st == ST_OK)
 			sasl_encode(buf_view(&line), out);
 		else
-			st = client_fail(&s->client, ST_DENIED, "%s says nothing that makes sense in this login", s->client.host);
+			st = client_fail(&s->client, ST_DENIED,
+					 "%s says nothing that makes sense in this login", s->client.host);
 	}
 	sasl_client_wipe(&line);
 	sasl_client_wipe(&bytes);

@@ -44,9 +44,10 @@ static void test_states(void **state)
 
 static void test_fetch(void **state)
 {
-	struct answer a = take("* 12 FETCH (UID 7 FLAGS (\\Seen $Forwarded \\Recent word) RFC822.SIZE 44827 MODSEQ (65402)"
-			       " INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" BODY[HEADER] {7}\r\nA: b\r\n\r\n"
-			       " X-NEW ((\"a)\" {1}\r\n)) NIL) ENVELOPE (NIL \"x\"))");
+	struct answer a = take(
+		"* 12 FETCH (UID 7 FLAGS (\\Seen $Forwarded \\Recent word) RFC822.SIZE 44827 MODSEQ (65402)"
+		" INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" BODY[HEADER] {7}\r\nA: b\r\n\r\n"
+		" X-NEW ((\"a)\" {1}\r\n)) NIL) ENVELOPE (NIL \"x\"))");
 
 	(void)state;
 	/* The literal of the header is one octet short of its text. */
@@ -157,7 +158,8 @@ static void test_hearing(void **state)
 		struct imap_hearer h;
 
 		imap_hearer_begin(&h, ANSWER_MAX);
-		assert_int_equal(hear_all(&h, "* 1 FETCH (BODY[] {6}\r\na\r\n\n\rb {1}\r\n*)\r\n", piece), HEARD_ANSWER);
+		assert_int_equal(hear_all(&h, "* 1 FETCH (BODY[] {6}\r\na\r\n\n\rb {1}\r\n*)\r\n", piece),
+				 HEARD_ANSWER);
 		assert_view(buf_view(&h.text), "* 1 FETCH (BODY[] {6}\r\na\r\n\n\rb {1}\r\n*)");
 		assert_int_equal(hear_all(&h, "a1 OK\r\n", piece), HEARD_ANSWER);
 		assert_view(buf_view(&h.text), "a1 OK");

@@ -100,7 +100,8 @@ static void on_list(void *arg, const struct answer *a)
 
 static const char *status_items(const struct session *s)
 {
-	return imap_can(&s->imap, CAN_CONDSTORE) ? "MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ" : "MESSAGES UIDNEXT UIDVALIDITY";
+	return imap_can(&s->imap, CAN_CONDSTORE) ? "MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ"
+						 : "MESSAGES UIDNEXT UIDVALIDITY";
 }
 
 static enum status ask_status(struct session *s, struct listing *l)
@@ -135,7 +136,8 @@ static enum status ask_list(struct session *s, struct listing *l)
 
 	buf_puts(out, "LIST \"\" \"*\"");
 	if (with_status)
-		buf_putf(out, " RETURN (%sSTATUS (%s))", imap_can(i, CAN_SPECIAL_USE) ? "SPECIAL-USE " : "", status_items(s));
+		buf_putf(out, " RETURN (%sSTATUS (%s))", imap_can(i, CAN_SPECIAL_USE) ? "SPECIAL-USE " : "",
+			 status_items(s));
 	st = imap_run(i, on_list, l);
 	if (st == ST_OK)
 		st = l->st;

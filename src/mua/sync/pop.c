@@ -99,7 +99,8 @@ enum status sync_pop(struct sync *s)
 	struct arena a = ARENA(SYNC_ARENA);
 	struct copy_folder inbox;
 	struct pop3 p;
-	enum status st = pop3_open(&p, &place->net, &place->account->read, place_user(place), buf_view(&place->password));
+	enum status st = pop3_open(&p, &place->net, &place->account->read, place_user(place),
+				   buf_view(&place->password));
 
 	if (st == ST_OK)
 		st = copy_folder(place->copy, VIEW("INBOX"), true, &a, &inbox);

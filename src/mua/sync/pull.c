@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 enum { GONE_MAX = 1000000, HEADERS_PAGE = 500, BODIES_PAGE = 100, ITEMS_MAX = 1000 };
+/* What an answer has besides the letter. */
+enum { ANSWER_ROOM = 16 * 1024, MESSAGE_ARENA = 1024 * 1024 };
 
 /* ---- gathering what comes ---- */
 
@@ -307,7 +309,8 @@ static enum status pull_first_page(struct session *s, struct copy_folder *f)
 }
 
 /* Pages from the end of a rising list: the newest first. */
-static enum status pull_pages(struct session *s, struct copy_folder *f, enum what what, const uint32_t *uids, size_t n)
+static enum status pull_pages(struct session *s, struct copy_folder *f, enum what what, const uint32_t *uids,
+			      size_t n)
 {
 	size_t page = what == WHAT_BODY ? BODIES_PAGE : HEADERS_PAGE;
 	struct gather *g = gather_new(s, f, what);
@@ -359,6 +362,18 @@ static enum status pull_headers(struct session *s, struct copy_folder *f, uint32
 	return st;
 }
 
+/* A letter that is larger than is taken would end the session each time. */
+static bool is_small_enough(struct session *s, int64_t id)
+{
+	struct arena a = ARENA(MESSAGE_ARENA);
+	struct copy_message m;
+	bool small = copy_message(s->copy, id, &a, &m) != ST_OK ||
+		     m.size + ANSWER_ROOM < (uint64_t)s->sync->place->settings.letter_max;
+
+	arena_free(&a);
+	return small;
+}
+
 static enum status pull_bodies(struct session *s, struct copy_folder *f)
 {
 	struct have h;
@@ -369,7 +384,7 @@ static enum status pull_bodies(struct session *s, struct copy_folder *f)
 	if (st == ST_OK && uids == NULL)
 		st = ST_NOMEM;
 	for (size_t i = 0; st == ST_OK && i < h.n; i++)
-		if (!h.all[i].body)
+		if (!h.all[i].body && is_small_enough(s, h.all[i].id))
 			uids[n++] = h.all[i].uid;
 	if (st == ST_OK && n)
 		st = session_enter(s, f, "", NULL, NULL);
@@ -422,7 +437,8 @@ static enum status enter(struct session *s, struct copy_folder *f, bool *ret_res
 	if (g == NULL)
 		return ST_NOMEM;
 	if (resync)
-		snprintf(how, sizeof how, " (QRESYNC (%u %llu))", f->sync.uidvalidity, (unsigned long long)f->sync.modseq);
+		snprintf(how, sizeof how, " (QRESYNC (%u %llu))", f->sync.uidvalidity,
+			 (unsigned long long)f->sync.modseq);
 	else if (imap_can(&s->imap, CAN_CONDSTORE))
 		snprintf(how, sizeof how, " (CONDSTORE)");
 	s->selected = 0;

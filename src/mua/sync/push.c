@@ -62,8 +62,9 @@ struct run {
 
 static bool same_words(const struct copy_op *a, const struct copy_op *b)
 {
-	return a->kind == b->kind && a->from == b->from && a->to == b->to && a->add == b->add && a->remove == b->remove &&
-	       view_eq(a->add_keywords, b->add_keywords) && view_eq(a->remove_keywords, b->remove_keywords);
+	return a->kind == b->kind && a->from == b->from && a->to == b->to && a->add == b->add &&
+	       a->remove == b->remove && view_eq(a->add_keywords, b->add_keywords) &&
+	       view_eq(a->remove_keywords, b->remove_keywords);
 }
 
 /* Only uids that rise: so the order of COPYUID's sets is the order here. */
@@ -242,7 +243,8 @@ static enum status append(struct session *s, const struct copy_op *op, struct co
 		st = imap_run(&s->imap, NULL, NULL);
 	buf_free(&crlf);
 	if (st == ST_OK && view_eq_i(buf_view(&s->imap.code), VIEW("APPENDUID")))
-		c->told = answer_uids(arena_copy(c->arena, buf_view(&s->imap.code_rest)), c->arena, &validity, &c->from, &c->to);
+		c->told = answer_uids(arena_copy(c->arena, buf_view(&s->imap.code_rest)), c->arena, &validity,
+				      &c->from, &c->to);
 	return st;
 }
 
@@ -357,7 +359,8 @@ enum status sync_push(struct session *s)
 		for (size_t at = 0; st == ST_OK && at < n;) {
 			struct run r = next_run(ops + at, n - at);
 
-			st = sync_goes_on(s->sync, VIEW("telling the server"), at, n) ? carry_out(s, &r, &a) : ST_AGAIN;
+			st = sync_goes_on(s->sync, VIEW("telling the server"), at, n) ? carry_out(s, &r, &a)
+										      : ST_AGAIN;
 			at += r.n;
 		}
 		/* A folder is not what it was: ask again what there is to tell. */

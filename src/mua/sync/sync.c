@@ -153,7 +153,9 @@ static void on_body(void *arg, const struct answer *a)
 {
 	struct fetching *f = arg;
 	struct buf keywords = BUF(COPY_KEYWORDS_MAX);
-	struct copy_arrival w = { .folder = f->folder.id, .uid = a->uid, .modseq = a->modseq, .received = f->message.received };
+	struct copy_arrival w = {
+		.folder = f->folder.id, .uid = a->uid, .modseq = a->modseq, .received = f->message.received
+	};
 	int64_t id;
 
 	if (a->kind != ANSWER_FETCH || a->uid != f->message.uid || !(a->gave & GAVE_BODY) || !(a->gave & GAVE_FLAGS))

@@ -96,8 +96,9 @@ static json_t *server_json(const struct server *s)
 static int told(const struct invocation *in, const struct account *a, const struct found *f)
 {
 	if (GIVEN(in, json))
-		return print_object(json_pack("{ss,so,so,ss,ss}", "address", a->address, "read", server_json(&a->read), "send",
-					      server_json(&a->send), "read_by", f->read_by, "send_by", f->send_by));
+		return print_object(json_pack("{ss,so,so,ss,ss}", "address", a->address, "read",
+					      server_json(&a->read), "send", server_json(&a->send), "read_by",
+					      f->read_by, "send_by", f->send_by));
 	tell_server("reads by", &a->read, f->read_by);
 	tell_server("sends by", &a->send, f->send_by);
 	return printed();
@@ -161,9 +162,9 @@ int verb_account_list(struct invocation *in)
 		const struct account *a = &p.settings.accounts[i];
 
 		if (GIVEN(in, json))
-			json_array_append_new(rows, json_pack("{ss,ss,so,so,sb}", "address", a->address, "name", a->name, "read",
-							      server_json(&a->read), "send", server_json(&a->send), "default",
-							      a == standard));
+			json_array_append_new(rows, json_pack("{ss,ss,so,so,sb}", "address", a->address, "name",
+							      a->name, "read", server_json(&a->read), "send",
+							      server_json(&a->send), "default", a == standard));
 		else
 			printf("%s%s\n", a->address, a == standard ? "  (default)" : "");
 	}

@@ -96,7 +96,8 @@ int verb_alias_list(struct invocation *in)
 		struct buf line = BUF(ALIASES_MAX);
 
 		if (GIVEN(in, json)) {
-			json_array_append_new(rows, json_pack("{so,so}", "name", say_text(a.name), "addresses", say_text(a.addresses)));
+			json_array_append_new(rows, json_pack("{so,so}", "name", say_text(a.name), "addresses",
+							      say_text(a.addresses)));
 			continue;
 		}
 		show_line(a.name, 0, &line);

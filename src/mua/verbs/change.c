@@ -70,7 +70,8 @@ int verb_move(struct invocation *in)
 /* ---- flag ---- */
 
 /* Every --add, or every --remove: a flag, or a keyword. */
-static enum status set(struct place *p, const struct invocation *in, const struct ids *ids, enum option_id option, bool on)
+static enum status set(struct place *p, const struct invocation *in, const struct ids *ids,
+		       enum option_id option, bool on)
 {
 	const char *word;
 	size_t at = 0;

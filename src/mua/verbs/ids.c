@@ -89,7 +89,8 @@ static int from_input(struct ids *ret)
 		buf_put(&text, view_make(piece, n));
 	good = buf_status(&text) == ST_OK;
 	if (good && text.n)
-		good = text.p[0] == '[' || text.p[0] == '{' ? from_json(buf_view(&text), ret) : from_lines(buf_view(&text), ret);
+		good = text.p[0] == '[' || text.p[0] == '{' ? from_json(buf_view(&text), ret)
+							    : from_lines(buf_view(&text), ret);
 	buf_free(&text);
 	if (!good)
 		say("standard input is neither a list of letters nor JSON with an id in each object");

@@ -44,7 +44,8 @@ static void print_row(struct printer *p, const struct copy_message *m, uint32_t 
 		json_decref(row);
 	} else {
 		buf_clear(&p->out);
-		message_line(m, p->with_folder ? folder_name(&p->names, m->folder) : VIEW_NONE, depth, p->width, &p->out);
+		message_line(m, p->with_folder ? folder_name(&p->names, m->folder) : VIEW_NONE, depth, p->width,
+			     &p->out);
 		fwrite(p->out.p, 1, p->out.n, stdout);
 	}
 	p->n++;
@@ -62,7 +63,9 @@ static int print_end(struct printer *p, const char *none)
 
 static struct printer printer(const struct invocation *in)
 {
-	return (struct printer){ .in = in, .json = GIVEN(in, json), .width = terminal_width(), .out = BUF(1024 * 1024) };
+	return (struct printer){
+		.in = in, .json = GIVEN(in, json), .width = terminal_width(), .out = BUF(1024 * 1024)
+	};
 }
 
 /* Page by page, so that the first ones cost what they are. */
@@ -140,7 +143,8 @@ int verb_list(struct invocation *in)
 		to.with_folder = GIVEN(in, all);
 		st = folder_names(p.copy, &a, &to.names);
 		if (st == ST_OK)
-			st = GIVEN(in, threads) ? list_threads(&p, folder, limit, &to) : list_flat(&p, folder, limit, &to);
+			st = GIVEN(in, threads) ? list_threads(&p, folder, limit, &to)
+						: list_flat(&p, folder, limit, &to);
 		status = st == ST_OK ? print_end(&to, "No letters.") : say_failed("letters", st);
 	}
 	arena_free(&a);
@@ -223,10 +227,12 @@ int verb_search(struct invocation *in)
 
 static json_t *folder_json(const struct copy_folder *f)
 {
-	static const char *const uses[] = { "", "inbox", "drafts", "sent", "trash", "junk", "archive", "all", "flagged" };
+	static const char *const uses[] = { "",	    "inbox",   "drafts", "sent",   "trash",
+					    "junk", "archive", "all",	 "flagged" };
 
-	return json_pack("{so,sI,sI,sI,sI,sI,ss,so}", "name", say_text(f->name), "messages", (json_int_t)f->messages, "unseen",
-			 (json_int_t)f->unseen, "flagged", (json_int_t)f->flagged, "whole", (json_int_t)f->bodies, "pending",
+	return json_pack("{so,sI,sI,sI,sI,sI,ss,so}", "name", say_text(f->name), "messages",
+			 (json_int_t)f->messages, "unseen", (json_int_t)f->unseen, "flagged",
+			 (json_int_t)f->flagged, "whole", (json_int_t)f->bodies, "pending",
 			 (json_int_t)f->pending, "use", uses[f->sync.use], "synced", say_time(f->sync.at));
 }
 

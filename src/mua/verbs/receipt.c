@@ -45,8 +45,11 @@ static void put_report(struct place *p, struct view letter, struct buf *out)
 	if (field_find(letter, VIEW("Message-ID"), &f))
 		field_unfold(f.value, &id);
 	letter_text(letter, VIEW("Subject"), &subject);
-	buf_putf(out, "Content-Type: multipart/report; report-type=disposition-notification;\r\n\tboundary=\"%s\"\r\n\r\n--%s\r\n"
-		 "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n", boundary, boundary);
+	buf_putf(
+		out,
+		"Content-Type: multipart/report; report-type=disposition-notification;\r\n\tboundary=\"%s\"\r\n\r\n--%s\r\n"
+		"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
+		boundary, boundary);
 	buf_putf(out, "Your letter to %s was shown to somebody there.\r\n", p->account->address);
 	buf_puts(out, "That does not mean that it was understood, or agreed to.\r\n");
 	buf_putf(out, "\r\n--%s\r\nContent-Type: message/disposition-notification\r\n\r\n"
@@ -112,7 +115,9 @@ static enum status answer(const struct invocation *in, struct place *p, int64_t 
 
 	if (st != ST_OK)
 		return st;
-	st = may_answer(p, id, letter.bytes, &to) ? build(p, letter.bytes, buf_view(&to), &report, &told->message_id) : ST_DENIED;
+	st = may_answer(p, id, letter.bytes, &to)
+		     ? build(p, letter.bytes, buf_view(&to), &report, &told->message_id)
+		     : ST_DENIED;
 	copy_letter_close(&letter);
 	recipient = buf_view(&to);
 	/* The null sender: nobody answers an answer (3). */

@@ -15,10 +15,17 @@ static const struct {
 	const char *name;
 	char letter;
 } flags[] = {
-	{ COPY_FLAGGED, "flagged", 'F' },   { COPY_ANSWERED, "answered", 'r' }, { COPY_FORWARDED, "forwarded", 'f' },
-	{ COPY_DELETED, "deleted", 'D' },   { COPY_DRAFT, "draft", 'd' },	{ COPY_ATTACHMENTS, "attachments", 'a' },
-	{ COPY_ENCRYPTED, "encrypted", 'E' }, { COPY_SIGNED, "signed", 'S' },	{ COPY_PENDING, "pending", '+' },
-	{ COPY_SEEN, "seen", '\0' },	    { COPY_MDN_SENT, "receipt-sent", '\0' },
+	{ COPY_FLAGGED, "flagged", 'F' },
+	{ COPY_ANSWERED, "answered", 'r' },
+	{ COPY_FORWARDED, "forwarded", 'f' },
+	{ COPY_DELETED, "deleted", 'D' },
+	{ COPY_DRAFT, "draft", 'd' },
+	{ COPY_ATTACHMENTS, "attachments", 'a' },
+	{ COPY_ENCRYPTED, "encrypted", 'E' },
+	{ COPY_SIGNED, "signed", 'S' },
+	{ COPY_PENDING, "pending", '+' },
+	{ COPY_SEEN, "seen", '\0' },
+	{ COPY_MDN_SENT, "receipt-sent", '\0' },
 };
 enum { FLAGS = sizeof flags / sizeof *flags };
 
@@ -59,11 +66,12 @@ static json_t *flags_json(const struct copy_message *m)
 json_t *message_json(const struct copy_message *m, const struct folder_names *f)
 {
 	return json_pack("{sI,so,sI,so,so,so,sI,so,so,so,so,so,sb,sb,sb}", "id", (json_int_t)m->id, "folder",
-			 say_text(folder_name(f, m->folder)), "uid", (json_int_t)m->uid, "flags", flags_json(m), "date",
-			 say_time(m->date), "received", say_time(m->received), "size", (json_int_t)m->size, "from",
-			 say_text(m->from), "address", say_text(m->address), "to", say_text(m->to), "subject",
-			 say_text(m->subject), "message_id", say_text(m->message_id), "whole", m->flags & COPY_BODY ? 1 : 0,
-			 "attachments", m->flags & COPY_ATTACHMENTS ? 1 : 0, "pending", m->flags & COPY_PENDING ? 1 : 0);
+			 say_text(folder_name(f, m->folder)), "uid", (json_int_t)m->uid, "flags", flags_json(m),
+			 "date", say_time(m->date), "received", say_time(m->received), "size",
+			 (json_int_t)m->size, "from", say_text(m->from), "address", say_text(m->address), "to",
+			 say_text(m->to), "subject", say_text(m->subject), "message_id",
+			 say_text(m->message_id), "whole", m->flags & COPY_BODY ? 1 : 0, "attachments",
+			 m->flags & COPY_ATTACHMENTS ? 1 : 0, "pending", m->flags & COPY_PENDING ? 1 : 0);
 }
 
 size_t terminal_width(void)

@@ -43,8 +43,8 @@ static enum status do_sync(void *arg, size_t account, int64_t folder, bool idle,
 	size_t n = 0;
 	enum status st = ST_OK;
 
-	/* Nobody types: no question about a password, and not before one was given. */
-	if (idle && d->places[account].password.n == 0)
+	/* Nobody types: no question about a password. */
+	if (idle && d->places[account].password.n == 0 && d->places[account].account->password_command[0] == '\0')
 		return ST_OK;
 	if (folder)
 		st = copy_folders(d->places[account].copy, &a, &all, &n);
@@ -58,8 +58,8 @@ static enum status do_sync(void *arg, size_t account, int64_t folder, bool idle,
 		st = sync_run(&s);
 	say_into(NULL);
 	if (st == ST_OK && !idle)
-		buf_putf(said, "%llu new, %llu gone, %llu told", (unsigned long long)s.headers, (unsigned long long)s.gone,
-			 (unsigned long long)s.told);
+		buf_putf(said, "%llu new, %llu gone, %llu told", (unsigned long long)s.headers,
+			 (unsigned long long)s.gone, (unsigned long long)s.told);
 	st = tell(st, &s, said);
 	arena_free(&a);
 	return st;
@@ -77,7 +77,8 @@ static enum status do_fetch(void *arg, size_t account, int64_t id, screen_progre
 	return tell(st, &s, said);
 }
 
-static enum status do_outbox(void *arg, size_t account, screen_progress *progress, void *progress_arg, struct buf *said)
+static enum status do_outbox(void *arg, size_t account, screen_progress *progress, void *progress_arg,
+			     struct buf *said)
 {
 	struct sync s = sync_of(arg, account, progress, progress_arg);
 	enum status st;
@@ -209,13 +210,9 @@ static enum status open_all(struct desk *d, const struct invocation *in, struct 
 		if (st == ST_OK && which < p->settings.n)
 			st = place_use(p, &p->settings.accounts[which]);
 		d->n++;
-		/* The one time that the terminal is ours; without a password the copy can
-		 * be read. */
-		if (st == ST_OK && p->account->password_command[0] == '\0')
-			(void)!place_password(p);
-		p->may_ask = false;
 		if (st == ST_OK)
-			accounts[i] = (struct screen_account){ view_cstr(p->account->address), p->copy, account_authserv_id(p->account) };
+			accounts[i] = (struct screen_account){ view_cstr(p->account->address), p->copy,
+							       account_authserv_id(p->account) };
 	}
 	place_close(&first);
 	return standard ? st : ST_MISSING;

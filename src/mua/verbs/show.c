@@ -20,9 +20,9 @@ enum { NAMES_MOST = 1000, SMALL_ARENA = 64 * 1024 * 1024, SAVED_MAX = 512 * 1024
 /* ---- show ---- */
 
 static const char *const colours[] = {
-	[SHOW_TEXT] = "", [SHOW_HEADER_NAME] = "1", [SHOW_HEADER] = "", [SHOW_GOOD] = "32", [SHOW_BAD] = "31;1",
-	[SHOW_UNSURE] = "33", [SHOW_QUOTE] = "36", [SHOW_SIGNATURE] = "2", [SHOW_LINK] = "34", [SHOW_ATTACHMENT] = "35",
-	[SHOW_NOTE] = "2",
+	[SHOW_TEXT] = "",    [SHOW_HEADER_NAME] = "1", [SHOW_HEADER] = "",  [SHOW_GOOD] = "32",
+	[SHOW_BAD] = "31;1", [SHOW_UNSURE] = "33",     [SHOW_QUOTE] = "36", [SHOW_SIGNATURE] = "2",
+	[SHOW_LINK] = "34",  [SHOW_ATTACHMENT] = "35", [SHOW_NOTE] = "2",
 };
 
 /* Where which style begins, while the text is made. */
@@ -172,7 +172,8 @@ static json_t *fields_json(struct view letter)
 		if (f.name.n == 0)
 			continue;
 		words_decode(f.value, &value);
-		json_array_append_new(list, json_pack("{so,so}", "name", say_text(f.name), "value", say_text(view_trim(buf_view(&value)))));
+		json_array_append_new(list, json_pack("{so,so}", "name", say_text(f.name), "value",
+						      say_text(view_trim(buf_view(&value)))));
 		buf_free(&value);
 	}
 	return list;
@@ -310,7 +311,9 @@ static enum status open_fresh(int dir, struct view name, char out[NAME_MAX + 1],
 			snprintf(number, sizeof number, "-%d", i);
 		n = snprintf(out, NAME_MAX + 1, "%.*s%s%.*s", (int)(dot < 200 ? dot : 200), name.p, number,
 			     (int)(name.n - dot < 40 ? name.n - dot : 40), name.p + dot);
-		st = n > 0 ? disk_open(dir, out, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600, ret_fd) : ST_LIMIT;
+		st = n > 0 ? disk_open(dir, out, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600,
+				       ret_fd)
+			   : ST_LIMIT;
 	}
 	return st;
 }
@@ -330,16 +333,17 @@ static enum status save_part(const struct invocation *in, int dir, int64_t id, s
 	if (fd >= 0)
 		close(fd);
 	if (st == ST_OK && GIVEN(in, json))
-		json_array_append_new(rows, json_pack("{sI,sI,so,so,sI}", "id", (json_int_t)id, "part", (json_int_t)s->number, "file",
-						      say_text(view_cstr(name)), "type", say_text(s->type), "size",
-						      (json_int_t)octets.n));
+		json_array_append_new(rows, json_pack("{sI,sI,so,so,sI}", "id", (json_int_t)id, "part",
+						      (json_int_t)s->number, "file", say_text(view_cstr(name)),
+						      "type", say_text(s->type), "size", (json_int_t)octets.n));
 	else if (st == ST_OK)
 		puts(name);
 	buf_free(&octets);
 	return st;
 }
 
-static enum status save_one(const struct invocation *in, struct place *p, int dir, int64_t id, uint32_t part, json_t *rows)
+static enum status save_one(const struct invocation *in, struct place *p, int dir, int64_t id, uint32_t part,
+			    json_t *rows)
 {
 	struct arena a = ARENA(MIME_ARENA_MAX);
 	struct copy_letter letter;

@@ -36,9 +36,10 @@ static bool show_progress(void *arg, struct view what, uint64_t done, uint64_t a
 static int tell(const struct invocation *in, const struct sync *s)
 {
 	if (GIVEN(in, json))
-		return print_object(json_pack("{ss,sI,sI,sI,sI,sI,sI,sI}", "account", s->place->account->address, "headers",
-					      (json_int_t)s->headers, "letters", (json_int_t)s->bodies, "flags",
-					      (json_int_t)s->flags, "gone", (json_int_t)s->gone, "told", (json_int_t)s->told,
+		return print_object(json_pack("{ss,sI,sI,sI,sI,sI,sI,sI}", "account",
+					      s->place->account->address, "headers", (json_int_t)s->headers,
+					      "letters", (json_int_t)s->bodies, "flags", (json_int_t)s->flags,
+					      "gone", (json_int_t)s->gone, "told", (json_int_t)s->told,
 					      "refused", (json_int_t)s->refused, "sent", (json_int_t)s->sent));
 	if (s->headers || s->bodies || s->gone || s->told || s->sent)
 		printf("%s: %llu new, %llu fetched, %llu gone, %llu told, %llu sent\n", s->place->account->address,
@@ -103,9 +104,9 @@ static void out_line(const struct copy_out *o)
 {
 	char at[RFC3339_SIZE];
 
-	printf("%6llu  %s  %u tries  %.*s%s%s%.*s\n", (unsigned long long)o->id, clock_rfc3339(o->queued, at), o->tries,
-	       VIEW_ARG(o->n_to ? o->to[0] : VIEW("-")), o->n_to > 1 ? ", ..." : "", o->problem.n ? "  " : "",
-	       VIEW_ARG(o->problem));
+	printf("%6llu  %s  %u tries  %.*s%s%s%.*s\n", (unsigned long long)o->id, clock_rfc3339(o->queued, at),
+	       o->tries, VIEW_ARG(o->n_to ? o->to[0] : VIEW("-")), o->n_to > 1 ? ", ..." : "",
+	       o->problem.n ? "  " : "", VIEW_ARG(o->problem));
 }
 
 static json_t *out_json(const struct copy_out *o)
@@ -114,9 +115,9 @@ static json_t *out_json(const struct copy_out *o)
 
 	for (size_t i = 0; i < o->n_to; i++)
 		json_array_append_new(to, say_text(o->to[i]));
-	return json_pack("{sI,so,so,so,so,sI,so}", "number", (json_int_t)o->id, "from", say_text(o->from), "to", to, "queued",
-			 say_time(o->queued), "next", say_time(o->next), "tries", (json_int_t)o->tries, "problem",
-			 o->problem.n ? say_text(o->problem) : json_null());
+	return json_pack("{sI,so,so,so,so,sI,so}", "number", (json_int_t)o->id, "from", say_text(o->from), "to",
+			 to, "queued", say_time(o->queued), "next", say_time(o->next), "tries",
+			 (json_int_t)o->tries, "problem", o->problem.n ? say_text(o->problem) : json_null());
 }
 
 int verb_outbox_list(struct invocation *in)

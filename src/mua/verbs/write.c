@@ -207,7 +207,10 @@ static enum status answer(const struct invocation *in, struct place *p, struct w
 
 	if (!id_take(in->args[0], &id))
 		return ST_SYNTAX;
-	return writing_answer(w, p, id, GIVEN(in, all) ? ANSWER_ALL : GIVEN(in, list_post) ? ANSWER_TO_LIST : ANSWER_AUTHOR,
+	return writing_answer(w, p, id,
+			      GIVEN(in, all)	     ? ANSWER_ALL
+			      : GIVEN(in, list_post) ? ANSWER_TO_LIST
+						     : ANSWER_AUTHOR,
 			      !GIVEN(in, no_quote));
 }
 
