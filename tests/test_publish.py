@@ -9,26 +9,13 @@ import time
 
 import pytest
 
+import nameserver
 from conftest import free_ports
 
 LIMIT = 20
 SECRET = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0"
 
-CONF = """\
-server:
-    rundir: {dir}
-    listen: 127.0.0.1@{port}
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-database:
-    storage: {dir}/db
-    journal-db-max-size: 16M
-    kasp-db-max-size: 16M
-    timer-db-max-size: 4M
-log:
-  - target: {dir}/log
-    any: info
+CONF = nameserver.CONF.split("policy:")[0] + """\
 key:
   - id: update.foo.com
     algorithm: hmac-sha256
@@ -229,6 +216,21 @@ def test_only_its_own_records_are_ever_removed(ours, server, tmp_path):
     assert sorted(x.lower().replace(" ", "") for x in s.ask("_25._tcp.mail.foo.com", "TLSA")) == \
         sorted(x.replace(" ", "") for x in after + [foreign])
     assert len(s.ask("_mta-sts.foo.com", "TXT")) == 1 and s.ask("foo.com", "CAA") == []
+
+
+def test_more_than_one_message_holds(ours, server, tmp_path):
+    """A certificate of each of sixty people: some 50 KiB and more, in several updates."""
+    w, s = ours(), server()
+    w.run("account", "import", "-", stdin="".join(f"person{i}@foo.com {{PLAIN}}x\n" for i in range(60)))
+    w.run("cert", "renew", "--all")
+    people = [r for r in rows(w) if r["kind"] == "smimea"]
+    assert len(people) >= 60
+    to = ("--update", f"127.0.0.1:{s.port}", "--tsig", key_file(tmp_path))
+    done = rows(w, *to)
+    assert len(whats(done, "added")) == len([r for r in rows(w) if not r["elsewhere"]])
+    for r in (people[0], people[30], people[-1]):
+        assert r["data"].replace(" ", "") in [x.lower().replace(" ", "") for x in s.ask(r["name"], "SMIMEA")]
+    assert {r["what"] for r in rows(w, *to)} == {"kept"}
 
 
 def test_what_stands_in_the_way_stays_and_is_said(ours, server, tmp_path):

@@ -41,7 +41,7 @@ static enum status ask(struct resolver *r, struct view name, enum dns_type type,
 
 	lookups_ask(d->lookups, name, (uint16_t)type, &q.wait);
 	while (q.st == ST_AGAIN) {
-		q.waiting = co_self();
+		q.waiting = d->borrowed ? co_self() : NULL;
 		if (q.waiting)
 			co_wait();
 		else

@@ -16,8 +16,8 @@ void direct_free(struct direct *d);
 enum status direct_open_on(const struct lookup_settings *s, struct loop *l, struct buf *why,
 			   struct direct **ret) MUST_USE;
 
-/* In a coroutine it waits as they do; else it blocks, in a loop of its own,
- * until the answer is there.  Valid as long as the direct. */
+/* On somebody's loop it waits as coroutines do; else it blocks, in a loop of its
+ * own, until the answer is there.  Valid as long as the direct. */
 struct resolver *direct_resolver(struct direct *d);
 
 #endif

@@ -52,7 +52,21 @@ enum status keys_ticket(struct keys *k, char ret_key[TICKET_KEY_SIZE]) MUST_USE;
 enum status certificate_make(const struct view *names, size_t n, struct buf *ret_chain,
 			     struct buf *ret_key) MUST_USE;
 
-/* The same into keys/tls.pem and keys/tls.key below dir, where they are not
+/* What one is made of. */
+struct certificate {
+	struct evp_pkey_st *key;
+	const struct view *names;	/* the first is its subject too */
+	size_t n;
+	bool authority;			/* it issues others, and names no host */
+	struct x509_st *issuer;		/* NULL: it is its own */
+	struct evp_pkey_st *issuer_key;
+};
+/* The caller's; NULL: no memory, or a name that is none. */
+struct x509_st *certificate_of(const struct certificate *c);
+/* The first of a PEM file; NULL: there is none. */
+struct x509_st *certificate_read(const char *path);
+
+/* A self-signed one (certificate_make) into keys/tls.pem and keys/tls.key below dir, where they are not
  * there yet.  ST_EXISTS where they are; errors of base/disk.h. */
 enum status certificate_setup(const char *dir, const struct view *names, size_t n) MUST_USE;
 

@@ -16,34 +16,42 @@
 
 enum { YEARS = 10, SERIAL_BITS = 127, NAMES_MAX = 64 * 1024, COMMON_NAME_MAX = 64, NEXT_NAMES = 64 };
 
-static bool extend(X509 *x, int nid, const char *value)
+static bool extend(X509 *x, X509 *issuer, int nid, const char *value)
 {
 	X509V3_CTX ctx;
 	X509_EXTENSION *ext;
 	bool good;
 
 	X509V3_set_ctx_nodb(&ctx);
-	X509V3_set_ctx(&ctx, x, x, NULL, NULL, 0);
+	X509V3_set_ctx(&ctx, issuer, x, NULL, NULL, 0);
 	ext = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
 	good = ext && X509_add_ext(x, ext, -1);
 	X509_EXTENSION_free(ext);
 	return good;
 }
 
-static bool put_names(X509 *x, const struct view *names, size_t n)
+static bool put_subject(X509 *x, struct view name, X509 *issuer)
+{
+	X509_NAME *subject = X509_get_subject_name(x);
+	struct view first = view_head(name, COMMON_NAME_MAX);
+
+	return X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)first.p, (int)first.n,
+					  -1, 0) &&
+	       X509_set_issuer_name(x, X509_get_subject_name(issuer));
+}
+
+static bool put_names(X509 *x, const struct view *names, size_t n, X509 *issuer)
 {
 	struct buf alt = BUF(NAMES_MAX);
-	X509_NAME *subject = X509_get_subject_name(x);
-	struct view first = view_head(names[0], COMMON_NAME_MAX);
 	bool good;
 
 	for (size_t i = 0; i < n; i++)
 		buf_putf(&alt, "%sDNS:%.*s", i ? "," : "", VIEW_ARG(names[i]));
 	buf_putc(&alt, '\0');
-	good = buf_status(&alt) == ST_OK &&
-	       X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)first.p,
-					  (int)first.n, -1, 0) &&
-	       X509_set_issuer_name(x, subject) && extend(x, NID_subject_alt_name, alt.p);
+	good = buf_status(&alt) == ST_OK && extend(x, issuer, NID_subject_alt_name, alt.p) &&
+	       extend(x, issuer, NID_basic_constraints, "critical,CA:FALSE") &&
+	       extend(x, issuer, NID_key_usage, "critical,digitalSignature") &&
+	       extend(x, issuer, NID_ext_key_usage, "serverAuth");
 	buf_free(&alt);
 	return good;
 }
@@ -58,15 +66,39 @@ static bool put_serial(X509 *x)
 	return good;
 }
 
-static bool fill(X509 *x, EVP_PKEY *key, const struct view *names, size_t n)
+static bool fill(X509 *x, const struct certificate *c)
 {
+	X509 *issuer = c->issuer ? c->issuer : x;
+
 	return X509_set_version(x, X509_VERSION_3) && put_serial(x) &&
 	       X509_gmtime_adj(X509_getm_notBefore(x), -86400) &&
-	       X509_gmtime_adj(X509_getm_notAfter(x), 86400L * 365 * YEARS) && X509_set_pubkey(x, key) &&
-	       put_names(x, names, n) && extend(x, NID_basic_constraints, "critical,CA:FALSE") &&
-	       extend(x, NID_key_usage, "critical,digitalSignature") &&
-	       extend(x, NID_ext_key_usage, "serverAuth") &&
-	       extend(x, NID_subject_key_identifier, "hash") && X509_sign(x, key, EVP_sha256());
+	       X509_gmtime_adj(X509_getm_notAfter(x), 86400L * 365 * YEARS) && X509_set_pubkey(x, c->key) &&
+	       put_subject(x, c->names[0], issuer) &&
+	       (c->authority ? extend(x, issuer, NID_basic_constraints, "critical,CA:TRUE") &&
+			       extend(x, issuer, NID_key_usage, "critical,keyCertSign,cRLSign")
+			     : put_names(x, c->names, c->n, issuer)) &&
+	       extend(x, issuer, NID_subject_key_identifier, "hash") &&
+	       X509_sign(x, c->issuer ? c->issuer_key : c->key, EVP_sha256());
+}
+
+X509 *certificate_of(const struct certificate *c)
+{
+	X509 *x = X509_new();
+
+	if (x && c->n && fill(x, c))
+		return x;
+	X509_free(x);
+	return NULL;
+}
+
+X509 *certificate_read(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	X509 *x = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
+
+	if (f)
+		fclose(f);
+	return x;
 }
 
 static bool pem_out(BIO *bio, struct buf *out)
@@ -81,9 +113,9 @@ static bool pem_out(BIO *bio, struct buf *out)
 enum status certificate_make(const struct view *names, size_t n, struct buf *ret_chain, struct buf *ret_key)
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *x = X509_new();
+	X509 *x = key ? certificate_of(&(struct certificate){ .key = key, .names = names, .n = n }) : NULL;
 	BIO *chain = BIO_new(BIO_s_mem()), *secret = BIO_new(BIO_s_secmem());
-	bool good = key && x && chain && secret && n && fill(x, key, names, n) &&
+	bool good = x && chain && secret &&
 		    PEM_write_bio_X509(chain, x) &&
 		    PEM_write_bio_PKCS8PrivateKey(secret, key, NULL, NULL, 0, NULL, NULL) &&
 		    pem_out(chain, ret_chain) && pem_out(secret, ret_key);
@@ -111,7 +143,8 @@ static enum status write_file(int dir, const char *name, const struct buf *b)
 }
 
 /* The certificate is written last: where it is, its key is there too. */
-static enum status write_pair(int dir, const char *pem, const char *secret, const struct buf *chain, const struct buf *key)
+static enum status write_pair(int dir, const char *pem, const char *secret, const struct buf *chain,
+			      const struct buf *key)
 {
 	enum status st;
 
@@ -185,7 +218,6 @@ enum status certificate_next(const char *dir)
 	struct view names[NEXT_NAMES];
 	char path[4096];
 	GENERAL_NAMES *all = NULL;
-	FILE *f;
 	X509 *x;
 	size_t n = 0;
 	int fd;
@@ -194,20 +226,17 @@ enum status certificate_next(const char *dir)
 	if (st != ST_OK)
 		return st;
 	snprintf(path, sizeof path, "%s/keys/tls.pem", dir);
-	f = fopen(path, "re");
-	x = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
+	x = certificate_read(path);
 	if (x)
 		all = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
 	if (all)
 		n = names_of(all, names, NEXT_NAMES);
-	if (f == NULL)
-		st = ST_MISSING;
+	if (x == NULL)
+		st = access(path, F_OK) == 0 ? ST_SYNTAX : ST_MISSING;
 	else
 		st = n ? make_pair(fd, "next.pem", "next.key", names, n) : ST_SYNTAX;
 	GENERAL_NAMES_free(all);
 	X509_free(x);
-	if (f)
-		fclose(f);
 	close(fd);
 	return st;
 }

@@ -151,7 +151,9 @@ static void add_jobs(struct checker *c)
 {
 	(void)!checker_add(c, check_dnssec, NULL, 0);
 	for (size_t i = 0; c->wanted && i < c->wanted->n; i++)
-		(void)!checker_add(c, check_record, NULL, i);
+		if (c->wanted->list[i].kind != WANTED_SMIMEA)
+			(void)!checker_add(c, check_record, NULL, i);
+	(void)!checker_add(c, check_people, NULL, 0);
 	(void)!checker_add(c, check_mx, NULL, 0);
 	add_hosts(c);
 	add_addresses(c);

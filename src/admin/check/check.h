@@ -47,6 +47,7 @@ struct checker {
 	struct site_policy sts;
 	struct view sts_why;	/* why there is no policy though a record says so */
 	size_t sts_records;
+	bool sts_unknown;	/* DNS does not say whether there is one */
 	/* ---- the jobs ---- */
 	struct job *jobs;
 	size_t n_jobs, left;
@@ -95,6 +96,7 @@ enum status check_fetch(struct checker *c, struct view host, uint16_t port, cons
 
 void check_first(struct checker *c);	/* hosts and MTA-STS, before all others */
 void check_record(struct job *j);	/* i: of the wanted list */
+void check_people(struct job *j);	/* their certificates, of which there may be many */
 void check_dnssec(struct job *j);
 void check_reverse(struct job *j);	/* what: struct endpoint */
 void check_mx(struct job *j);

@@ -39,9 +39,11 @@ void check_first(struct checker *c)
 
 	c->has_hosts = find_hosts(c);
 	st = check_txt(&first, "_mta-sts", "v=STSv1", "mta-sts", &c->sts_records, &text);
+	c->sts_unknown = st != ST_OK && st != ST_MISSING;
 	if (st == ST_OK && c->sts_records == 1) {
 		buf_putf(&host, "mta-sts.%.*s", VIEW_ARG(c->domain));
-		st = check_fetch(c, buf_view(&host), (uint16_t)c->conf.relay_sts_port, "/.well-known/mta-sts.txt", "text/plain", &body, &c->sts_why);
+		st = check_fetch(c, buf_view(&host), (uint16_t)c->conf.relay_sts_port, "/.well-known/mta-sts.txt",
+				 "text/plain", &body, &c->sts_why);
 		if (st == ST_OK) {
 			st = sts_policy_parse(arena_copy(&c->arena, buf_view(&body)), &c->arena, &c->sts.sts);
 			c->sts_why = st == ST_OK ? VIEW_NONE : VIEW("what is served is no policy");
@@ -128,7 +130,8 @@ static void check_dane(struct job *j, struct view about, const struct host *h, c
 	if (p->trust.how == TLS_VERIFY_DANE) {
 		why = verify(c, &p->trust, chain);
 		if (why)
-			found(j, FOUND_WRONG, "dane", about, mend.p, "no TLSA record fits what the host shows (%s): others send nothing", why);
+			found(j, FOUND_WRONG, "dane", about, mend.p,
+			      "no TLSA record fits what the host shows (%s): others send nothing", why);
 		else
 			found(j, FOUND_GOOD, "dane", about, NULL, "a TLSA record fits what the host shows");
 	} else if (p->level == TLS_ENCRYPTED) {

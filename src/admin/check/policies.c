@@ -19,7 +19,9 @@ enum { PEM_MAX = 64 * 1024 };
 static enum status evaluate(struct checker *c, const struct spf_ip *ip, struct spf_answer *ret)
 {
 	struct buf sender = BUF(CHECK_TEXT);
-	struct spf_query q = { .ip = *ip, .now = clock_wall(), .deadline = clock_steady() + 2 * (steady_ms)c->conf.check_timeout };
+	struct spf_query q = {
+		.ip = *ip, .now = clock_wall(), .deadline = clock_steady() + 2 * (steady_ms)c->conf.check_timeout,
+	};
 	enum status st;
 
 	buf_putf(&sender, "postmaster@%.*s", VIEW_ARG(c->domain));
@@ -149,7 +151,8 @@ void check_dkim(struct job *j)
 			continue;
 		why = try_key(c, k, ed25519 ? SEAL_ED25519_SHA256 : SEAL_RSA_SHA256, &published);
 		if (why)
-			found(j, published == SEAL_TEMPERROR ? FOUND_UNKNOWN : FOUND_WRONG, "dkim", k->selector, "Publish its record, as `waxwing dns` prints it.",
+			found(j, published == SEAL_TEMPERROR ? FOUND_UNKNOWN : FOUND_WRONG, "dkim", k->selector,
+			      "Publish its record, as `waxwing dns` prints it.",
 			      "others cannot verify what it signs: %s", why);
 		else
 			found(j, FOUND_GOOD, "dkim", k->selector, NULL, "the published key (%.*s) is that of the private one%s",
@@ -235,7 +238,10 @@ void check_sts(struct job *j)
 {
 	struct checker *c = j->c;
 
-	if (c->sts_records == 0)
+	if (c->sts_unknown)
+		found(j, FOUND_UNKNOWN, "mta-sts", c->domain, "Look whether the name servers of the domain answer, and validly.",
+		      "DNS does not say whether there is a policy");
+	else if (c->sts_records == 0)
 		found(j, c->facts && c->facts->f.sts != STS_NONE ? FOUND_MISSING : FOUND_ADVICE, "mta-sts", c->domain,
 		      "See sts.mode; it needs a certificate of a public authority.",
 		      "no MTA-STS: who does not know DNSSEC sends to whoever answers");
@@ -278,7 +284,9 @@ void check_tlsrpt(struct job *j)
 
 static bool knows_tag(struct view tag)
 {
-	static const char *const known[] = { "issue", "issuewild", "issuemail", "issuevmc", "iodef", "contactemail", "contactphone" };
+	static const char *const known[] = {
+		"issue", "issuewild", "issuemail", "issuevmc", "iodef", "contactemail", "contactphone",
+	};
 
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
 		if (view_eq_i(tag, view_cstr(known[i])))
@@ -323,5 +331,6 @@ void check_caa(struct job *j)
 		}
 		name = view_skip(name, view_find(name, '.') + 1);
 	}
-	found(j, FOUND_ADVICE, "caa", c->domain, "Name yours in publish.caa.", "any authority may issue certificates for the domain");
+	found(j, FOUND_ADVICE, "caa", c->domain, "Name yours in publish.caa.",
+	      "any authority may issue certificates for the domain");
 }

@@ -4,6 +4,8 @@
 #include "admin/dns/seen.h"
 #include "trust/iprev.h"
 
+enum { PEOPLE_ARENA = 256 * 1024 };
+
 static const char publish[] = "Publish it: ";
 
 void check_record(struct job *j)
@@ -26,7 +28,8 @@ void check_record(struct job *j)
 	else if (s.state == SEEN_MISSING)
 		found(j, FOUND_MISSING, point, w->name, mend.p, "no such %s record", dns_type_name(w->type));
 	else if (s.state == SEEN_CONFLICT && (w->kind == WANTED_SPF || w->kind == WANTED_DMARC))
-		found(j, FOUND_ADVICE, point, w->name, mend.p, "there is %.*s, which is judged below", VIEW_ARG(view_head(s.other, 400)));
+		found(j, FOUND_ADVICE, point, w->name, mend.p, "there is %.*s, which is judged below",
+		      VIEW_ARG(view_head(s.other, 400)));
 	else if (s.state == SEEN_CONFLICT)
 		found(j, FOUND_WRONG, point, w->name, mend.p, "there is %.*s instead", VIEW_ARG(view_head(s.other, 400)));
 	else
@@ -34,6 +37,31 @@ void check_record(struct job *j)
 		      "DNS does not say: %.*s", VIEW_ARG(s.other));
 	buf_free(&mend);
 	buf_free(&data);
+}
+
+/* One after the other; what is good is said once for all. */
+void check_people(struct job *j)
+{
+	struct checker *c = j->c;
+	size_t good = 0, n = 0;
+
+	for (size_t i = 0; c->wanted && i < c->wanted->n; i++) {
+		const struct wanted *w = &c->wanted->list[i];
+		struct arena a = ARENA(PEOPLE_ARENA);
+		struct seen s = { .state = SEEN_UNKNOWN };
+
+		if (w->kind != WANTED_SMIMEA)
+			continue;
+		n++;
+		if (wanted_look(w, &c->facts->f, checker_resolver(c), &a, &s) == ST_OK && s.state == SEEN_GOOD)
+			good++;
+		else
+			found(j, s.state == SEEN_UNKNOWN ? FOUND_UNKNOWN : FOUND_MISSING, "smimea", w->name,
+			      "Publish it, as `waxwing dns` prints it.", "the certificate is not found there");
+		arena_free(&a);
+	}
+	if (good)
+		found(j, FOUND_GOOD, "smimea", c->domain, NULL, "%zu of %zu certificates of people are found", good, n);
 }
 
 void check_dnssec(struct job *j)
@@ -44,7 +72,8 @@ void check_dnssec(struct job *j)
 	if (dns_ask(checker_resolver(c), c->domain, DNS_SOA, &c->arena, &d) != ST_OK)
 		return;
 	if (d.outcome == DNS_BOGUS)
-		found(j, FOUND_WRONG, "dnssec", c->domain, "Renew the signatures, or let the zone above have the DS of a key that signs.",
+		found(j, FOUND_WRONG, "dnssec", c->domain,
+		      "Renew the signatures, or let the zone above have the DS of a key that signs.",
 		      "bogus: nobody who validates sees anything of the domain: %.*s", VIEW_ARG(d.why));
 	else if (d.outcome == DNS_FAILED)
 		found(j, FOUND_UNKNOWN, "dnssec", c->domain, "Look whether the name servers of the domain answer.",

@@ -162,7 +162,8 @@ static void check_target(struct job *j, const struct service_way *w, const struc
 		hang_up(t);
 	}
 	if (why)
-		found(j, FOUND_WRONG, name, view_cstr(about), "Let it run there, and be open to the world; or change the SRV record.",
+		found(j, FOUND_WRONG, name, view_cstr(about),
+		      "Let it run there, and be open to the world; or change the SRV record.",
 		      "no mail program can use it: %s", why);
 	else if (untrusted)
 		found(j, FOUND_ADVICE, name, view_cstr(about),
@@ -202,17 +203,22 @@ void check_autoconfig(struct job *j)
 	struct checker *c = j->c;
 	struct buf host = BUF(DNS_NAME_MAX + 16), body = BUF(CHECK_TEXT * 16);
 	struct view why;
+	bool self_made;
 	enum status st;
 
 	if (c->facts == NULL || c->facts->f.ports[SERVICE_HTTPS] == 0)
 		return;
 	buf_putf(&host, "autoconfig.%.*s", VIEW_ARG(c->domain));
-	st = check_fetch(c, buf_view(&host), c->facts->f.ports[SERVICE_HTTPS], "/mail/config-v1.1.xml", "text/xml", &body, &why);
+	st = check_fetch(c, buf_view(&host), c->facts->f.ports[SERVICE_HTTPS], "/mail/config-v1.1.xml", "text/xml", &body,
+			 &why);
+	/* Who has no certificate of an authority knows that. */
+	self_made = st == ST_DENIED && c->facts->f.sts == STS_NONE;
 	if (st == ST_OK)
 		found(j, FOUND_GOOD, "autoconfig", buf_view(&host), NULL, "mail programs find their settings there");
 	else
-		found(j, st == ST_AGAIN ? FOUND_UNKNOWN : st == ST_DENIED && c->facts->f.sts == STS_NONE ? FOUND_ADVICE : FOUND_WRONG, "autoconfig", buf_view(&host),
-		      "Let the host serve HTTPS there, with a certificate of a public authority that names it.", "%.*s", VIEW_ARG(why));
+		found(j, st == ST_AGAIN ? FOUND_UNKNOWN : self_made ? FOUND_ADVICE : FOUND_WRONG, "autoconfig", buf_view(&host),
+		      "Let the host serve HTTPS there, with a certificate of a public authority that names it.", "%.*s",
+		      VIEW_ARG(why));
 	buf_free(&host);
 	buf_free(&body);
 }

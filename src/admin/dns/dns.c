@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { ZONE_MAX = 1024 * 1024, SEEN_ARENA = 8 * 1024 * 1024, UPDATE_MS = 10000, DNS_PORT = 53 };
+enum { ZONE_MAX = 64 * 1024 * 1024, SEEN_ARENA = 8 * 1024 * 1024, UPDATE_MS = 10000, DNS_PORT = 53 };
 
 static struct view why_of(const struct wanted *w)
 {

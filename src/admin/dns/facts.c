@@ -1,8 +1,10 @@
 #include "admin/dns/facts.h"
 
+#include "directory/certificates.h"
 #include "directory/signing.h"
 #include "mta/relay/internal.h"
 #include "trust/domain.h"
+#include "warden/keys.h"
 #include "wire/smtp.h"
 
 #include <arpa/inet.h>
@@ -18,16 +20,6 @@ enum { PATH_SIZE = 4096 };
 
 /* ---- keys of TLS ---- */
 
-static X509 *read_certificate(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	X509 *x = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
-
-	if (f)
-		fclose(f);
-	return x;
-}
-
 static enum status pin_of(const X509 *x, unsigned char ret[PIN_SIZE])
 {
 	unsigned char *der = NULL;
@@ -41,7 +33,7 @@ static enum status pin_of(const X509 *x, unsigned char ret[PIN_SIZE])
 
 enum status pin_of_file(const char *path, const char *host, unsigned char ret[PIN_SIZE])
 {
-	X509 *x = read_certificate(path);
+	X509 *x = certificate_read(path);
 	enum status st = ST_MISSING;
 
 	if (x == NULL && access(path, F_OK) == 0)
@@ -190,6 +182,17 @@ static void take_key(void *arg, const struct signing_key *k)
 	};
 }
 
+static void take_certificate(void *arg, struct view owner, struct view rdata)
+{
+	struct facts *f = arg;
+	struct fact_certificate *all = (struct fact_certificate *)(uintptr_t)f->f.certificates;
+
+	if (all && f->f.n_certificates < FACT_CERTIFICATES)
+		all[f->f.n_certificates++] = (struct fact_certificate){
+			arena_copy(&f->arena, owner), arena_copy(&f->arena, rdata),
+		};
+}
+
 /* Is it ours, and with which keys does it sign?  Some write U-labels there. */
 static enum status look_up(const char *dir, struct view given, struct facts *f, struct buf *why)
 {
@@ -210,8 +213,11 @@ static enum status look_up(const char *dir, struct view given, struct facts *f, 
 		domain = given;
 		v = directory_has_domain(d, given);
 	}
+	f->f.certificates = arena_array(&f->arena, FACT_CERTIFICATES, sizeof *f->f.certificates);
 	if (v == VERDICT_OK)
 		st = signing_each(d, domain, take_key, f);
+	if (v == VERDICT_OK && st == ST_OK)
+		st = smimea_each(d, domain, take_certificate, f);
 	directory_close(d);
 	if (v == VERDICT_OK && st != ST_OK)
 		buf_putf(why, "%s: %s", path, status_name(st));

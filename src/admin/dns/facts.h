@@ -6,7 +6,7 @@
 #include "admin/dns/wanted.h"
 #include "conf/conf.h"
 
-enum { FACTS_ARENA = 1024 * 1024, FACTS_WHY = 4096 };
+enum { FACTS_ARENA = 32 * 1024 * 1024, FACTS_WHY = 4096 };
 
 struct facts {
 	struct dns_facts f;	/* borrows from what follows */

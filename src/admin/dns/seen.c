@@ -33,14 +33,13 @@ static bool take(const struct dns_answer *d, struct seen *s)
 	return false;
 }
 
-static bool is_of_host(const struct dns_facts *f, enum dns_type type, struct view rdata)
+static bool is_of_host(const struct dns_facts *f, struct view rdata)
 {
 	struct endpoint e;
 
 	for (size_t i = 0; endpoint_from_rdata(rdata, 0, &e) && i < f->n_addresses; i++)
 		if (endpoint_same_host(&f->addresses[i], &e))
 			return true;
-	(void)type;
 	return false;
 }
 
@@ -58,7 +57,7 @@ static enum status look_at_alias(const struct wanted *w, const struct dns_facts 
 		ret->state = view_eq_i(d.name, f->host) ? SEEN_GOOD : SEEN_CONFLICT;
 		ret->other = text_of(types[i], d.rdata[0], a);
 		for (size_t j = 0; j < d.n; j++)
-			if (is_of_host(f, types[i], d.rdata[j]))
+			if (is_of_host(f, d.rdata[j]))
 				ret->state = SEEN_GOOD;
 		break;
 	}

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINE_MAX_OCTETS = 64 * 1024, MEMORY_MAX = 1024 * 1024, PATH_SIZE = 4096, RDATA_MAX = 64 * 1024 };
+enum { LINE_MAX_OCTETS = 64 * 1024, MEMORY_MAX = 64 * 1024 * 1024, PATH_SIZE = 4096, RDATA_MAX = 64 * 1024, BATCH_OCTETS = 24 * 1024 };
 
 /* One run.  Lists own their records. */
 struct run {
@@ -154,7 +154,8 @@ static enum status open_resolver(struct run *r)
 static enum status no_answer(struct run *r, ldns_status s)
 {
 	if (s == LDNS_STATUS_CRYPTO_TSIG_BOGUS) {
-		buf_puts(r->why, "the server's answer is not signed with the key: it does not know the key, or has another under that name");
+		buf_puts(r->why, "the server's answer is not signed with the key: it does not know the key, or has another "
+				 "under that name");
 		return ST_CORRUPT;
 	}
 	buf_putf(r->why, "the server does not answer (%s)", ldns_get_errorstr_by_id(s));
@@ -466,10 +467,10 @@ static enum status plan(struct run *r)
 
 /* ---- doing it ---- */
 
-static enum status tell_server(struct run *r)
+static enum status send_update(struct run *r, const ldns_rr_list *must, const ldns_rr_list *changes)
 {
 	ldns_rdf *zone = ldns_rdf_clone(r->zone);
-	ldns_pkt *q = zone ? ldns_update_pkt_new(zone, LDNS_RR_CLASS_IN, r->must, r->changes, NULL) : NULL;
+	ldns_pkt *q = zone ? ldns_update_pkt_new(zone, LDNS_RR_CLASS_IN, must, changes, NULL) : NULL;
 	ldns_pkt *p = NULL;
 	enum status st;
 
@@ -481,6 +482,52 @@ static enum status tell_server(struct run *r)
 	st = send_packet(r, q, &p);
 	ldns_pkt_free(p);
 	ldns_pkt_free(q);
+	return st;
+}
+
+static bool same_set(const ldns_rr *a, const ldns_rr *b)
+{
+	return ldns_rr_get_type(a) == ldns_rr_get_type(b) && ldns_dname_compare(ldns_rr_owner(a), ldns_rr_owner(b)) == 0;
+}
+
+/* Those of the set that `of` is in, moved to the other list; their octets. */
+static size_t move_set(ldns_rr_list *from, const ldns_rr *of, ldns_rr_list *to)
+{
+	ldns_rr_list *rest = ldns_rr_list_new();
+	size_t octets = 0;
+
+	for (ldns_rr *rr; rest && (rr = ldns_rr_list_pop_rr(from)) != NULL;) {
+		bool mine = same_set(rr, of);
+
+		octets += mine ? ldns_rr_uncompressed_size(rr) : 0;
+		ldns_rr_list_push_rr(mine ? to : rest, rr);
+	}
+	while (rest && ldns_rr_list_rr_count(rest))
+		ldns_rr_list_push_rr(from, ldns_rr_list_pop_rr(rest));
+	ldns_rr_list_free(rest);
+	return octets;
+}
+
+/* A message has 65535 octets: so many sets go by one, each whole and with its
+ * prerequisites. */
+static enum status tell_server(struct run *r)
+{
+	enum status st = ST_OK;
+
+	while (st == ST_OK && ldns_rr_list_rr_count(r->changes)) {
+		ldns_rr_list *must = ldns_rr_list_new(), *changes = ldns_rr_list_new();
+		size_t octets = 0;
+
+		while (must && changes && octets < BATCH_OCTETS && ldns_rr_list_rr_count(r->changes)) {
+			ldns_rr *of = ldns_rr_clone(ldns_rr_list_rr(r->changes, 0));
+
+			octets += move_set(r->changes, of, changes) + move_set(r->must, of, must);
+			ldns_rr_free(of);
+		}
+		st = must && changes ? send_update(r, must, changes) : ST_NOMEM;
+		ldns_rr_list_deep_free(must);
+		ldns_rr_list_deep_free(changes);
+	}
 	return st;
 }
 

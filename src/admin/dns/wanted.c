@@ -5,28 +5,40 @@
 #include "wire/smtp.h"
 
 #include <arpa/inet.h>
-#include <openssl/sha.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { TEXT_MAX = 16 * 1024, RDATA_MAX = 16 * 1024, LOCAL_OCTETS = 28 };
+enum { TEXT_MAX = 16 * 1024, RDATA_MAX = 16 * 1024 };
 
 /* ---- kinds ---- */
 
 static const struct wanted_kind_row kinds[WANTED_KINDS] = {
-	[WANTED_MX] = { "mx", "MX", "where letters for the domain go (RFC 5321 5.1)", NULL },
-	[WANTED_ADDRESS] = { "address", "Addresses", "how the mail host is reached", NULL },
-	[WANTED_TLSA] = { "tlsa", "TLSA (DANE)", "others know the host's key beforehand, so nobody on the way can pose as it (RFC 7672)", NULL },
-	[WANTED_SPF] = { "spf", "SPF", "which hosts may send for the domain (RFC 7208)", "v=spf1" },
-	[WANTED_DKIM] = { "dkim", "DKIM", "the key that the domain's letters are signed with (RFC 6376)", NULL },
-	[WANTED_DMARC] = { "dmarc", "DMARC", "what becomes of letters that only claim to be from the domain (RFC 9989)", "v=DMARC1" },
-	[WANTED_STS] = { "mta-sts", "MTA-STS", "others send over verified TLS only, also those that do not know DNSSEC (RFC 8461)", "v=STSv1" },
-	[WANTED_TLSRPT] = { "tlsrpt", "TLS reports", "others say when TLS to us fails, or somebody breaks it (RFC 8460)", "v=TLSRPTv1" },
-	[WANTED_CAA] = { "caa", "CAA", "which authorities may issue certificates for the domain (RFC 8659, RFC 9495)", NULL },
-	[WANTED_SMIMEA] = { "smimea", "SMIMEA", "others find the certificate that encrypts to a person (RFC 8162)", NULL },
-	[WANTED_SRV] = { "srv", "SRV", "mail programs find their servers by the address alone (RFC 6186, RFC 8314)", NULL },
-	[WANTED_WEB] = { "autoconfig", "Autoconfiguration", "the same for Thunderbird, Outlook and Apple's, over HTTPS", NULL },
-	[WANTED_PTR] = { "ptr", "PTR", "the address leads back to the name; many hosts take no letters without (RFC 8601 2.7.3)", NULL },
+	[WANTED_MX] = { "mx", "MX",
+		"where letters for the domain go (RFC 5321 5.1)", NULL },
+	[WANTED_ADDRESS] = { "address", "Addresses",
+		"how the mail host is reached", NULL },
+	[WANTED_TLSA] = { "tlsa", "TLSA (DANE)",
+		"others know the host's key beforehand, so nobody on the way can pose as it (RFC 7672)", NULL },
+	[WANTED_SPF] = { "spf", "SPF",
+		"which hosts may send for the domain (RFC 7208)", "v=spf1" },
+	[WANTED_DKIM] = { "dkim", "DKIM",
+		"the key that the domain's letters are signed with (RFC 6376)", NULL },
+	[WANTED_DMARC] = { "dmarc", "DMARC",
+		"what becomes of letters that only claim to be from the domain (RFC 9989)", "v=DMARC1" },
+	[WANTED_STS] = { "mta-sts", "MTA-STS",
+		"others send over verified TLS only, also those that do not know DNSSEC (RFC 8461)", "v=STSv1" },
+	[WANTED_TLSRPT] = { "tlsrpt", "TLS reports",
+		"others say when TLS to us fails, or somebody breaks it (RFC 8460)", "v=TLSRPTv1" },
+	[WANTED_CAA] = { "caa", "CAA",
+		"which authorities may issue certificates for the domain (RFC 8659, RFC 9495)", NULL },
+	[WANTED_SMIMEA] = { "smimea", "SMIMEA",
+		"others find the certificate that encrypts to a person (RFC 8162)", NULL },
+	[WANTED_SRV] = { "srv", "SRV",
+		"mail programs find their servers by the address alone (RFC 6186, RFC 8314)", NULL },
+	[WANTED_WEB] = { "autoconfig", "Autoconfiguration",
+		"the same for Thunderbird, Outlook and Apple's, over HTTPS", NULL },
+	[WANTED_PTR] = { "ptr", "PTR",
+		"the address leads back to the name; many hosts take no letters without (RFC 8601 2.7.3)", NULL },
 };
 
 const struct wanted_kind_row *wanted_kind_row(enum wanted_kind k)
@@ -306,23 +318,13 @@ static void make_caa(struct making *m)
 
 /* ---- people ---- */
 
-/* SHA-256 of the local part, cut to 28 octets, in hexadecimal (RFC 8162 3);
- * the certificate whole, since who encrypts needs it. */
 static void make_smimea(struct making *m)
 {
 	for (size_t i = 0; i < m->f->n_certificates; i++) {
-		const struct fact_certificate *c = &m->f->certificates[i];
-		struct view local = view_head(c->address, view_find(c->address, '@'));
-		unsigned char digest[SHA256_DIGEST_LENGTH];
-		struct dns_tlsa t = { 3, 0, 0, c->der };
 		struct buf rdata = BUF(RDATA_MAX);
-		char hex[2 * LOCAL_OCTETS + 1];
 
-		SHA256((const unsigned char *)local.p, local.n, digest);
-		for (size_t j = 0; j < LOCAL_OCTETS; j++)
-			snprintf(hex + 2 * j, 3, "%02x", digest[j]);
-		dns_put_tlsa(&t, &rdata);
-		add(m, below(m, m->f->domain, "%s._smimecert", hex), DNS_SMIMEA, &rdata, "");
+		buf_put(&rdata, m->f->certificates[i].rdata);
+		add(m, m->f->certificates[i].owner, DNS_SMIMEA, &rdata, "");
 	}
 }
 

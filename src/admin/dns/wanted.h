@@ -15,10 +15,10 @@
 #include "wire/rdata.h"
 
 enum {
-	FACT_ADDRESSES = 16, FACT_PINS = 16, FACT_KEYS = 32, FACT_CERTIFICATES = 64,
+	FACT_ADDRESSES = 16, FACT_PINS = 16, FACT_KEYS = 32, FACT_CERTIFICATES = 4096,
 	PIN_SIZE = 32,			/* SHA-256 (RFC 6698 2.1.3) */
-	WANTED_MAX = 512,		/* records of one domain */
-	WANTED_ARENA = 1024 * 1024,
+	WANTED_MAX = FACT_CERTIFICATES + 512,	/* records of one domain */
+	WANTED_ARENA = 32 * 1024 * 1024,
 };
 
 /* ---- what is known ---- */
@@ -38,10 +38,10 @@ struct fact_key {
 	bool retired;				/* nothing is signed by it any more; letters on their way are */
 };
 
-/* A certificate of S/MIME to be found by its owner's address (RFC 8162). */
+/* A certificate of S/MIME that is found by its owner's address (RFC 8162), as
+ * directory/certificates.h has it. */
 struct fact_certificate {
-	struct view address;
-	struct view der;
+	struct view owner, rdata;
 };
 
 /* Borrowed by wanted_make. */
@@ -56,7 +56,7 @@ struct dns_facts {
 	size_t n_pins;
 	struct fact_key keys[FACT_KEYS];
 	size_t n_keys;
-	struct fact_certificate certificates[FACT_CERTIFICATES];
+	const struct fact_certificate *certificates;
 	size_t n_certificates;
 	enum sts_mode sts;
 	uint32_t sts_age;		/* seconds */

@@ -299,7 +299,7 @@ static enum status add_recipient(struct smtp_session *s, const struct recipient 
 
 /* What the envelope must have room for besides: the letter's id, and what it
  * may be signed for. */
-enum { ENVELOPE_SPARE = 64 + SEAL_GRANT_MAX };
+enum { ENVELOPE_SPARE = 64 + SEAL_GRANT_MAX + QUARANTINE_MAX };
 
 /* Where the envelope has room. */
 enum reply smtp_add_recipient(struct smtp_session *s, const struct recipient *r)
