@@ -150,7 +150,7 @@ static void pick_up(struct parent *p, const char *name, struct pickup *place)
 			throw_away(p, name, &sb, why);
 		else if (spawn(p, name, sb.st_uid, fd, &pid) == ST_OK) {
 			*place = (struct pickup){ .pid = pid, .uid = sb.st_uid, .until = clock_steady() + PICKUP_MS };
-			snprintf(place->name, sizeof place->name, "%s", name);
+			snprintf(place->name, sizeof place->name, "%.*s", (int)sizeof place->name - 1, name);
 		} else {
 			note_failed(p, name);
 		}
