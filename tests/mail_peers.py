@@ -1,22 +1,34 @@
 """Other mail servers, each a throw-away instance on loopback: Postfix as it is
 installed, Exim and OpenSMTPD (which Debian installs only in its place)
-unpacked from their packages.
+unpacked from their packages; and what others check letters with, OpenDKIM and
+rspamd.
 
 A peer takes letters for the domains of `ways` ({domain: port}) and carries them
 to these ports of 127.0.0.1; it shows the certificate it is given.  What it
 needs besides (user ids, folders with fixed names) it finds in a mount namespace
 of its own: nothing of the machine changes.  Root is needed.
 """
+import json
 import os
 import shutil
 import signal
 import subprocess
 import time
+import urllib.request
 
 import pytest
 
 # Users that the packages would make.
 USERS = {"Debian-exim": 5996, "opensmtpd": 5997, "opensmtpq": 5998}
+
+
+def need(*programs):
+    """Skips a test that cannot be run here."""
+    missing = [p for p in programs if not shutil.which(p)]
+    if os.geteuid() or missing:
+        pytest.skip(f"needs root and {', '.join(missing or programs)}")
+    if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no mount namespace of its own is to be had here")
 
 
 def unpack(folder, *packages):
@@ -97,6 +109,11 @@ class Peer:
 class Postfix(Peer):
     needs = "postfix"
 
+    def __init__(self, folder, port, pair, ways, milter=None):
+        """milter: port of the one that sees each letter, and without which none is taken."""
+        self.milter = milter
+        super().__init__(folder, port, pair, ways)
+
     def prepare(self):
         cert, key = self.keys()
         for name in ("etc", "queue", "data"):
@@ -118,6 +135,8 @@ mydestination =
 mynetworks = 127.0.0.0/8
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
+# To it we are strangers, whose letters are let alone.
+local_header_rewrite_clients =
 alias_maps =
 local_recipient_maps =
 relay_domains = {", ".join(self.ways)}
@@ -127,7 +146,7 @@ smtpd_tls_key_file = {key}
 smtpd_tls_security_level = may
 smtp_tls_security_level = may
 smtputf8_enable = yes
-""")
+""" + (f"smtpd_milters = inet:127.0.0.1:{self.milter}\nmilter_default_action = tempfail\n" if self.milter else ""))
         master = []
         for line in open("/usr/share/postfix/master.cf.dist"):
             words = line.split()
@@ -238,6 +257,85 @@ chown opensmtpq queue corrupt incoming purge temporary
 chown root:opensmtpq offline
 exec {self.root}/usr/sbin/smtpd -d -f {self.path("smtpd.conf")}
 """
+
+
+class Checker(Peer):
+    """No server of mail: says of a letter what it finds by the DNS of nameserver.py."""
+
+    def __init__(self, folder, port, dns):
+        self.dns = dns
+        super().__init__(folder, port, None, {})
+
+
+class OpenDkim(Checker):
+    """A milter that verifies."""
+    needs = "opendkim"
+
+    def prepare(self):
+        # Debian's asks by libunbound.
+        unbound = self.write("unbound.conf", f"""
+server:
+    module-config: "iterator"
+    do-not-query-localhost: no
+    cache-max-ttl: 0
+forward-zone:
+    name: "."
+    forward-addr: 127.0.0.1@{self.dns.port}
+""")
+        self.write("conf", f"""
+Mode v
+Socket inet:{self.port}@127.0.0.1
+AuthservID mx.peer.example
+AlwaysAddARHeader yes
+ResolverConfiguration {unbound}
+UserID opendkim
+""")
+
+    def script(self):
+        return f'exec opendkim -f -x {self.path("conf")}\n'
+
+
+class Rspamd(Checker):
+    """The modules that check who sent a letter, each as it is by itself."""
+    needs = "rspamd"
+
+    def prepare(self):
+        modules = "".join(f'    path = "/usr/share/rspamd/plugins/{m}.lua";\n' for m in ("spf", "dmarc", "arc"))
+        # The whole list of public suffixes takes it several seconds to compile.
+        suffixes = self.write("suffixes", "com\nexample\n")
+        os.mkdir(self.path("data"))
+        shutil.chown(self.path("data"), "_rspamd")
+        self.write("rspamd.conf", f"""
+options {{
+    filters = "dkim";
+    pidfile = "{self.path("data/pid")}";
+    cache_file = "{self.path("data/cache")}";
+    history_file = "{self.path("data/history")}";
+    control_socket = "{self.path("data/control")} mode=0600";
+    hs_cache_dir = "{self.path("data")}";
+    tempdir = "{self.path("data")}";
+    url_tld = "{suffixes}";
+    dns {{ nameserver = ["127.0.0.1:{self.dns.port}"]; timeout = 5s; }}
+}}
+logging {{ type = "console"; level = "info"; }}
+worker "normal" {{ bind_socket = "127.0.0.1:{self.port}"; count = 1; }}
+modules {{
+{modules}}}
+dkim {{ }}
+spf {{ }}
+dmarc {{ }}
+arc {{ }}
+""")
+
+    def script(self):
+        return f'exec rspamd -f -u _rspamd -g _rspamd -c {self.path("rspamd.conf")}\n'
+
+    def scan(self, letter, sender, ip):
+        """{symbol: what it adds} for a letter that comes from ip."""
+        ask = urllib.request.Request(f"http://127.0.0.1:{self.port}/checkv2", letter,
+                                     {"IP": ip, "Helo": "mail.foo.com", "From": sender, "Rcpt": "a@peer.example"})
+        with urllib.request.urlopen(ask, timeout=30) as reply:
+            return {s["name"]: s.get("options", []) for s in json.load(reply)["symbols"].values()}
 
 
 def wait_port(peer, limit=30):

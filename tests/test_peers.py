@@ -3,14 +3,13 @@ import os
 import shutil
 import smtplib
 import ssl
-import subprocess
 import tempfile
 
 import pytest
 
 from certificates import Authority
 from conftest import free_ports
-from mail_peers import Exim, OpenSmtpd, Postfix, wait_port
+from mail_peers import Exim, OpenSmtpd, Postfix, need, wait_port
 from smtp_sink import Sink
 from test_send import QUICK, hand_in, inbox, queue
 
@@ -27,10 +26,7 @@ TEXTS = {
 def peers(request, instance, dns):
     """(our server, the peer, the sink behind the peer), joined by DNS with DANE."""
     kind = request.param
-    if os.geteuid() or not shutil.which(kind.needs):
-        pytest.skip(f"needs root and {kind.needs}")
-    if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode:
-        pytest.skip("no mount namespace of its own is to be had here")
+    need(kind.needs)
     top = tempfile.mkdtemp(prefix="waxwing-peer-")
     os.chmod(top, 0o755)
     port, (keys, home) = free_ports(1)[0], [os.path.join(top, n) for n in ("keys", "home")]
