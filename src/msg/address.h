@@ -49,4 +49,14 @@ void address_put_spec(struct view part, struct buf *out);
 /* local@domain, the local part quoted again where it must be. */
 void address_put(const struct address *a, struct buf *out);
 
+/* What stands behind the last "@" of an envelope's address; empty where there is none. */
+static inline struct view address_domain(struct view address)
+{
+	size_t at = address.n;
+
+	while (at && address.p[at - 1] != '@')
+		at--;
+	return at ? view_skip(address, at) : VIEW_NONE;
+}
+
 #endif

@@ -1,6 +1,7 @@
 #include "warden/identities.h"
 
 #include "base/disk.h"
+#include "msg/address.h"
 #include "warden/key_folder.h"
 #include "warden/keys.h"
 
@@ -238,22 +239,13 @@ enum status identities_authority(const struct identities *i, struct view domain,
 
 /* ---- people ---- */
 
-static struct view domain_of(struct view address)
-{
-	size_t at = address.n;
-
-	while (at && address.p[at - 1] != '@')
-		at--;
-	return view_skip(address, at);
-}
-
 static enum status issue_one(const struct identities *i, const struct account *of, const struct smime_key *authority,
 			     enum smime_use use)
 {
 	struct smime_request q = { .use = use, .authority = authority, .address = of->address, .from = i->now - minute,
 				   .until = i->now + i->validity };
 	struct certificate_row row = {
-		.domain = domain_of(of->address), .address = of->address, .account = of->id,
+		.domain = address_domain(of->address), .address = of->address, .account = of->id,
 		.kind = use == SMIME_USE_SIGNING ? CERTIFICATE_SIGNING : CERTIFICATE_ENCRYPTION,
 	};
 	struct smime_key k;
@@ -291,7 +283,7 @@ enum status identities_issue(const struct identities *i, const struct account *o
 		if (st != ST_OK || !due)
 			continue;
 		if (authority.key == NULL)
-			st = identities_authority(i, domain_of(of->address), &authority);
+			st = identities_authority(i, address_domain(of->address), &authority);
 		if (st == ST_OK)
 			st = issue_one(i, of, &authority, (enum smime_use)use);
 		made += st == ST_OK;
@@ -314,7 +306,7 @@ static enum certificate_kind kind_of(X509 *x)
 enum status identities_import(const struct identities *i, const struct account *of, const struct smime_key *key)
 {
 	struct arena a = ARENA(ARENA_MOST);
-	struct certificate_row row = { .domain = domain_of(of->address), .address = of->address, .account = of->id,
+	struct certificate_row row = { .domain = address_domain(of->address), .address = of->address, .account = of->id,
 				       .kind = kind_of(key->certificate), .imported = true };
 	size_t n = 0;
 	bool bad, names = false;

@@ -129,9 +129,7 @@ void sasl_begin_asked(struct warden *w, struct channel *ch, const struct record 
 void sasl_next_asked(struct warden *w, struct channel *ch, const struct record *rec);
 void sasl_dropped(struct warden *w, struct channel *ch, const struct record *rec);
 
-/* recipient.c: where do letters for this address go?  And what stands behind
- * its last "@"; empty where there is none. */
-struct view address_domain(struct view address);
+/* recipient.c: where do letters for this address go? */
 void rcpt_ask(struct warden *w, struct channel *ch, const struct record *rec);
 
 /* sealing.c: signatures of letters that leave. */

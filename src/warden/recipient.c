@@ -3,15 +3,7 @@
 #include "warden/srs.h"
 
 #include "base/log.h"
-
-struct view address_domain(struct view address)
-{
-	size_t at = address.n;
-
-	while (at && address.p[at - 1] != '@')
-		at--;
-	return at ? view_skip(address, at) : VIEW_NONE;
-}
+#include "msg/address.h"
 
 /* A bounce to an address that stands for somebody else's: on to him.  Such
  * addresses are for bounces alone; else we would be a relay for whoever saw

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "ipc/seal.h"
+#include "msg/address.h"
 #include "trust/domain.h"
 
 #include <string.h>

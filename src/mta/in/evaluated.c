@@ -4,6 +4,7 @@
  * for it: a relay that is not there, or has too much to do, counts less. */
 #include "mta/in/internal.h"
 
+#include "msg/address.h"
 #include "msg/header.h"
 #include "report/dmarc.h"
 #include "report/failure.h"
@@ -77,15 +78,6 @@ static void put_signatures(const struct trust_verdict *v, struct dmarc_row *row)
 		}
 }
 
-static struct view domain_of(struct view address)
-{
-	size_t at = address.n;
-
-	while (at && address.p[at - 1] != '@')
-		at--;
-	return at ? view_head(view_skip(address, at), NAME_MOST) : VIEW_NONE;
-}
-
 /* The one domain of all recipients, or nothing. */
 static struct view envelope_to(const struct envelope *e)
 {
@@ -94,7 +86,7 @@ static struct view envelope_to(const struct envelope *e)
 	for (uint32_t i = 0; i < e->n_recipients; i++) {
 		const struct recipient *r = &e->recipients[i];
 
-		one = domain_of(r->original.n ? r->original : r->address);
+		one = view_head(address_domain(r->original.n ? r->original : r->address), NAME_MOST);
 		if (i == 0)
 			first = one;
 		else if (!view_eq_i(one, first))
@@ -107,7 +99,7 @@ static void count(struct smtp_session *s, const struct trust_verdict *v, enum re
 {
 	struct dmarc_row row = {
 		.source = view_cstr(s->peer), .dkim = v->dmarc.dkim_aligned, .spf = v->dmarc.spf_aligned,
-		.header_from = v->dmarc.domain, .envelope_from = domain_of(s->env.sender), .envelope_to = envelope_to(&s->env),
+		.header_from = v->dmarc.domain, .envelope_from = view_head(address_domain(s->env.sender), NAME_MOST), .envelope_to = envelope_to(&s->env),
 	};
 	struct dmarc_published p = published(&v->dmarc);
 	struct buf policy = BUF(DMARC_ROW_MAX), line = BUF(DMARC_ROW_MAX), b = BUF(RECORD_MAX);

@@ -1,25 +1,18 @@
 /* site_name.c - where an address leads: its domain as DNS knows it. */
 #include "mta/queue/internal.h"
 
+#include "msg/address.h"
+
 #include <idn2.h>
 #include <stdio.h>
 
 enum { DOMAIN_MAX = 255 };
 
-static struct view domain_of(struct view address)
-{
-	size_t at = address.n;
-
-	while (at && address.p[at - 1] != '@')
-		at--;
-	return at ? view_skip(address, at) : VIEW_NONE;
-}
-
 /* U-labels become A-labels (RFC 5891), letters lower case; an address literal
  * (RFC 5321 4.1.3) stays what it is. */
 enum status site_name(struct view address, struct buf *out)
 {
-	struct view domain = domain_of(address);
+	struct view domain = address_domain(address);
 	char text[4 * DOMAIN_MAX], *ascii = NULL;
 	bool plain = true;
 

@@ -269,9 +269,6 @@ enum status seal_letter(struct attempt *a, const struct recipient *r, struct vie
 
 /* ---- onward.c ---- */
 
-/* Behind the last "@"; empty where there is none. */
-struct view relay_domain_of(struct view address);
-
 /* Logs which checks will pass at the next host.  results: what the door found
  * (the value of Authentication-Results); changed: the letter was converted;
  * sealed: it bears our seal. */

@@ -3,6 +3,7 @@
 #include "mta/relay/internal.h"
 
 #include "base/log.h"
+#include "msg/address.h"
 #include "trust/authres.h"
 #include "trust/domain.h"
 
@@ -53,15 +54,6 @@ static void read_results(const struct authres *all, struct found *f)
 			take_signature(&all->results[i], f);
 }
 
-struct view relay_domain_of(struct view address)
-{
-	size_t at = address.n;
-
-	while (at && address.p[at - 1] != '@')
-		at--;
-	return at ? view_skip(address, at) : VIEW_NONE;
-}
-
 void onward_log(struct attempt *a, const struct recipient *r, struct view results, bool changed, bool sealed)
 {
 	struct authres all;
@@ -78,8 +70,8 @@ void onward_log(struct attempt *a, const struct recipient *r, struct view result
 	log_view("to", r->address);
 	/* Of the null sender SPF looks at our own name (RFC 7208 2.4). */
 	log_str("spf", own || a->env.sender.n == 0 ? "pass" : "fail");
-	log_view("spf-domain", own	      ? relay_domain_of(r->sender) :
-			       a->env.sender.n ? relay_domain_of(a->env.sender) :
+	log_view("spf-domain", own	      ? address_domain(r->sender) :
+			       a->env.sender.n ? address_domain(a->env.sender) :
 						 view_cstr(a->r->proc.conf.host_name));
 	log_str("dkim", dkim ? "pass" : f.signed_at_all ? "fail" : "none");
 	if (f.signer.n)

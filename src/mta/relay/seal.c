@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "ipc/seal.h"
+#include "msg/address.h"
 #include "trust/arc.h"
 #include "trust/authres.h"
 #include "trust/dkim.h"
@@ -215,7 +216,7 @@ static enum status work(struct seal_work *w, struct view head, struct view bytes
 /* For which domain of the grant; false: for none. */
 static bool choose(struct seal_work *w, const struct seal_grant *g, const struct recipient *r)
 {
-	struct view via = relay_domain_of(r->via.n ? r->via : r->original);
+	struct view via = address_domain(r->via.n ? r->via : r->original);
 
 	w->chain = g->author.n == 0;
 	w->domain = w->chain ? via : g->author;
