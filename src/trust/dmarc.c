@@ -45,21 +45,23 @@ struct check {
 	const struct dmarc_query *q;
 	struct resolver *r;
 	struct arena *a;
+	const struct walk *author;	/* from the author's domain: what it asked is not asked again */
 	bool failed;		/* DNS did not answer */
 	enum status st;
 };
 
 static struct view record_name(struct arena *a, struct view domain)
 {
-	struct buf b = BUF(DNS_NAME_MAX);
-	struct view v = VIEW_NONE;
+	static const char label[] = "_dmarc.";
+	size_t n = sizeof label - 1 + domain.n;
+	char *p = n > DNS_NAME_MAX ? NULL : arena_alloc(a, n);
 
-	buf_puts(&b, "_dmarc.");
-	buf_put(&b, domain);
-	if (buf_status(&b) == ST_OK)
-		v = arena_copy(a, buf_view(&b));
-	buf_free(&b);
-	return v;
+	if (p == NULL)
+		return VIEW_NONE;
+	memcpy(p, label, sizeof label - 1);
+	if (domain.n)
+		memcpy(p + sizeof label - 1, domain.p, domain.n);
+	return view_make(p, n);
 }
 
 /* The one record of a domain; of several none counts (4.10). */
@@ -96,8 +98,9 @@ struct walk {
 	struct view found[DMARC_WALK];		/* domains with a record, the longest first */
 	struct dmarc_record records[DMARC_WALK];
 	size_t n;
+	struct view names[DMARC_WALK];		/* all that were asked */
+	size_t asked;
 	struct view organization;
-	bool ended_by_psd;
 };
 
 /* The names that are asked: the domain, then at most the last seven labels,
@@ -139,17 +142,38 @@ static void choose_organization(const struct check *c, struct view start, struct
 		w->organization = one_below(start, w->organization);
 }
 
+static bool record_of(const struct walk *w, struct view domain, struct dmarc_record *ret)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		if (!view_eq(w->found[i], domain))
+			continue;
+		*ret = w->records[i];
+		return true;
+	}
+	return false;
+}
+
+static bool was_asked(const struct walk *w, struct view domain)
+{
+	for (size_t i = 0; w && i < w->asked; i++)
+		if (view_eq(w->names[i], domain))
+			return true;
+	return false;
+}
+
 static void walk(struct check *c, struct view domain, struct walk *w)
 {
-	struct view names[DMARC_WALK];
-	size_t n = names_of(domain, names);
+	size_t n = names_of(domain, w->names);
 
-	*w = (struct walk){ .n = 0 };
-	for (size_t i = 0; i < n; i++) {
-		if (!find_record(c, names[i], &w->records[w->n]))
+	w->n = 0;
+	for (w->asked = 0; w->asked < n;) {
+		struct view name = w->names[w->asked++];
+		struct dmarc_record *next = &w->records[w->n];
+
+		if (was_asked(c->author, name) ? !record_of(c->author, name, next) : !find_record(c, name, next))
 			continue;
-		w->found[w->n++] = names[i];
-		if (w->records[w->n - 1].psd != 'u')
+		w->found[w->n++] = name;
+		if (next->psd != 'u')
 			break;
 	}
 	choose_organization(c, domain, w);
@@ -195,17 +219,6 @@ static bool does_not_exist(struct check *c, struct view domain)
 	if (c->st == ST_OK)
 		c->st = dns_ask(c->r, domain, DNS_A, c->a, &d);
 	return c->st == ST_OK && d.outcome == DNS_NO_NAME;
-}
-
-static bool record_of(const struct walk *w, struct view domain, struct dmarc_record *ret)
-{
-	for (size_t i = 0; i < w->n; i++) {
-		if (!view_eq(w->found[i], domain))
-			continue;
-		*ret = w->records[i];
-		return true;
-	}
-	return false;
 }
 
 /* The author's own record; or that of his organization; or that of the public
@@ -296,11 +309,13 @@ static void check_one(struct check *c, struct view domain, struct dmarc_answer *
 	*d = (struct dmarc_answer){ .domain = domain };
 	c->failed = false;
 	walk(c, domain, &w);
+	c->author = &w;
 	d->organization = w.organization;
 	found = find_policy(c, &w, d);
 	/* Also without a policy it is worth to know whether it is the author's. */
 	check_spf(c, d, &open);
 	check_dkim(c, d, &open);
+	c->author = NULL;
 	if (!found) {
 		d->result = c->failed ? DMARC_TEMPERROR : DMARC_NONE;
 		d->problem = c->failed ? "no answer for the policy" : NULL;

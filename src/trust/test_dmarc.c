@@ -184,6 +184,22 @@ static void test_alignment(void **state)
 	expect(plain, "nobody", "bar.com", "bar.com", DMARC_PERMERROR, DMARC_POLICY_NONE);
 }
 
+/* Names that two walks have in common are asked once, and count for both. */
+static void test_common_names(void **state)
+{
+	static const char cut[] = "_dmarc.bar.com TXT \"v=DMARC1; p=reject\"\n_dmarc.c.bar.com TXT \"v=DMARC1; p=reject; psd=n\"\n";
+	struct tried t;
+
+	(void)state;
+	check(&t, plain, "x@bar.com", "a.bar.com", "b.bar.com", 0, NULL);
+	assert_true(t.d.spf_aligned && t.d.dkim_aligned);
+	assert_int_equal(records_asked(t.records), 4);
+	done(&t);
+	expect(cut, "x@bar.com", "c.bar.com", "a.c.bar.com", DMARC_FAIL, DMARC_REJECT);
+	expect(cut, "x@c.bar.com", "a.c.bar.com", NULL, DMARC_PASS, DMARC_POLICY_NONE);
+	expect(cut, "x@a.c.bar.com, y@bar.com", "b.bar.com", NULL, DMARC_FAIL, DMARC_REJECT);
+}
+
 static void test_trouble(void **state)
 {
 	(void)state;
@@ -273,6 +289,7 @@ int main(void)
 		cmocka_unit_test(test_author),	  cmocka_unit_test(test_author_nul), cmocka_unit_test(test_name),
 		cmocka_unit_test(test_records),	  cmocka_unit_test(test_alignment),  cmocka_unit_test(test_trouble),
 		cmocka_unit_test(test_less),	  cmocka_unit_test(test_walk),	     cmocka_unit_test(test_suffix_policy),
+		cmocka_unit_test(test_common_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
