@@ -210,6 +210,11 @@ static enum status open_all(struct desk *d, const struct invocation *in, struct 
 		if (st == ST_OK && which < p->settings.n)
 			st = place_use(p, &p->settings.accounts[which]);
 		d->n++;
+		/* The one time that the terminal is ours; without a password the copy can
+		 * be read. */
+		if (st == ST_OK && p->account->password_command[0] == '\0')
+			(void)!place_password(p);
+		p->may_ask = false;
 		if (st == ST_OK)
 			accounts[i] = (struct screen_account){ view_cstr(p->account->address), p->copy,
 							       account_authserv_id(p->account) };
