@@ -11,7 +11,7 @@ static const char schema[] =
 	" der BLOB NOT NULL, not_before BIGINT NOT NULL, not_after BIGINT NOT NULL, revoked BIGINT NOT NULL);";
 
 #define COLUMNS "serial, domain, address, account, kind, state, imported, der, not_before, not_after, revoked"
-#define ORDER " ORDER BY domain, account, not_before, serial"
+#define ORDER " ORDER BY domain, account, CASE state WHEN 'active' THEN 1 ELSE 0 END, not_before, serial"
 
 static const char *const texts[C_COUNT] = {
 	[C_EACH] = "SELECT " COLUMNS " FROM certificate WHERE ($1 = '' OR domain = $1) AND ($2 = 0 OR account = $2)" ORDER,

@@ -38,8 +38,8 @@ struct certificate_row {
 const char *certificate_kind_word(enum certificate_kind k);
 const char *certificate_state_word(enum certificate_state s);
 
-/* Those of a domain (empty: of all) and an account (0: of all, and the authorities), the
- * newest last.  Views last until row returns; row must not change the table. */
+/* Those of a domain (empty: of all) and an account (0: of all, and the authorities):
+ * those that are active last, and of each the newest last.  Views last until row returns; row must not change the table. */
 typedef void certificate_seen(void *arg, const struct certificate_row *c);
 enum status directory_certificates(struct directory *d, struct view domain, uint64_t account, certificate_seen *row,
 				   void *arg) MUST_USE;
