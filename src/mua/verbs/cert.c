@@ -4,10 +4,9 @@
 #include "mua/say.h"
 #include "mua/secret.h"
 #include "mua/verb.h"
+#include "smime/issue.h"
 
-#include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/pkcs12.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 
@@ -150,41 +149,28 @@ static enum status put_pem(EVP_PKEY *key, X509 *x, STACK_OF(X509) *chain, struct
 	return st == ST_OK ? buf_status(out) : st;
 }
 
-static enum status unpack(PKCS12 *p12, const char *password, struct buf *out)
-{
-	STACK_OF(X509) *chain = NULL;
-	EVP_PKEY *key = NULL;
-	X509 *x = NULL;
-	enum status st = ST_DENIED;
-
-	if (PKCS12_parse(p12, password, &key, &x, &chain) == 1)
-		st = key && x ? put_pem(key, x, chain, out) : ST_SYNTAX;
-	EVP_PKEY_free(key);
-	X509_free(x);
-	sk_X509_pop_free(chain, X509_free);
-	ERR_clear_error();
-	return st;
-}
-
 /* PKCS #12 becomes PEM; else it is taken for that.  ST_DENIED: the password. */
 static enum status to_pem(struct view file, const char *name, struct buf *out)
 {
-	const unsigned char *at = (const unsigned char *)file.p;
-	PKCS12 *p12 = d2i_PKCS12(NULL, &at, (long)file.n);
 	struct buf password = BUF(PASSWORD_MAX);
-	enum status st = ST_OK;
+	struct smime_key k = { 0 };
+	STACK_OF(X509) *chain = NULL;
+	enum status st = smime_read_p12(file, "", &k, &chain);
 
-	ERR_clear_error();
-	if (p12 == NULL) {
+	if (st == ST_DENIED) {
+		st = password_ask(name, &password);
+		buf_putc(&password, '\0');
+		if (st == ST_OK)
+			st = smime_read_p12(file, password.p, &k, &chain);
+	} else if (st == ST_SYNTAX) {
 		buf_put(out, file);
 		return buf_status(out);
 	}
-	if (PKCS12_verify_mac(p12, "", 0) != 1)
-		st = password_ask(name, &password);
-	buf_putc(&password, '\0');
 	if (st == ST_OK)
-		st = unpack(p12, password.p, out);
-	PKCS12_free(p12);
+		st = put_pem(k.key, k.certificate, chain, out);
+	EVP_PKEY_free(k.key);
+	X509_free(k.certificate);
+	sk_X509_pop_free(chain, X509_free);
 	password_wipe(&password);
 	return st;
 }
