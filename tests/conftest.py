@@ -1,6 +1,5 @@
 """The harness: throw-away instances of waxwing on free loopback ports."""
 import os
-import random
 import re
 import shutil
 import signal
@@ -12,27 +11,11 @@ import time
 import pytest
 
 from nameserver import Dns
+from ports import free_ports
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WAXWING = os.environ.get("WAXWING", os.path.join(ROOT, "build/src/waxwing"))
 SERVICES = ("smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "http", "https")
-
-
-def free_ports(n):
-    """Below those that the kernel gives to outgoing connections, which could
-    take one between now and when the server binds it."""
-    socks = []
-    while len(socks) < n:
-        s = socket.socket()
-        try:
-            s.bind(("127.0.0.1", random.randrange(10000, 32000)))
-            socks.append(s)
-        except OSError:
-            s.close()
-    ports = [s.getsockname()[1] for s in socks]
-    for s in socks:
-        s.close()
-    return ports
 
 
 class Instance:
