@@ -190,6 +190,34 @@ def dns():
     one.stop()
 
 
+# ---- several workers (pytest -n 2) ----
+
+# Each test of these files is a program of its own; those of another stay together, with the servers they share.
+APART = ("test_allocations.py", "test_programs.py")
+
+
+def scope_of(nodeid):
+    """What one worker does as a whole."""
+    name = nodeid.split("::", 1)[0]
+    return nodeid if os.path.basename(name) in APART else name
+
+
+def pytest_collection_modifyitems(items):
+    """The small ones last, so that no worker is left alone with a large one."""
+    items.sort(key=lambda item: scope_of(item.nodeid) == item.nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return scope_of(nodeid)
+
+    return Scheduling(config, log)
+
+
 def pytest_unconfigure(config):
     """The line that counts: N passed, N failed."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
