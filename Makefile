@@ -9,6 +9,8 @@
 PYTHON = /usr/bin/python3
 BUILD = build
 TESTS = tests
+# How many tests run at a time.
+JOBS = 2
 
 .PHONY: all asan fuzz check check-long clean demo
 
@@ -37,12 +39,12 @@ look-again:
 
 check: look-again
 	@$(MAKE) --no-print-directory all asan fuzz
-	@WAXWING=$(CURDIR)/$(BUILD)/src/waxwing $(PYTHON) -m pytest -q $(TESTS)
+	@WAXWING=$(CURDIR)/$(BUILD)/src/waxwing $(PYTHON) -m pytest -q -n $(JOBS) $(TESTS)
 
 check-long: look-again
 	@$(MAKE) --no-print-directory all asan fuzz
 	@KILLS=$${KILLS:-200} CUTS=$${CUTS:-200} FUZZ_SECONDS=$${FUZZ_SECONDS:-120} \
-		WAXWING=$(CURDIR)/$(BUILD)/src/waxwing $(PYTHON) -m pytest -q $(TESTS)
+		WAXWING=$(CURDIR)/$(BUILD)/src/waxwing $(PYTHON) -m pytest -q -n $(JOBS) $(TESTS)
 
 clean:
 	rm -rf $(BUILD) build-*

@@ -1,6 +1,5 @@
 """The harness: throw-away instances of waxwing on free loopback ports."""
 import os
-import random
 import re
 import shutil
 import signal
@@ -12,33 +11,18 @@ import time
 import pytest
 
 from nameserver import Dns
+from ports import free_ports
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WAXWING = os.environ.get("WAXWING", os.path.join(ROOT, "build/src/waxwing"))
 SERVICES = ("smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "http", "https")
 
 
-def free_ports(n):
-    """Below those that the kernel gives to outgoing connections, which could
-    take one between now and when the server binds it."""
-    socks = []
-    while len(socks) < n:
-        s = socket.socket()
-        try:
-            s.bind(("127.0.0.1", random.randrange(10000, 32000)))
-            socks.append(s)
-        except OSError:
-            s.close()
-    ports = [s.getsockname()[1] for s in socks]
-    for s in socks:
-        s.close()
-    return ports
-
-
 class Instance:
-    """One directory, one server.  Settings are given as {"section.key": value}."""
+    """One directory, one server.  Settings are given as {"section.key": value}.
+    kept: the directory of one that was set up before, to begin with a copy of."""
 
-    def __init__(self, path, settings=None, program=WAXWING, env=None):
+    def __init__(self, path, settings=None, program=WAXWING, env=None, kept=None):
         self.dir = str(path)
         self.program = program
         self.env = dict(os.environ, **(env or {}))
@@ -50,8 +34,11 @@ class Instance:
         self.settings["smime.issue"] = "no"
         self.settings.update(settings or {})
         self.process = None
-        self.run("setup", "foo.com")
-        self.run("domain", "add", "bar.com")
+        if kept:
+            subprocess.run(["cp", "-a", kept, self.dir], check=True)
+        else:
+            self.run("setup", "foo.com")
+            self.run("domain", "add", "bar.com")
         self.configure()
 
     def run(self, *args, stdin="", check=True):
@@ -134,19 +121,56 @@ class Instance:
         return found if role is None else found.get(role, [])
 
 
-@pytest.fixture
-def instance():
-    # Not pytest's own folder: as root our processes have user ids of their
-    # own, which must be able to reach theirs.
-    top = tempfile.mkdtemp(prefix="waxwing-test-")
+def temporary(kind):
+    """Not pytest's own folder: as root our processes have user ids of their
+    own, which must be able to reach theirs."""
+    top = tempfile.mkdtemp(prefix=f"waxwing-{kind}-")
     os.chmod(top, 0o711)
+    return top
+
+
+class Kept:
+    """Instances that were set up and never ran.  Keys and verifiers cost much,
+    and most tests begin with the same: they are made once and copied."""
+
+    def __init__(self):
+        self.top, self.dirs = temporary("kept"), {}
+
+    def __call__(self, accounts, program=WAXWING, env=None):
+        key = (tuple(accounts), program, tuple(sorted((env or {}).items())))
+        if key not in self.dirs:
+            one = Instance(os.path.join(self.top, f"w{len(self.dirs)}"), program=program, env=env)
+            for a in accounts:
+                one.account(a)
+            self.dirs[key] = one.dir
+        return self.dirs[key]
+
+
+@pytest.fixture(scope="session")
+def kept():
+    one = Kept()
+    yield one
+    shutil.rmtree(one.top, ignore_errors=True)
+
+
+# What `waxwing account add` goes by.
+MAKES_ACCOUNTS = ("login.", "smime.")
+
+
+@pytest.fixture
+def instance(kept):
+    top = temporary("test")
     made = []
 
     def make(settings=None, accounts=("Jones@foo.com", "Brown@foo.com", "Smith@bar.com"), start=True,
              **more):
-        one = Instance(os.path.join(top, f"w{len(made)}"), settings, **more)
+        path = os.path.join(top, f"w{len(made)}")
+        usual = not any(k.startswith(MAKES_ACCOUNTS) for k in settings or {})
+        # A second one has keys of its own: they are strangers to each other.
+        begin = None if made else kept(accounts if usual else (), **more)
+        one = Instance(path, settings, kept=begin, **more)
         made.append(one)
-        for a in accounts:
+        for a in () if usual and begin else accounts:
             one.account(a)
         if start:
             one.start()
@@ -164,6 +188,34 @@ def dns():
     one = Dns(free_ports(1)[0])
     yield one
     one.stop()
+
+
+# ---- several workers (pytest -n 2) ----
+
+# Each test of these files is a program of its own; those of another stay together, with the servers they share.
+APART = ("test_allocations.py", "test_programs.py")
+
+
+def scope_of(nodeid):
+    """What one worker does as a whole."""
+    name = nodeid.split("::", 1)[0]
+    return nodeid if os.path.basename(name) in APART else name
+
+
+def pytest_collection_modifyitems(items):
+    """The small ones last, so that no worker is left alone with a large one."""
+    items.sort(key=lambda item: scope_of(item.nodeid) == item.nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return scope_of(nodeid)
+
+    return Scheduling(config, log)
 
 
 def pytest_unconfigure(config):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import free_ports
+from ports import free_ports
 
 PTR = "1.0.0 PTR mail.foo.com."
 

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -429,6 +430,34 @@ def test_the_lab_needs_no_root():
         down = run("down", "--purge")
         shutil.rmtree(home, ignore_errors=True)
     assert down.returncode == 0, down.stderr
+
+
+# In a network of its own: each 127.0.NET.1 is another lab's that is just coming up, but for the last one.
+OTHERS_BEGIN = """
+import fcntl, socket, struct, subprocess, sys
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", IFF_UP))
+marks = [socket.socket() for net in range(40, 251)]
+for i, s in enumerate(marks):
+    s.bind((f"127.0.{40 + i}.1", 2054))
+marks.pop().close()
+sys.exit(subprocess.run(sys.argv[1:]).returncode)
+"""
+
+
+def test_two_that_come_up_at_once_take_different_networks():
+    one = Lab()
+    apart = ["unshare", "-n", sys.executable, "-c", OTHERS_BEGIN, WAXWING, "lab"]
+    if subprocess.run(["unshare", "-n", "true"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no network of its own is to be had here")
+    try:
+        p = subprocess.run([*apart, "up", "--json", "--dir", one.dir], text=True, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+        assert p.returncode == 0, p.stderr
+        assert {r["address"].rsplit(".", 1)[0] for r in json.loads(p.stdout)} == {"127.0.250"}
+    finally:
+        one.end()
 
 
 def test_hosts_report_to_each_other(whole):

@@ -8,8 +8,8 @@ import tempfile
 import pytest
 
 from certificates import Authority
-from conftest import free_ports
 from mail_peers import Exim, OpenSmtpd, Postfix, need, wait_port
+from ports import free_ports
 from smtp_sink import Sink
 from test_send import QUICK, hand_in, inbox, queue
 

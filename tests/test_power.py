@@ -20,7 +20,8 @@ import pytest
 
 import cut
 import load
-from conftest import SERVICES, WAXWING, Instance, free_ports
+from conftest import SERVICES, WAXWING, Instance
+from ports import free_ports
 from smtp_sink import Sink
 
 CUTS = int(os.environ.get("CUTS", "8"))

@@ -10,7 +10,7 @@ import time
 import pytest
 
 import nameserver
-from conftest import free_ports
+from ports import free_ports
 
 LIMIT = 20
 SECRET = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0"

@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from conftest import WAXWING, free_ports
+from conftest import WAXWING
+from ports import free_ports
 from test_admin import send
 
 ROOT_ONLY = pytest.mark.skipif(os.getuid() != 0, reason="needs root")

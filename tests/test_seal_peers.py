@@ -11,8 +11,8 @@ import types
 import pytest
 
 from certificates import Authority
-from conftest import free_ports
 from mail_peers import OpenDkim, Postfix, Rspamd, need, wait_port
+from ports import free_ports
 from smtp_sink import Sink
 from test_forward import bring
 from test_peers import TEXTS, body

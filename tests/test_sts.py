@@ -8,7 +8,7 @@ import time
 import pytest
 
 from certificates import Authority
-from conftest import free_ports
+from ports import free_ports
 from smtp_sink import Sink
 from test_send import QUICK, hand_in, queue
 

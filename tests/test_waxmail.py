@@ -532,10 +532,12 @@ def test_password_command(instance, person):
 
 
 def test_keyring(instance, person):
-    w = instance()
-    person.account("Jones@foo.com", w, command="")
+    # The keyring is the user's: another run of the tests may ask it too.
+    address = f"jones.{os.getpid()}@foo.com"
+    w = instance(accounts=[address])
+    person.account(address, w, command="")
     assert "no password" in person.run("sync", status=1).stderr
-    p = subprocess.run([WAXMAIL, "account", "password", "Jones@foo.com"], input="secret\n", text=True, env=person.env,
+    p = subprocess.run([WAXMAIL, "account", "password", address], input="secret\n", text=True, env=person.env,
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     if p.returncode and "does not keep keys" in p.stderr:
         pytest.skip("no keyring here")
@@ -543,7 +545,7 @@ def test_keyring(instance, person):
         assert p.returncode == 0, p.stderr
         person.run("sync")
     finally:
-        person.run("account", "password", "Jones@foo.com", "--forget")
+        person.run("account", "password", address, "--forget")
     assert "no password" in person.run("sync", status=1).stderr
 
 

@@ -13,8 +13,8 @@ import time
 import pytest
 
 from certificates import Authority
-from conftest import free_ports
 from mail_peers import Peer, wait_port
+from ports import free_ports
 from test_waxmail import imap, letter
 from waxmail import Person
 

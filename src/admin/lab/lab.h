@@ -21,7 +21,7 @@
 
 #include <jansson.h>
 
-enum { LAB_PATH = 4096, LAB_PEOPLE = 3, LAB_SMTP_PORT = 2525, LAB_SUBMISSIONS_PORT = 2465, LAB_IMAPS_PORT = 2993, LAB_DNS_PORT = 2053, LAB_HTTPS_PORT = 2443 };
+enum { LAB_PATH = 4096, LAB_PEOPLE = 3, LAB_SMTP_PORT = 2525, LAB_SUBMISSIONS_PORT = 2465, LAB_IMAPS_PORT = 2993, LAB_DNS_PORT = 2053, LAB_MARK_PORT = 2054, LAB_HTTPS_PORT = 2443 };
 
 #define LAB_PASSWORD "secret"
 
@@ -44,6 +44,7 @@ const struct lab_place *lab_place_of(struct view name);
 struct lab {
 	char dir[LAB_PATH / 2];
 	int net;
+	int mark;		/* `lab up`: a socket at LAB_MARK_PORT that keeps the network ours; or -1 */
 	uint32_t serial;	/* of all zones */
 	json_t *broken;		/* [{"what": ..., "domain": ...}] */
 };

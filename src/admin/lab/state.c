@@ -147,7 +147,7 @@ enum status lab_open(const struct invocation *in, struct lab *ret)
 {
 	enum status st;
 
-	*ret = (struct lab){ .net = 0 };
+	*ret = (struct lab){ .mark = -1 };
 	choose_dir(in, ret->dir);
 	st = make_absolute(ret);
 	if (st == ST_OK)
@@ -161,6 +161,9 @@ void lab_close(struct lab *l)
 {
 	json_decref(l->broken);
 	l->broken = NULL;
+	if (l->mark >= 0)
+		close(l->mark);
+	l->mark = -1;
 }
 
 bool lab_is_broken(const struct lab *l, const char *what, const char *domain)
@@ -192,17 +195,28 @@ static bool is_empty(const char *dir)
 
 /* ---- the network ---- */
 
-static bool can_bind(const char *address, int port)
+/* A socket at that address, or -1.  shared: also beside those that are closing. */
+static int bind_to(const char *address, int port, int shared)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-	int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool good = fd >= 0 && inet_pton(AF_INET, address, &sa.sin_addr) == 1 &&
-		    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-		    bind(fd, (struct sockaddr *)&sa, sizeof sa) == 0;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && inet_pton(AF_INET, address, &sa.sin_addr) == 1 &&
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &shared, sizeof shared) == 0 &&
+	    bind(fd, (struct sockaddr *)&sa, sizeof sa) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static bool can_bind(const char *address, int port)
+{
+	int fd = bind_to(address, port, 1);
 
 	if (fd >= 0)
 		close(fd);
-	return good;
+	return fd >= 0;
 }
 
 static bool net_is_free(const struct lab *l)
@@ -217,6 +231,22 @@ static bool net_is_free(const struct lab *l)
 	return true;
 }
 
+/* Another lab may come up at the same time, and find free what we have not yet
+ * bound: the network is that lab's which has the mark. */
+static bool take_net(struct lab *l)
+{
+	char address[LAB_ADDRESS];
+	int fd = bind_to(lab_address(l, 1, address), LAB_MARK_PORT, 0);
+
+	if (fd >= 0 && net_is_free(l)) {
+		l->mark = fd;
+		return true;
+	}
+	if (fd >= 0)
+		close(fd);
+	return false;
+}
+
 /* Several labs may run at a time: each begins to look elsewhere. */
 static enum status choose_net(struct lab *l)
 {
@@ -224,7 +254,7 @@ static enum status choose_net(struct lab *l)
 
 	for (unsigned i = 0; i <= NET_LAST - NET_FIRST; i++) {
 		l->net = NET_FIRST + (int)((from + i) % (NET_LAST - NET_FIRST + 1));
-		if (net_is_free(l))
+		if (take_net(l))
 			return ST_OK;
 	}
 	tell("no network 127.0.x.0 has port %d and port %d free", LAB_DNS_PORT, LAB_SMTP_PORT);
@@ -245,7 +275,7 @@ enum status lab_make(const struct invocation *in, struct lab *ret)
 {
 	enum status st;
 
-	*ret = (struct lab){ .broken = json_array() };
+	*ret = (struct lab){ .broken = json_array(), .mark = -1 };
 	choose_dir(in, ret->dir);
 	/* Whatever the umask: the processes' user ids pass through it. */
 	if (mkdir(ret->dir, 0711) == 0 && chmod(ret->dir, 0711) != 0)
@@ -256,7 +286,7 @@ enum status lab_make(const struct invocation *in, struct lab *ret)
 		return st;
 	}
 	if (read_state(ret) == ST_OK) {
-		if (anything_runs(ret) || net_is_free(ret))
+		if (anything_runs(ret) || take_net(ret))
 			return ST_OK;
 		/* Somebody else has it meanwhile. */
 		st = choose_net(ret);
