@@ -27,6 +27,33 @@ def pages():
 
 # ---- the command line ----
 
+def libraries(program):
+    path = os.path.join(os.path.dirname(WAXWING), program)
+    if not os.path.exists(path):
+        path = os.path.join(os.path.dirname(WAXWING), "../libexec/waxwing", program)
+    said = subprocess.check_output(["readelf", "-d", path], text=True)
+    return {re.sub(r"\.so.*", "", x) for x in re.findall(r"NEEDED.*\[(.*?)\]", said)}
+
+
+@pytest.mark.parametrize("program, least, most", [
+    ("waxwing", {"libc"}, {"libc"}),
+    ("waxwing-letter", {"libc", "libcrypto"}, {"libc", "libcrypto", "libz", "libjansson", "libidn2", "libunistring"}),
+])
+def test_programs_start_with_few_libraries(program, least, most):
+    """Each library costs every start of a command some tenths of a millisecond."""
+    has = libraries(program) - {"libasan", "libubsan", "ld-linux-x86-64"}
+    assert least <= has <= most
+
+
+def test_the_command_line_reaches_the_program_as_it_came(tmp_path):
+    """Options before, between and behind the words; a word behind `--`; empty ones."""
+    for words in (["domain", "add", "--dir", str(tmp_path), "--", ""], ["--dir", str(tmp_path), "domain", "add", ""],
+                  ["domain", "--dir", str(tmp_path), "add", ""]):
+        p = waxwing(*words)
+        assert p.returncode == 1 and "no instance here" in p.stderr and str(tmp_path) in p.stderr, p
+
+
+
 @pytest.mark.parametrize("args, said", [
     (["acount"], "did you mean `account add`"),
     (["domain", "lst"], "did you mean `domain list`"),

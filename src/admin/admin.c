@@ -1,15 +1,10 @@
 /* admin.c - from the command line to the row of the table. */
-#include "admin/admin.h"
-
 #include "admin/command.h"
 #include "admin/tell.h"
-#include "ipc/records.h"
-#include "role/walls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { TEXT_MAX = 1024 * 1024, WORDS = 3 };
 
@@ -172,7 +167,7 @@ static int wrong_count(const struct invocation *in)
 	return WRONG_USE;
 }
 
-/* ---- what is no row of the table: help, and what the build asks ---- */
+/* ---- help ---- */
 
 static int help(char **args, int n)
 {
@@ -188,125 +183,47 @@ static int help(char **args, int n)
 	return print(&out);
 }
 
-static int manual(const char *name)
+/* The row, and what is left of the arguments. */
+static int choose(struct invocation *in)
 {
-	struct buf out = BUF(TEXT_MAX);
+	int words = 0;
 
-	if (strcmp(name, "list") == 0) {
-		manual_names(&out);
-	} else if (manual_page(view_cstr(name), &out) != ST_OK) {
-		tell("no manual page %.80s", name);
+	if (in->n && strcmp(in->args[0], "help") == 0)
+		return help(in->args + 1, in->n - 1);
+	if (in->given[OPTION_help])
+		return help(in->args, in->n);
+	if (in->n == 0) {
+		help(in->args, 0);
 		return WRONG_USE;
 	}
-	return print(&out);
-}
-
-static void roles_of(unsigned set, struct buf *out)
-{
-	const char *comma = "";
-
-	if (set == (1u << ROLE_ADMIN) - 1) {
-		buf_puts(out, "everybody");
-		return;
-	}
-	for (int r = 0; r < ROLE_COUNT; r++) {
-		if (!(set & (1u << r)))
-			continue;
-		buf_putf(out, "%s%s", comma, r == ROLE_ADMIN ? "waxwing(8)" : role_name((enum role)r));
-		comma = ", ";
-	}
-}
-
-/* The table of records as INTERNALS.md has it. */
-static void records(struct buf *out)
-{
-	static const char *const descriptors[] = { "", "one", "maybe" };
-	struct record_row row;
-
-	buf_puts(out, "| record | from | to | descriptor | fields | what it says |\n"
-		      "| --- | --- | --- | --- | --- | --- |\n");
-	for (unsigned type = 1; record_row(type, &row); type++) {
-		buf_putf(out, "| %s | ", row.name);
-		roles_of(row.from, out);
-		buf_puts(out, " | ");
-		roles_of(row.to, out);
-		buf_putf(out, " | %s | %s | %s |\n", descriptors[row.descriptor], row.fields, row.doc);
-	}
-}
-
-/* The system calls that a role may make, as the kernel's program. */
-static int filter(const char *name)
-{
-	char bytes[4096];
-	ssize_t n;
-	int fd, role = 0;
-
-	while (role < ROLE_COUNT && strcmp(role_name((enum role)role), name) != 0)
-		role++;
-	if (role == ROLE_COUNT || sandbox_filter_make(walls_calls((enum role)role), &fd) != ST_OK) {
-		tell("no filter for %.80s", name);
+	in->command = find_command(in->args, in->n, &words);
+	if (in->command == NULL)
+		return unknown_command(in->args, in->n);
+	in->args += words;
+	in->n -= words;
+	if (check_options(in) != DONE)
 		return WRONG_USE;
-	}
-	lseek(fd, 0, SEEK_SET);
-	while ((n = read(fd, bytes, sizeof bytes)) > 0)
-		fwrite(bytes, 1, (size_t)n, stdout);
-	close(fd);
-	return fflush(stdout) == 0 ? DONE : FAILED;
+	return in->n < in->command->least || in->n > in->command->most ? wrong_count(in) : DONE;
 }
 
-static bool hidden(int argc, char **argv, int *ret_status)
+int command_line(int argc, char **argv, command_run *run)
 {
-	struct buf out = BUF(TEXT_MAX);
+	char **args = calloc((size_t)argc + 1, sizeof *args);
+	struct invocation in = { .argv = argv, .dir = getenv("WAXWING_DIR"), .args = args };
+	int status;
 
-	if (argc == 3 && strcmp(argv[1], "--manual") == 0) {
-		*ret_status = manual(argv[2]);
-		return true;
+	if (args == NULL) {
+		tell("%s", status_name(ST_NOMEM));
+		return FAILED;
 	}
-	if (argc == 3 && strcmp(argv[1], "--filter") == 0) {
-		*ret_status = filter(argv[2]);
-		return true;
-	}
-	if (argc == 2 && strcmp(argv[1], "--completion") == 0)
-		completion(&out);
-	else if (argc == 2 && strcmp(argv[1], "--records") == 0)
-		records(&out);
-	else if (argc == 2 && strcmp(argv[1], "--version") == 0)
-		buf_puts(&out, "waxwing " WAXWING_VERSION "\n");
-	else
-		return false;
-	*ret_status = print(&out);
-	return true;
-}
-
-int admin_command(int argc, char **argv)
-{
-	struct invocation in = { .dir = getenv("WAXWING_DIR"), .args = argv + 1 };
-	int words = 0, status;
-
-	if (hidden(argc, argv, &status))
-		return status;
-	if (take_command_line(&in, argc, argv) != DONE)
-		return WRONG_USE;
-	if (in.n && strcmp(in.args[0], "help") == 0)
-		return help(in.args + 1, in.n - 1);
-	if (in.given[OPTION_help])
-		return help(in.args, in.n);
-	if (in.n == 0) {
-		help(in.args, 0);
-		return WRONG_USE;
-	}
-	in.command = find_command(in.args, in.n, &words);
-	if (in.command == NULL)
-		return unknown_command(in.args, in.n);
-	in.args += words;
-	in.n -= words;
-	if (check_options(&in) != DONE)
-		return WRONG_USE;
-	if (in.n < in.command->least || in.n > in.command->most)
-		return wrong_count(&in);
+	status = take_command_line(&in, argc, argv) == DONE ? choose(&in) : WRONG_USE;
 	if (in.given[OPTION_dir])
 		in.dir = in.given[OPTION_dir];
 	if (in.dir == NULL || in.dir[0] == '\0')
 		in.dir = DEFAULT_DIR;
-	return in.command->run(&in);
+	/* Where it was help, or wrong, all is said. */
+	if (status == DONE && in.command)
+		status = run(&in);
+	free(args);
+	return status;
 }

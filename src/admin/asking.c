@@ -1,67 +1,10 @@
-/* asking.c - where the commands that check letters get their answers and
- * their input from. */
+/* asking.c - where the commands that check letters get their answers of DNS. */
 #include "admin/inspect.h"
 #include "admin/tell.h"
 
-#include "base/clock.h"
 #include "trust/records.h"
 
-#include <stdio.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-enum { WHY_MAX = 1024, INPUT_MAX = 512 * 1024 * 1024 };
-
-enum status read_file(const char *path, struct buf *out)
-{
-	FILE *f = fopen(path, "re");
-	char piece[65536];
-	size_t n;
-
-	if (f == NULL)
-		return ST_MISSING;
-	while ((n = fread(piece, 1, sizeof piece, f)) > 0 && buf_status(out) == ST_OK)
-		buf_put(out, view_make(piece, n));
-	fclose(f);
-	return buf_status(out);
-}
-
-static bool read_all(int fd, struct input *i)
-{
-	char piece[65536];
-	ssize_t n;
-
-	while ((n = read(fd, piece, sizeof piece)) > 0 && buf_status(&i->held) == ST_OK)
-		buf_put(&i->held, view_make(piece, (size_t)n));
-	i->letter = buf_view(&i->held);
-	return n == 0 && buf_status(&i->held) == ST_OK;
-}
-
-bool input_open(struct input *i, int fd, const char *what)
-{
-	struct stat s;
-
-	*i = (struct input){ .held = BUF(INPUT_MAX) };
-	if (fstat(fd, &s) == 0 && S_ISREG(s.st_mode) && s.st_size > 0 && lseek(fd, 0, SEEK_CUR) == 0) {
-		i->map = mmap(NULL, (size_t)s.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (i->map == MAP_FAILED)
-			i->map = NULL;
-		i->letter = view_make(i->map, i->map ? (size_t)s.st_size : 0);
-	}
-	if (i->map || read_all(fd, i))
-		return true;
-	tell("%s: cannot be read", what);
-	buf_free(&i->held);
-	return false;
-}
-
-void input_close(struct input *i)
-{
-	if (i->map)
-		munmap(i->map, i->letter.n);
-	buf_free(&i->held);
-}
+enum { WHY_MAX = 1024 };
 
 enum status conf_or_defaults(const struct invocation *in, struct conf *ret)
 {
@@ -143,25 +86,4 @@ void asker_close(struct asker *a)
 		direct_free(a->direct);
 }
 
-bool take_time(const struct invocation *in)
-{
-	wall_ms now;
-
-	if (in->given[OPTION_time] == NULL)
-		return true;
-	if (clock_parse_rfc3339(view_cstr(in->given[OPTION_time]), &now) != ST_OK) {
-		tell("--time wants a time such as 2026-11-22T10:31:05Z");
-		return false;
-	}
-	clock_override(now);
-	return true;
-}
-
-int print_json(json_t *o)
-{
-	int failed = json_dumpf(o, stdout, JSON_COMPACT) || putchar('\n') == EOF || fflush(stdout);
-
-	json_decref(o);
-	return failed ? FAILED : DONE;
-}
-
+const struct asking asking = { asker_open, asker_close };

@@ -5,6 +5,11 @@
  * completion and the prototypes of the handlers.  To add a command: a row in
  * commands.def, and cmd_NAME in a file of this folder.
  *
+ * waxwing itself (main.c) knows the table and is linked with nothing but libc.  What
+ * carries a command out is another program, which gets the same command line:
+ * waxwing-admin (whole/main.c) all of them, waxwing-letter (letter/main.c) those of
+ * its rows P(letter, ...), which need few libraries and so start in a third of the time.
+ *
  * A handler returns the exit status: DONE, FAILED (refused or failed, said on
  * standard error) or WRONG_USE.  Results go to standard output and nothing
  * else does.
@@ -46,12 +51,27 @@ _Static_assert(OPTION_COUNT <= 64, "an option_set has a bit for each");
 
 struct invocation;
 
+enum command_id {
+#define C(handler, ...) COMMAND_##handler,
+#define P(program, without, handler, ...) COMMAND_##handler,
+#define G(word, help, more, examples)
+#include "admin/commands.def"
+#undef C
+#undef P
+#undef G
+	COMMAND_COUNT,
+};
+
 struct command {
+	enum command_id id;
+	/* Who carries it out: waxwing-PROGRAM, or, where an option of `without` is given,
+	 * waxwing-admin, which is linked with all libraries. */
+	const char *program;
+	option_set without;
 	const char *words;	/* "account add" */
 	const char *arguments;	/* "ADDRESS", for the usage line */
 	int least, most;	/* of them */
 	option_set options;	/* besides OPTIONS_ALWAYS */
-	int (*run)(struct invocation *in);
 	const char *help;	/* one line */
 	const char *more;	/* paragraphs, for the manual page; may be empty */
 };
@@ -74,17 +94,22 @@ bool command_in_group(const struct command *c, const struct command_group *g);
 /* One invocation: what the command line said. */
 struct invocation {
 	const struct command *command;
+	char **argv;		/* the command line as it came */
 	const char *dir;
 	char **args;		/* without words and options; n of them */
 	int n;
 	const char *given[OPTION_COUNT];	/* the value, "" for one without, NULL: absent */
+	const struct asking *asking;	/* how this program asks DNS (admin/inspect.h); NULL: it cannot */
 };
 
-#define C(handler, words, arguments, least, most, options, help, more) \
-	int cmd_##handler(struct invocation *in);
+typedef int command_run(struct invocation *in);
+
+#define C(handler, ...) int cmd_##handler(struct invocation *in);
+#define P(program, without, handler, ...) int cmd_##handler(struct invocation *in);
 #define G(word, help, more, examples)
 #include "admin/commands.def"
 #undef C
+#undef P
 #undef G
 
 /* ---- words about the table (table.c) ---- */
@@ -96,6 +121,12 @@ void help_all(struct buf *out);
 void help_group(const struct command_group *g, struct buf *out);
 /* The script for bash. */
 void completion(struct buf *out);
+
+/* admin.c: from the command line to the row, and on to `run`.  The exit status. */
+int command_line(int argc, char **argv, command_run *run);
+/* hidden.c: what the build and the parent's children ask (--manual, --completion,
+ * --records, --filter).  False: it is none of that. */
+bool command_hidden(int argc, char **argv, int *ret_status);
 
 /* The command that is nearest to the words, for "did you mean". */
 const struct command *command_nearest(struct view words);

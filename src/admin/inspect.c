@@ -1,9 +1,7 @@
-/* inspect.c - waxwing inspect: what we make of bytes on standard input, as one
- * JSON object.  Reads no instance and asks nobody. */
+/* inspect.c - waxwing inspect mime, header, address: what we make of bytes on standard
+ * input, as one JSON object.  Reads no instance and asks nobody. */
 #include "admin/inspect.h"
-#include "admin/instance.h"
 #include "admin/listing.h"
-#include "admin/report_json.h"
 #include "admin/tell.h"
 
 #include "base/clock.h"
@@ -19,9 +17,7 @@
 #include "msg/word.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Of standard input; and of what is decoded from it. */
 enum { INPUT_MAX = 256 * 1024 * 1024 };
@@ -326,65 +322,32 @@ static json_t *inspect_mime(struct view input)
 	return o;
 }
 
-static const struct {
-	const char *kind;
-	json_t *(*inspect)(struct view input);
-} kinds[] = {
-	{ "mime", inspect_mime },
-	{ "header", inspect_header },
-	{ "address", inspect_address },
-};
-
-static enum status read_input(struct buf *out)
-{
-	char piece[65536];
-	ssize_t n;
-
-	while ((n = read(STDIN_FILENO, piece, sizeof piece)) > 0 && buf_status(out) == ST_OK)
-		buf_put(out, view_make(piece, (size_t)n));
-	return n < 0 ? ST_IO : buf_status(out);
-}
-
-static const struct reason why_no_report[] = {
-	{ ST_MISSING, "no report of this kind" },
-	{ ST_SYNTAX, "a report that cannot be read" },
-	{ ST_LIMIT, "a report that is too large, or unpacks into too much" },
-	{ ST_OK, NULL },
-};
-
-static enum report_kind report_kind_of(const char *kind)
-{
-	return strcmp(kind, "dmarc-report") == 0   ? REPORT_DMARC :
-	       strcmp(kind, "tls-report") == 0	   ? REPORT_TLS :
-	       strcmp(kind, "failure-report") == 0 ? REPORT_FAILURE :
-						     REPORT_NONE;
-}
-
-int cmd_inspect(struct invocation *in)
+static int show(const struct invocation *in, json_t *(*inspect)(struct view input))
 {
 	struct buf input = BUF(INPUT_MAX);
-	json_t *(*with)(struct invocation *, struct view) = strcmp(in->args[0], "tlsa") == 0 ? inspect_tlsa :
-							     strcmp(in->args[0], "smime") == 0 ? inspect_smime : NULL;
-	enum report_kind report = report_kind_of(in->args[0]);
 	json_t *o = NULL;
-	size_t i;
 	enum status st;
 
-	for (i = 0; i < sizeof kinds / sizeof *kinds && strcmp(in->args[0], kinds[i].kind) != 0; i++)
-		;
-	if (i == sizeof kinds / sizeof *kinds && !with && !report)
-		return inspect_trust(in);
 	if (!take_time(in))
 		return WRONG_USE;
 	st = read_input(&input);
-	if (st == ST_OK && report)
-		st = inspect_report(report, buf_view(&input), &o);
-	else if (st == ST_OK)
-		o = with ? with(in, buf_view(&input)) : kinds[i].inspect(buf_view(&input));
+	if (st == ST_OK)
+		o = inspect(buf_view(&input));
 	buf_free(&input);
-	if (o == NULL && with && st == ST_OK)
-		return FAILED;
-	if (o == NULL)
-		return complain("standard input", st == ST_OK ? ST_NOMEM : st, report ? why_no_report : NULL);
-	return print_json(o);
+	return o ? print_json(o) : complain("standard input", st == ST_OK ? ST_NOMEM : st, NULL);
+}
+
+int cmd_inspect_mime(struct invocation *in)
+{
+	return show(in, inspect_mime);
+}
+
+int cmd_inspect_header(struct invocation *in)
+{
+	return show(in, inspect_header);
+}
+
+int cmd_inspect_address(struct invocation *in)
+{
+	return show(in, inspect_address);
 }

@@ -16,9 +16,6 @@ int inspect_trust(struct invocation *in);
 /* TLSA records and certificates (inspect_tlsa.c).  NULL: it has complained. */
 json_t *inspect_tlsa(struct invocation *in, struct view input);
 
-/* What S/MIME says (inspect_smime.c).  NULL: it has complained. */
-json_t *inspect_smime(struct invocation *in, struct view input);
-
 /* What the options name of keys and of whom to trust. */
 struct smime_means {
 	struct smime_trust *trust;
@@ -59,11 +56,20 @@ struct asker {
 struct resolver *asker_open(struct asker *a, const struct invocation *in);
 void asker_close(struct asker *a);
 
-/* ---- small things ---- */
+/* The two, for commands that are also in a program without DNS (waxwing-letter). */
+struct asking {
+	struct resolver *(*open)(struct asker *a, const struct invocation *in);
+	void (*close)(struct asker *a);
+};
+extern const struct asking asking;
+
+/* ---- small things (input.c) ---- */
 
 /* --time.  False when it has complained. */
 bool take_time(const struct invocation *in);
 
+/* All of standard input.  ST_IO, ST_LIMIT, ST_NOMEM. */
+enum status read_input(struct buf *out) MUST_USE;
 /* All of a file.  ST_MISSING, ST_LIMIT, ST_NOMEM. */
 enum status read_file(const char *path, struct buf *out) MUST_USE;
 

@@ -9,6 +9,7 @@
 #include "smime/chain.h"
 
 #include <string.h>
+#include <unistd.h>
 
 enum { TRUST_FILE_MAX = 64 * 1024 * 1024 };
 
@@ -234,25 +235,30 @@ json_t *smime_json(const struct smime_letter *l)
 	return o;
 }
 
-json_t *inspect_smime(struct invocation *in, struct view input)
+int cmd_inspect_smime(struct invocation *in)
 {
-	struct smime_reading how = { .now = clock_wall() };
+	struct smime_reading how = { 0 };
 	struct smime_means means;
 	struct smime_letter l;
+	struct input i;
 	json_t *o = NULL;
 	enum status st;
 
+	if (!take_time(in))
+		return WRONG_USE;
 	if (!smime_means_open(&means, in))
-		return NULL;
-	how.trust = means.trust;
-	how.keys = &means.keys;
-	st = smime_read(input, &how, &l);
-	if (st == ST_OK) {
-		o = smime_json(&l);
-		smime_free(&l);
-	} else {
-		tell("inspect smime: %s", status_name(st));
+		return FAILED;
+	if (input_open(&i, STDIN_FILENO, "standard input")) {
+		how = (struct smime_reading){ .trust = means.trust, .keys = &means.keys, .now = clock_wall() };
+		st = smime_read(i.letter, &how, &l);
+		if (st == ST_OK) {
+			o = smime_json(&l);
+			smime_free(&l);
+		} else {
+			tell("inspect smime: %s", status_name(st));
+		}
+		input_close(&i);
 	}
 	smime_means_close(&means);
-	return o;
+	return o ? print_json(o) : FAILED;
 }

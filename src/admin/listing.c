@@ -16,28 +16,6 @@ bool wants_colour(void)
 	return isatty(1) && (no == NULL || no[0] == '\0') && (term == NULL || strcmp(term, "dumb") != 0);
 }
 
-json_t *json_text(struct view v)
-{
-	json_t *good = json_stringn(v.p ? v.p : "", v.n);
-	struct buf b = BUF(v.n * 2 + 1);
-
-	if (good)
-		return good;
-	for (size_t i = 0; i < v.n; i++) {
-		unsigned char c = (unsigned char)v.p[i];
-
-		if (c < 0x80) {
-			buf_putc(&b, (char)c);
-		} else {
-			buf_putc(&b, (char)(0xc0 | c >> 6));
-			buf_putc(&b, (char)(0x80 | (c & 0x3f)));
-		}
-	}
-	good = json_stringn(b.p ? b.p : "", b.n);
-	buf_free(&b);
-	return good;
-}
-
 void say_bytes(int64_t bytes, struct buf *out)
 {
 	static const char units[] = "kmgt";

@@ -1,46 +1,32 @@
-/* main.c - waxwing(8): one binary, its commands, and (behind --role) the
- * processes that the parent starts. */
-#include "admin/admin.h"
-
-#include "door/door.h"
-#include "mta/queue/queue.h"
-#include "mta/relay/relay.h"
-#include "names/names.h"
-#include "parent/parent.h"
-#include "role/role.h"
-#include "room/room.h"
-#include "warden/warden.h"
+/* main.c - waxwing(8) as people call it: understands the command line, helps, and goes
+ * on as the program that carries the command out (admin/command.h). */
+#include "admin/command.h"
+#include "admin/tell.h"
+#include "base/beside.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
-	const char *name;
-	int (*main)(void);
-} roles[] = {
-	{ "door", door_main },
-	{ "warden", warden_main },
-	{ "queue", queue_main },
-	{ "names", names_main },
-	{ "relay", relay_main },
-};
-
-static int role(char **argv)
+static int carry_out(struct invocation *in)
 {
-	const char *name = argv[2];
+	const struct command *c = in->command;
+	char name[64];
 
-	if (strcmp(name, "room") == 0 || strcmp(name, SPARE_ROOM) == 0)
-		return room_main(argv);
-	for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
-		if (strcmp(roles[i].name, name) == 0)
-			return roles[i].main();
-	fprintf(stderr, "waxwing: no role %s\n", name);
-	return 2;
+	snprintf(name, sizeof name, "waxwing-%s", c->program);
+	for (int o = 0; o < OPTION_COUNT; o++)
+		if (in->given[o] && (c->without >> o & 1))
+			snprintf(name, sizeof name, "waxwing-admin");
+	beside_become(name, in->argv);
+	tell("%s is not where it was installed", name);
+	return FAILED;
 }
 
 int main(int argc, char **argv)
 {
-	if (argc == 3 && strcmp(argv[1], "--role") == 0)
-		return role(argv);
-	return admin_command(argc, argv);
+	if (argc == 2 && strcmp(argv[1], "--version") == 0)
+		return puts("waxwing " WAXWING_VERSION) < 0 || fflush(stdout) != 0;
+	/* Not for people: --manual, --role and the like. */
+	if (argc > 1 && strncmp(argv[1], "--", 2) == 0)
+		beside_become("waxwing-admin", argv);
+	return command_line(argc, argv, carry_out);
 }

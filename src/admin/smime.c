@@ -170,12 +170,12 @@ static bool find_all(const struct invocation *in, STACK_OF(X509) *all)
 {
 	struct view list = view_cstr(in->given[OPTION_to]), one;
 	struct asker asker;
-	struct resolver *r = asker_open(&asker, in);
+	struct resolver *r = in->asking->open(&asker, in);
 	bool good = r != NULL;
 
 	while (good && (one = view_take_word(&list)).n)
 		good = find_one(r, one, all);
-	asker_close(&asker);
+	in->asking->close(&asker);
 	return good;
 }
 
@@ -234,12 +234,12 @@ static bool believe_dns(const struct invocation *in, struct smime_means *m, cons
 
 	if (s == NULL || !s->valid || !s->address_match || s->chain == SMIME_CHAIN_TRUSTED)
 		return false;
-	r = asker_open(&asker, in);
+	r = in->asking->open(&asker, in);
 	if (r && smime_discover(r, l->author.all[0].address, &a, &d) == ST_OK && d.outcome == DISCOVERY_FOUND)
 		for (size_t i = 0; i < d.n_people; i++)
 			if (view_eq(d.people[i], s->certificate))
 				found = smime_trust_certificate(m->trust, s->certificate) == ST_OK;
-	asker_close(&asker);
+	in->asking->close(&asker);
 	arena_free(&a);
 	return found;
 }

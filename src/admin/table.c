@@ -10,21 +10,25 @@ const struct option_row option_rows[OPTION_COUNT] = {
 };
 #undef O
 
-#define C(handler, words, arguments, least, most, options, help, more) \
-	{ words, arguments, least, most, options, cmd_##handler, help, more },
+#define C(handler, ...) P(admin, 0, handler, __VA_ARGS__)
+#define P(program, without, handler, words, arguments, least, most, options, help, more) \
+	{ COMMAND_##handler, #program, without, words, arguments, least, most, options, help, more },
 #define G(word, help, more, examples)
 static const struct command commands[] = {
 #include "admin/commands.def"
 };
 #undef C
+#undef P
 #undef G
 
-#define C(handler, words, arguments, least, most, options, help, more)
+#define C(handler, ...)
+#define P(program, without, handler, ...)
 #define G(word, help, more, examples) { word, help, more, examples },
 static const struct command_group groups[] = {
 #include "admin/commands.def"
 };
 #undef C
+#undef P
 #undef G
 
 enum { COMMANDS = sizeof commands / sizeof *commands, GROUPS = sizeof groups / sizeof *groups };

@@ -60,22 +60,6 @@ static json_t *dmarc_json(const struct dmarc_answer *d)
 	return o;
 }
 
-json_t *author_json(const struct author *a)
-{
-	json_t *all = json_array();
-
-	for (size_t i = 0; i < a->n; i++) {
-		json_t *one = json_object();
-
-		json_object_set_new(one, "name", text_or_null(a->all[i].name));
-		json_object_set_new(one, "address", text_or_null(a->all[i].address));
-		json_object_set_new(one, "domain", text_or_null(a->all[i].domain));
-		json_array_append_new(all, one);
-	}
-	return json_pack("{s:o, s:o, s:b}", "addresses", all, "problem", problem_or_null(author_problem(a->kind)),
-			 "name_lies", (int)a->name_lies);
-}
-
 static json_t *verdict_json(const struct trust_verdict *v, struct view sentence, struct view field)
 {
 	json_t *o = json_object(), *arc = json_pack("{s:s, s:i, s:o}", "result", arc_result_name(v->arc.result),

@@ -1,6 +1,7 @@
 /* child.c - starting, joining and stopping one process. */
 #include "parent/parent.h"
 
+#include "base/beside.h"
 #include "base/disk.h"
 #include "base/log.h"
 #include "role/role.h"
@@ -8,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,34 +34,19 @@ static char **child_environment(void)
 	return env;
 }
 
-static const char *const places[] = { "", "../libexec/waxwing/" };
-
-enum { PLACES = sizeof places / sizeof *places, PROGRAM_PATH = PATH_MAX + NAME_SIZE };
-
-/* The folder that we were started from, with its slash; its length, or 0. */
-static int own_folder(char folder[static PATH_MAX])
+static const char *program_name(enum role role, char name[static NAME_SIZE])
 {
-	ssize_t n = readlink("/proc/self/exe", folder, PATH_MAX - 1);
-
-	while (n > 0 && folder[n - 1] != '/')
-		n--;
-	return n > 0 ? (int)n : 0;
+	snprintf(name, NAME_SIZE, "waxwing-%s", role_name(role));
+	return name;
 }
 
-static void program_path(const char *folder, int n, size_t place, enum role role, char path[static PROGRAM_PATH])
+static void find_program(struct parent *p, enum role role)
 {
-	snprintf(path, PROGRAM_PATH, "%.*s%swaxwing-%s", n, folder, places[place], role_name(role));
-}
-
-static void find_program(struct parent *p, enum role role, const char *folder, int n)
-{
-	char path[PROGRAM_PATH];
+	char name[NAME_SIZE], path[BESIDE_PATH];
 	int fd = -1;
 
-	for (size_t i = 0; i < PLACES && n > 0 && fd < 0; i++) {
-		program_path(folder, n, i, role, path);
+	for (size_t i = 0; fd < 0 && (beside_path(i, program_name(role, name), path), path[0]); i++)
 		fd = open(path, O_PATH | O_CLOEXEC);
-	}
 	snprintf(p->programs[role], sizeof p->programs[role], "/proc/self/exe");
 	if (fd >= 0)
 		snprintf(p->programs[role], sizeof p->programs[role], "/proc/self/fd/%d", fd);
@@ -72,23 +57,17 @@ static void find_program(struct parent *p, enum role role, const char *folder, i
  * running server does not mix two versions: their records may differ. */
 void parent_find_programs(struct parent *p)
 {
-	char folder[PATH_MAX];
-	int n = own_folder(folder);
-
 	for (int role = 0; role < ROLE_COUNT; role++)
 		if (role != ROLE_PARENT && role != ROLE_ADMIN)
-			find_program(p, (enum role)role, folder, n);
+			find_program(p, (enum role)role);
 }
 
 void parent_become(const char *dir)
 {
-	char folder[PATH_MAX], path[PROGRAM_PATH];
-	int n = own_folder(folder);
+	char name[NAME_SIZE];
 
-	for (size_t i = 0; i < PLACES && n > 0; i++) {
-		program_path(folder, n, i, ROLE_PARENT, path);
-		execv(path, (char *[]){ (char *)"waxwing: parent", (char *)"--dir", (char *)dir, NULL });
-	}
+	beside_become(program_name(ROLE_PARENT, name),
+		      (char *[]){ (char *)"waxwing: parent", (char *)"--dir", (char *)dir, NULL });
 }
 
 static enum status make_filter(enum role role, int *ret_fd)

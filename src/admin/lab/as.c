@@ -84,17 +84,11 @@ static enum status bring_keys(const struct lab *l, const struct lab_place *p, co
 
 static void run_waxmail(char **args, int n)
 {
-	char program[PATH_MAX + 16], *argv[WORDS_MOST + 2] = { (char *)"waxmail" };
-	ssize_t length = readlink("/proc/self/exe", program, PATH_MAX);
+	char *argv[WORDS_MOST + 2] = { (char *)"waxmail" };
 
-	while (length > 0 && program[length - 1] != '/')
-		length--;
 	for (int i = 0; i < n && i < WORDS_MOST; i++)
 		argv[i + 1] = args[i];
-	if (length > 0) {
-		snprintf(program + length, sizeof program - (size_t)length, "waxmail");
-		execv(program, argv);
-	}
+	beside_become("waxmail", argv);
 	execvp("waxmail", argv);
 	tell("waxmail cannot be run: %s", strerror(errno));
 }
