@@ -1,5 +1,5 @@
 /* append.c - APPEND (RFC 9051 6.3.12), several at once (RFC 3502), limited
- * (RFC 7889), and as UTF-8 (RFC 6855 4). */
+ * (RFC 7889), as UTF-8 (RFC 6855 4), and put together here (RFC 4469). */
 #include "ms/imap/internal.h"
 
 enum { MESSAGES_MAX = 1000 };
@@ -8,6 +8,8 @@ struct one {
 	struct imap_flags flags;
 	wall_ms date;
 	struct view letter;
+	struct cat_part *parts;	/* of which it is made; NULL: it came whole */
+	struct buf made;
 };
 
 /* UTF8 (~{n} ...) */
@@ -37,7 +39,10 @@ static struct one take_one(struct imap_parse *p)
 		o.date = imap_take_date_time(p);
 		imap_space(p);
 	}
-	o.letter = imap_try_word(p, VIEW("UTF8")) ? take_utf8_literal(p) : imap_take_literal(p);
+	if (imap_try_word(p, VIEW("CATENATE")))
+		o.parts = imap_take_catenate(p);
+	else
+		o.letter = imap_try_word(p, VIEW("UTF8")) ? take_utf8_literal(p) : imap_take_literal(p);
 	return o;
 }
 
@@ -90,13 +95,50 @@ static enum status append_all(struct imap_session *s, struct mailbox *m, const s
 	return st;
 }
 
-enum reply imap_do_append(struct imap_session *s, struct imap_parse *p, bool uid)
+/* Those that are made of parts; together as much as may come by literals. */
+static enum reply make_letters(struct imap_session *s, struct one *all, uint32_t n)
+{
+	size_t most = (size_t)s->host->conf->imap_literal, left = 2 * most;
+	enum reply say = SAY_OK;
+
+	for (uint32_t i = 0; i < n && say == SAY_OK; i++) {
+		if (all[i].parts == NULL)
+			continue;
+		all[i].made = BUF(most < left ? most : left);
+		say = imap_catenate(s, all[i].parts, &all[i].made);
+		all[i].letter = buf_view(&all[i].made);
+		left -= all[i].made.n;
+	}
+	return say;
+}
+
+static void free_letters(struct one *all, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		buf_free(&all[i].made);
+}
+
+static enum reply append(struct imap_session *s, struct mailbox *m, const struct one *all, uint32_t n)
 {
 	struct imap_set_writer w = { .out = &s->code };
+	uint32_t *uids = arena_array(&s->work, n, sizeof *uids);
+	enum status st = uids ? append_all(s, m, all, n, uids) : ST_NOMEM;
+
+	if (st != ST_OK)
+		return imap_reply_of(st);
+	buf_putf(&s->code, "APPENDUID %u ", m->uidvalidity);
+	for (uint32_t i = 0; i < n; i++)
+		imap_set_put(&w, uids[i]);
+	imap_set_finish(&w);
+	return SAY_OK;
+}
+
+enum reply imap_do_append(struct imap_session *s, struct imap_parse *p, bool uid)
+{
 	struct mailbox *m;
 	struct view name;
 	struct one *all;
-	uint32_t n, *uids;
+	uint32_t n;
 	enum status st;
 	enum reply say;
 
@@ -109,14 +151,10 @@ enum reply imap_do_append(struct imap_session *s, struct imap_parse *p, bool uid
 	st = mailbox_open(s->host->store, name, &m);
 	if (st != ST_OK)
 		return st == ST_MISSING ? SAY_TRY_CREATE : imap_reply_of(st);
-	uids = arena_array(&s->work, n, sizeof *uids);
-	st = uids ? append_all(s, m, all, n, uids) : ST_NOMEM;
-	if (st == ST_OK) {
-		buf_putf(&s->code, "APPENDUID %u ", m->uidvalidity);
-		for (uint32_t i = 0; i < n; i++)
-			imap_set_put(&w, uids[i]);
-		imap_set_finish(&w);
-	}
+	say = make_letters(s, all, n);
+	if (say == SAY_OK)
+		say = append(s, m, all, n);
+	free_letters(all, n);
 	mailbox_release(m);
-	return imap_reply_of(st);
+	return say;
 }

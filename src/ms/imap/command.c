@@ -56,6 +56,10 @@ static const struct imap_command commands[] = {
 	{ "GETQUOTA", imap_do_getquota, 0 },
 	{ "GETQUOTAROOT", imap_do_getquotaroot, 0 },
 	{ "SETQUOTA", imap_do_setquota, 0 },
+
+	{ "GENURLAUTH", imap_do_genurlauth, 0 },
+	{ "RESETKEY", imap_do_resetkey, 0 },
+	{ "URLFETCH", imap_do_urlfetch, KEEPS_NUMBERS },
 };
 
 static const struct {

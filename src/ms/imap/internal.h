@@ -141,6 +141,15 @@ enum status imap_flag_bits(struct mailbox *m, const struct imap_flags *f, bool m
  * `known` (settled; of all where it is empty). */
 void imap_put_vanished(struct imap_session *s, uint64_t since, const struct imap_set *known);
 
+/* ---- catenate.c ---- */
+
+struct cat_part;
+/* What follows CATENATE in APPEND; NULL: it failed, and so did the parser. */
+struct cat_part *imap_take_catenate(struct imap_parse *p);
+/* The letter that they make, into out (whose maximum is the letter's).
+ * SAY_OK, SAY_NO_URL (the code names it), SAY_TOO_BIG, ... */
+enum reply imap_catenate(struct imap_session *s, const struct cat_part *parts, struct buf *out);
+
 /* ---- the commands, one file a group ---- */
 
 #define COMMAND(name) enum reply name(struct imap_session *s, struct imap_parse *p, bool uid)
@@ -174,5 +183,8 @@ COMMAND(imap_do_search);
 COMMAND(imap_do_getquota);
 COMMAND(imap_do_getquotaroot);
 COMMAND(imap_do_setquota);
+COMMAND(imap_do_genurlauth);
+COMMAND(imap_do_resetkey);
+COMMAND(imap_do_urlfetch);
 
 #endif

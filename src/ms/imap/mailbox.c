@@ -76,6 +76,8 @@ static void put_selected(struct imap_session *s)
 	buf_putf(b, "* OK [UIDVALIDITY %u] uids are valid\r\n", m->uidvalidity);
 	buf_putf(b, "* OK [UIDNEXT %u] the next uid\r\n", m->uidnext);
 	buf_putf(b, "* OK [HIGHESTMODSEQ %llu] the last change\r\n", (unsigned long long)m->modseq);
+	if (s->record.flags & (SESSION_TLS | SESSION_LOOPBACK))	/* RFC 4467 8 */
+		buf_puts(b, "* OK [URLMECH INTERNAL] for GENURLAUTH\r\n");
 	if (is_rev2(s)) {
 		buf_puts(b, "* LIST () \"/\" ");
 		imap_put_mailbox(b, m->name, true);
