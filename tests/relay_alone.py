@@ -183,7 +183,7 @@ class Relay:
         number = next(self.numbers)
         first = recipients[0] if isinstance(recipients[0], str) else recipients[0]["address"]
         wanted = range(len(recipients)) if wanted is None else wanted
-        record = dict(attempt=number, queue_id=0x77, site=site or first.rsplit("@", 1)[1], route=route,
+        record = dict(attempt=number, queue_id=0x77, unprotected=0, site=site or first.rsplit("@", 1)[1], route=route,
                       envelope=envelope(sender, recipients, **more), size=len(letter),
                       recipients=b"".join(struct.pack("<I", i) for i in wanted))
         if len(letter) <= 48 * 1024:

@@ -624,7 +624,10 @@ def test_requiretls(ca):
     with Sink(tls=good.context(), offers=["REQUIRETLS"]) as sink, relay_to(sink) as relay:
         r = one(relay.send(LETTER, ["Jones@foo.com"], requiretls=True)[0])
         assert (r["verdict"], r["status"]) == ("no", "5.7.30") and not sink.sessions
-    # Secure MX without TLSA: by an authority.
+    # Secure MX without TLSA: a host without TLS, and then by an authority.
+    with Sink(offers=["REQUIRETLS"]) as sink, relay_to(sink, dns=dane_zone(sink, NO_NAME)) as relay:
+        r = one(relay.send(LETTER, ["Jones@foo.com"], requiretls=True)[0])
+        assert (r["verdict"], r["status"]) == ("no", "5.7.30") and not sink.letters
     for name, verdict in (("mx.foo.com", "ok"), ("evil.example", "later")):
         with Sink(tls=ca.context(name), offers=["REQUIRETLS"]) as sink:
             with relay_to(sink, {"relay.authorities": ca.file}, dns=dane_zone(sink, NO_NAME)) as relay:

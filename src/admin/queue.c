@@ -180,7 +180,15 @@ int cmd_queue_hold(struct invocation *in)
 
 int cmd_queue_release(struct invocation *in)
 {
-	return order(in, "queue-release", in->args[0], "released");
+	bool unprotected = in->given[OPTION_unprotected] != NULL;
+	struct buf argument = BUF(ARGUMENT_MAX);
+	int done;
+
+	buf_putf(&argument, "%s%s", in->args[0], unprotected ? " unprotected" : "");
+	buf_putc(&argument, '\0');
+	done = buf_status(&argument) == ST_OK ? order(in, "queue-release", argument.p, "released") : FAILED;
+	buf_free(&argument);
+	return done;
 }
 
 int cmd_queue_route(struct invocation *in)

@@ -1,10 +1,11 @@
-/* submission.c - waxwing account limit, release, sent: what an account may
- * hand in, letting its letters go, and copies of them. */
+/* submission.c - waxwing account limit, release, sent, protect: what an account may
+ * hand in, letting its letters go, copies of them, and how they are protected. */
 #include "admin/instance.h"
 #include "admin/listing.h"
 #include "admin/tell.h"
 
 #include "directory/numbers.h"
+#include "ipc/envelope.h"
 #include "wire/smtp_values.h"
 
 #include <stdio.h>
@@ -203,6 +204,48 @@ int cmd_account_sent(struct invocation *in)
 	if (status == DONE)
 		printf("%s: copies of what it sends are %s.\n", in->args[0],
 		       n.value[NUMBER_SENT] ? "put into its Sent mailbox" : "not kept, but where a letter asks for it");
+	directory_close(d);
+	return status;
+}
+
+/* ---- protect ---- */
+
+static const char *protect_text(int64_t p)
+{
+	static const char *const texts[] = {
+		[PROTECT_OFF] = "go as they are", [PROTECT_SIGN] = "are signed",
+		[PROTECT_BEST] = "are signed, and encrypted or else only sent with REQUIRETLS",
+		[PROTECT_ENCRYPT] = "are signed and encrypted, or refused",
+	};
+
+	return p >= PROTECT_OFF && p <= PROTECT_ENCRYPT ? texts[p] : "are refused: the directory holds a word that is none";
+}
+
+int cmd_account_protect(struct invocation *in)
+{
+	enum protect wish = PROTECT_OFF;
+	struct directory *d = NULL;
+	struct numbers n = { 0 };
+	uint64_t account = 0;
+	int status = FAILED;
+	enum status st;
+
+	if (in->n > 1 && protect_take(view_cstr(in->args[1]), &wish) != ST_OK) {
+		tell("%.40s: should be off, sign, protect or encrypt", in->args[1]);
+		return WRONG_USE;
+	}
+	st = find_account(in, &d, &account);
+	if (st == ST_OK) {
+		if (in->n > 1)
+			st = wish ? directory_set_number(d, account, NUMBER_PROTECT, wish)
+				  : directory_drop_number(d, account, NUMBER_PROTECT);
+		if (st == ST_OK)
+			st = directory_numbers(d, account, &n);
+		status = st == ST_OK ? DONE : complain(in->args[0], st, NULL);
+	}
+	if (status == DONE)
+		printf("%s: its letters %s, unless one asks for something else.\n", in->args[0],
+		       protect_text(n.value[NUMBER_PROTECT]));
 	directory_close(d);
 	return status;
 }

@@ -359,9 +359,15 @@ static enum status check_submission(const struct conf *c, struct buf *why)
 {
 	static const char *const from[] = { "own", "resent", "any" };
 	static const char *const sender[] = { "granted", "always", "never" };
+	static const char *const protect[] = { "off", "sign", "protect", "encrypt" };
+	static const char *const unprotected[] = { "hold", "return" };
 	enum status st = check_word("submission.from", c->submission_from, from, 3, why);
 
-	return st == ST_OK ? check_word("submission.sender", c->submission_sender, sender, 3, why) : st;
+	if (st == ST_OK)
+		st = check_word("submission.sender", c->submission_sender, sender, 3, why);
+	if (st == ST_OK)
+		st = check_word("submission.protect", c->submission_protect, protect, 4, why);
+	return st == ST_OK ? check_word("submission.unprotected", c->submission_unprotected, unprotected, 2, why) : st;
 }
 
 enum status conf_check(const struct conf *c, struct buf *why)

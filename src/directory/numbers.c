@@ -22,6 +22,7 @@ static const char *const names[NUMBER_COUNT] = {
 	[NUMBER_NEW_RECIPIENTS] = "new-recipients",
 	[NUMBER_PRIORITY] = "priority",
 	[NUMBER_SENT] = "sent",
+	[NUMBER_PROTECT] = "protect",
 };
 
 enum status numbers_open(struct directory *d)

@@ -1,6 +1,6 @@
 /* numbers.h - settings that an account has of its own: the limits of its
- * submission, the priority that its letters may ask for, and whether copies
- * of them go into its Sent mailbox.
+ * submission, the priority that its letters may ask for, whether copies
+ * of them go into its Sent mailbox, and how they are protected.
  *
  * They lie in directory.db and go with the account.
  */
@@ -13,6 +13,7 @@ enum number {
 	NUMBER_LETTERS_HOUR, NUMBER_LETTERS_DAY, NUMBER_RECIPIENTS_HOUR, NUMBER_RECIPIENTS_DAY, NUMBER_NEW_RECIPIENTS,
 	NUMBER_PRIORITY,
 	NUMBER_SENT,		/* 1: copies go into Sent */
+	NUMBER_PROTECT,		/* enum protect of ipc/envelope.h */
 	NUMBER_COUNT,
 	NUMBER_LIMITS = NUMBER_SENT,	/* those before are set by `account limit` */
 };

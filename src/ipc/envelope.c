@@ -6,7 +6,7 @@ enum { FORM = 5, FORM_PRIORITY = 2, FORM_VIA = 3, FORM_TIMES = 4, FORM_QUARANTIN
 /* Bytes, where all views are empty. */
 enum { LEAST = 71, RECIPIENT_LEAST = 34, RECIPIENT_LEAST_ONCE = 21 };
 /* Bits of one byte. */
-enum { WITH_SMTPUTF8 = 1, WITH_REQUIRETLS = 2, WITH_TRACE = 4 };
+enum { WITH_SMTPUTF8 = 1, WITH_REQUIRETLS = 2, WITH_TRACE = 4, WITH_HELD_BACK = 8 };
 
 void envelope_put(struct buf *b, const struct envelope *e)
 {
@@ -18,7 +18,7 @@ void envelope_put(struct buf *b, const struct envelope *e)
 	put_view(b, e->envid);
 	put_u8(b, e->body);
 	put_u8(b, (uint8_t)((e->smtputf8 ? WITH_SMTPUTF8 : 0) | (e->requiretls ? WITH_REQUIRETLS : 0) |
-			    (e->by_trace ? WITH_TRACE : 0)));
+			    (e->by_trace ? WITH_TRACE : 0) | (e->held_back ? WITH_HELD_BACK : 0)));
 	put_u8(b, e->ret);
 	put_u64(b, e->authenticated);
 	put_u8(b, (uint8_t)e->priority);
@@ -100,6 +100,7 @@ enum status envelope_take(struct view bytes, struct arena *a, struct envelope *r
 	e.smtputf8 = (with & WITH_SMTPUTF8) != 0;
 	e.requiretls = (with & WITH_REQUIRETLS) != 0;
 	e.by_trace = (with & WITH_TRACE) != 0;
+	e.held_back = (with & WITH_HELD_BACK) != 0;
 	e.ret = take_u8(&c);
 	e.authenticated = take_u64(&c);
 	if (form >= FORM_PRIORITY)
@@ -112,7 +113,7 @@ enum status envelope_take(struct view bytes, struct arena *a, struct envelope *r
 		e.quarantine = take_view(&c);
 	e.n_recipients = take_u32(&c);
 	/* An unknown bit asks for something that would not be kept. */
-	if (!cursor_ok(&c) || (with & ~(WITH_SMTPUTF8 | WITH_REQUIRETLS | WITH_TRACE)) || e.n_recipients > RECIPIENTS_MAX ||
+	if (!cursor_ok(&c) || (with & ~(WITH_SMTPUTF8 | WITH_REQUIRETLS | WITH_TRACE | WITH_HELD_BACK)) || e.n_recipients > RECIPIENTS_MAX ||
 	    e.n_recipients > cursor_left(&c) / (form < FORM_VIA ? RECIPIENT_LEAST_ONCE : RECIPIENT_LEAST))
 		return ST_SYNTAX;
 	e.recipients = arena_array(a, e.n_recipients, sizeof *e.recipients);
@@ -202,4 +203,24 @@ bool target_take(struct cursor *c, struct target *ret)
 		return false;
 	*ret = t;
 	return true;
+}
+
+static const struct view protects[] = {
+	[PROTECT_OFF] = { "off", 3 }, [PROTECT_SIGN] = { "sign", 4 }, [PROTECT_BEST] = { "protect", 7 },
+	[PROTECT_ENCRYPT] = { "encrypt", 7 },
+};
+
+const char *protect_word(enum protect p)
+{
+	return protects[p].p;
+}
+
+enum status protect_take(struct view word, enum protect *ret)
+{
+	for (unsigned i = 0; i < sizeof protects / sizeof *protects; i++)
+		if (view_eq_i(word, protects[i])) {
+			*ret = (enum protect)i;
+			return ST_OK;
+		}
+	return ST_SYNTAX;
 }

@@ -38,6 +38,19 @@ enum hold {
 	HOLD_TELL = 0x80,	/* of submit_answer: its owner has not been told yet */
 };
 
+/* "Protect this letter": what is done for one that somebody who has logged in
+ * hands in, from nothing to the most. */
+enum protect {
+	PROTECT_OFF,
+	PROTECT_SIGN,		/* sign */
+	PROTECT_BEST,		/* sign, and encrypt where everybody's certificate is known, else REQUIRETLS, else hold */
+	PROTECT_ENCRYPT,	/* sign and encrypt, or refuse */
+};
+/* "protect"; as people and the field Waxwing-Protect: write it.  Static. */
+const char *protect_word(enum protect p);
+/* ASCII case does not matter.  ST_SYNTAX */
+enum status protect_take(struct view word, enum protect *ret) MUST_USE;
+
 /* What submit_ask is about. */
 enum submit { SUBMIT_BEGIN, SUBMIT_LETTER, SUBMIT_TOLD };
 
@@ -62,6 +75,7 @@ struct envelope {
 	uint8_t body;		/* enum body_type */
 	uint8_t smtputf8;
 	uint8_t requiretls;	/* RFC 8689 */
+	uint8_t held_back;	/* where a host cannot do that it is held, and does not come back */
 	uint8_t ret;		/* RFC 3461 RET: 0, 'F' or 'H' */
 	uint64_t authenticated;	/* account that submitted it, 0: a stranger */
 	int8_t priority;	/* -9 to 9 (RFC 6710 4), 0: none was given */

@@ -5,7 +5,7 @@
 enum mend_field {
 	MEND_OTHER,
 	MEND_DATE, MEND_MESSAGE_ID, MEND_FROM, MEND_SENDER, MEND_MIME_VERSION, MEND_BCC, MEND_RESENT_BCC,
-	MEND_RESENT_FROM, MEND_RESENT_SENDER, MEND_PRIORITY, MEND_SENT,
+	MEND_RESENT_FROM, MEND_RESENT_SENDER, MEND_PRIORITY, MEND_SENT, MEND_PROTECT,
 	MEND_FIELDS,
 };
 
@@ -21,6 +21,7 @@ static const struct view names[MEND_FIELDS] = {
 	[MEND_RESENT_SENDER] = { "Resent-Sender", 13 },
 	[MEND_PRIORITY] = { "MT-Priority", 11 },
 	[MEND_SENT] = { "Waxwing-Sent", 12 },
+	[MEND_PROTECT] = { "Waxwing-Protect", 15 },
 };
 
 static enum mend_field field_of(struct view name)
@@ -43,12 +44,12 @@ void mend_look(struct view header, struct mend_found *ret)
 	bool *const seen[MEND_FIELDS] = {
 		[MEND_DATE] = &found.date, [MEND_MESSAGE_ID] = &found.message_id, [MEND_FROM] = &found.from,
 		[MEND_MIME_VERSION] = &found.mime_version, [MEND_BCC] = &found.goes, [MEND_RESENT_BCC] = &found.goes,
-		[MEND_SENT] = &found.goes,
+		[MEND_SENT] = &found.goes, [MEND_PROTECT] = &found.goes,
 	};
 	struct view *const firsts[MEND_FIELDS] = {
 		[MEND_SENDER] = &found.sender, [MEND_RESENT_FROM] = &found.resent_from,
 		[MEND_RESENT_SENDER] = &found.resent_sender, [MEND_BCC] = &found.bcc,
-		[MEND_PRIORITY] = &found.priority, [MEND_SENT] = &found.sent,
+		[MEND_PRIORITY] = &found.priority, [MEND_SENT] = &found.sent, [MEND_PROTECT] = &found.protect,
 	};
 	struct field f;
 	size_t at = 0;
@@ -67,6 +68,7 @@ void mend_look(struct view header, struct mend_found *ret)
 	}
 	found.priority = view_trim(found.priority);
 	found.sent = view_trim(found.sent);
+	found.protect = view_trim(found.protect);
 	/* What stands behind it is the body's, whatever it looks like. */
 	if (found.bare)
 		found = (struct mend_found){ .bare = true };
@@ -87,6 +89,7 @@ static bool goes(enum mend_field f, const struct mending *m)
 	case MEND_BCC:
 	case MEND_RESENT_BCC:
 	case MEND_SENT:
+	case MEND_PROTECT:
 		return true;
 	case MEND_SENDER:
 		return m->drop_sender || m->sender.n;

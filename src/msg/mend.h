@@ -26,6 +26,7 @@ struct mend_found {
 	struct view bcc;	/* the first one's value */
 	struct view priority;	/* MT-Priority: (RFC 6758), the first one's value, trimmed */
 	struct view sent;	/* Waxwing-Sent:, trimmed: is a copy to be kept? */
+	struct view protect;	/* Waxwing-Protect:, trimmed: is it to be signed, encrypted? */
 	bool bare;		/* its first line is no field */
 	bool goes;		/* it has fields that nobody else is to see */
 };
@@ -42,7 +43,7 @@ struct mending {
 
 /* The fields that are to go before the header, and (where something of it
  * goes) the header that is left; kept is untouched and *ret_same true where
- * it stays as it is.  Bcc:, Resent-Bcc: and Waxwing-Sent: always go.
+ * it stays as it is.  Bcc:, Resent-Bcc:, Waxwing-Sent: and Waxwing-Protect: always go.
  * ST_LIMIT, ST_NOMEM: of the bufs. */
 enum status mend_header(struct view header, const struct mend_found *found, const struct mending *m,
 			struct buf *added, struct buf *kept, bool *ret_same) MUST_USE;

@@ -141,7 +141,8 @@ void parent_give_keys(struct parent *p)
 	free(pairs);
 }
 
-/* ---- keys/dkim/DOMAIN/SELECTOR.key, which warden reads itself ---- */
+/* ---- keys/dkim/DOMAIN/SELECTOR.key and keys/smime/DOMAIN/SERIAL.key, which
+ * warden reads itself ---- */
 
 static int open_below(int dir, const char *name)
 {
@@ -178,16 +179,20 @@ static void own_all(int dir, uint32_t uid, unsigned depth)
 
 void parent_own_signing_keys(const struct conf *c, uint32_t uid)
 {
+	static const char *const folders[] = { "dkim", "smime" };
 	char path[4200];
-	int keys, dkim;
+	int keys;
 
 	snprintf(path, sizeof path, "%s/keys", c->dir);
 	keys = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dkim = keys < 0 ? -1 : open_below(keys, "dkim");
-	if (dkim >= 0 && fchown(dkim, uid, uid) != 0)
-		log_event(LOG_WARN_, "chown", "file=keys/dkim");
-	if (dkim >= 0)
-		own_all(dkim, uid, 1);
+	for (size_t i = 0; keys >= 0 && i < sizeof folders / sizeof *folders; i++) {
+		int fd = open_below(keys, folders[i]);
+
+		if (fd >= 0 && fchown(fd, uid, uid) != 0)
+			log_event(LOG_WARN_, "chown", "file=keys/%s", folders[i]);
+		if (fd >= 0)
+			own_all(fd, uid, 1);
+	}
 	if (keys >= 0)
 		close(keys);
 }

@@ -31,6 +31,32 @@ static void put_name(struct view local, struct view domain, struct buf *out)
 	buf_put(out, domain);
 }
 
+/* Where the domain begins; 0: there is no "@". */
+static size_t behind_at(struct view address)
+{
+	size_t at = address.n;
+
+	while (at && address.p[at - 1] != '@')
+		at--;
+	return at;
+}
+
+void smime_discover_hint(struct resolver *r, struct view address)
+{
+	struct buf name = BUF(DNS_NAME_MAX);
+	struct arena a = ARENA(16 * 1024);
+	struct view domain;
+	size_t at = behind_at(address);
+
+	if (at > 1 && domain_ascii(view_skip(address, at), &a, &domain) == ST_OK) {
+		put_name(view_head(address, at - 1), domain, &name);
+		if (buf_status(&name) == ST_OK)
+			dns_hint(r, buf_view(&name), DNS_SMIMEA);
+	}
+	buf_free(&name);
+	arena_free(&a);
+}
+
 static void take(struct view rdata, struct discovered *to)
 {
 	struct dns_tlsa t;
@@ -75,13 +101,11 @@ static enum status ask(struct resolver *r, struct view local, struct view domain
 
 enum status smime_discover(struct resolver *r, struct view address, struct arena *a, struct discovered *ret)
 {
-	size_t at = address.n;
+	size_t at = behind_at(address);
 	char low[LOCAL_MOST];
 	struct view local, domain, folded;
 	enum status st;
 
-	while (at && address.p[at - 1] != '@')
-		at--;
 	if (at < 2 || at > LOCAL_MOST)
 		return ST_SYNTAX;
 	local = view_head(address, at - 1);

@@ -33,4 +33,7 @@ struct discovered {
  * hosts take it.  ST_SYNTAX: no address; ST_NOMEM, ST_LIMIT. */
 enum status smime_discover(struct resolver *r, struct view address, struct arena *a, struct discovered *ret) MUST_USE;
 
+/* It will be asked for soon: begin to look, and do not wait. */
+void smime_discover_hint(struct resolver *r, struct view address);
+
 #endif

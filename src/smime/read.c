@@ -108,6 +108,31 @@ bool smime_concerns(struct view header)
 	return concerns;
 }
 
+static enum smime_cover cover_of(const struct content *c)
+{
+	const struct param *p = is_opaque(c) ? content_param(c, VIEW("smime-type")) : NULL;
+	bool multipart = view_eq_i(c->type, VIEW("multipart"));
+
+	if ((multipart && view_eq_i(c->subtype, VIEW("encrypted"))) ||
+	    (p && (view_eq_i(p->value, VIEW("enveloped-data")) || view_eq_i(p->value, VIEW("authEnveloped-data")))))
+		return SMIME_COVER_ENCRYPTED;
+	return (multipart && view_eq_i(c->subtype, VIEW("signed"))) || (p && view_eq_i(p->value, VIEW("signed-data")))
+		? SMIME_COVER_SIGNED : SMIME_COVER_NONE;
+}
+
+enum smime_cover smime_cover(struct view header)
+{
+	struct arena a = ARENA(1024 * 1024);
+	enum smime_cover cover = SMIME_COVER_NONE;
+	struct content c = { 0 };
+	struct field f;
+
+	if (!is_twice(header) && field_find(header, VIEW("Content-Type"), &f) && content_parse(f.value, &a, &c) == ST_OK)
+		cover = cover_of(&c);
+	arena_free(&a);
+	return cover;
+}
+
 /* ---- layers ---- */
 
 static struct smime_layer *new_layer(struct reading *r, enum smime_kind kind)

@@ -185,4 +185,9 @@ enum status smime_put_letter(const struct smime_letter *l, struct view letter,
 /* A quick look at a header section: is there anything for smime_read? */
 bool smime_concerns(struct view header);
 
+/* What its author's own program has done to a letter, by what Content-Type says: by
+ * S/MIME, or by OpenPGP (RFC 3156).  Nothing of it is checked. */
+enum smime_cover { SMIME_COVER_NONE, SMIME_COVER_SIGNED, SMIME_COVER_ENCRYPTED };
+enum smime_cover smime_cover(struct view header);
+
 #endif

@@ -120,6 +120,11 @@ void login_undecided(struct login *g, enum verdict v, const char *word);
 /* Answers and frees. */
 void login_answer(struct login *g, enum verdict v);
 
+/* Whose ticket this is, at that door.  ST_DENIED, ST_SYNTAX, ST_TIMEOUT: it is
+ * no good; ST_MISSING: no such account any more. */
+enum status login_of_ticket(struct warden *w, enum ticket_use use, struct view ticket, uint32_t door,
+			    uint64_t *ret_account) MUST_USE;
+
 /* Answers to doors; `rec` lasts until they return. */
 void login_ask(struct warden *w, struct channel *ch, const struct record *rec);
 void room_ask(struct warden *w, struct channel *ch, const struct record *rec);
@@ -131,6 +136,10 @@ void sasl_dropped(struct warden *w, struct channel *ch, const struct record *rec
 
 /* recipient.c: where do letters for this address go? */
 void rcpt_ask(struct warden *w, struct channel *ch, const struct record *rec);
+
+/* letters.c: people's letters signed by their own keys (S/MIME). */
+void identity_ask(struct warden *w, struct channel *ch, const struct record *rec);
+void letter_sign_ask(struct warden *w, struct channel *ch, const struct record *rec);
 
 /* sealing.c: signatures of letters that leave. */
 void seal_grant_ask(struct warden *w, struct channel *ch, const struct record *rec);

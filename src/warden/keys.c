@@ -220,21 +220,16 @@ static bool decent(EVP_PKEY *pkey, uint32_t scheme, struct view input)
 	}
 }
 
-enum status keys_sign(struct keys *k, uint32_t number, uint32_t scheme, struct view input, struct buf *ret)
+enum status key_sign(EVP_PKEY *key, uint32_t scheme, struct view input, struct buf *ret)
 {
-	struct key *key = find(&k->shown, number);
 	EVP_PKEY_CTX *ctx;
 	size_t n = 0;
 	char *p;
 	enum status st = ST_NOMEM;
 
-	if (key == NULL)
-		key = find(&k->before, number);
-	if (key == NULL)
-		return ST_MISSING;
-	if (!decent(key->pkey, scheme, input))
+	if (!decent(key, scheme, input))
 		return ST_DENIED;
-	ctx = EVP_PKEY_CTX_new(key->pkey, NULL);
+	ctx = EVP_PKEY_CTX_new(key, NULL);
 	if (ctx && EVP_PKEY_sign_init(ctx) == 1 &&
 	    (scheme == TLS_SIGN_ECDSA ||
 	     EVP_PKEY_CTX_set_rsa_padding(ctx, scheme == TLS_SIGN_RSA_PSS ? RSA_NO_PADDING
@@ -247,6 +242,15 @@ enum status keys_sign(struct keys *k, uint32_t number, uint32_t scheme, struct v
 	}
 	EVP_PKEY_CTX_free(ctx);
 	return st;
+}
+
+enum status keys_sign(struct keys *k, uint32_t number, uint32_t scheme, struct view input, struct buf *ret)
+{
+	struct key *key = find(&k->shown, number);
+
+	if (key == NULL)
+		key = find(&k->before, number);
+	return key ? key_sign(key->pkey, scheme, input, ret) : ST_MISSING;
 }
 
 enum status keys_ticket(struct keys *k, char ret_key[TICKET_KEY_SIZE])

@@ -39,6 +39,11 @@ size_t keys_count(const struct keys *k);
 /* The index-th of the list.  ST_MISSING past its end. */
 enum status keys_chain(const struct keys *k, uint32_t index, struct view *ret_pem, uint32_t *ret_key) MUST_USE;
 
+struct evp_pkey_st;
+/* That key's signature.  scheme: enum tls_scheme of wire/tls.h.  ST_DENIED (nothing that TLS or CMS
+ * would sign: so nobody can have something decrypted), ST_NOMEM. */
+enum status key_sign(struct evp_pkey_st *key, uint32_t scheme, struct view input, struct buf *ret_signature) MUST_USE;
+
 /* scheme: enum tls_scheme of wire/tls.h.  ST_MISSING (no such key), ST_DENIED
  * (nothing that TLS would sign), ST_NOMEM. */
 enum status keys_sign(struct keys *k, uint32_t key, uint32_t scheme, struct view input,

@@ -108,8 +108,8 @@ void login_answer(struct login *g, enum verdict v)
 	if (v == VERDICT_OK) {
 		a.account = g->account;
 		a.address = g->address;
-		if (g->mail && ticket_make(&w->logins.tickets, g->account, g->app, g->door, g->verifier,
-					   clock_wall(), &ticket) != ST_OK)
+		if (ticket_make(&w->logins.tickets, g->mail ? TICKET_ROOM : TICKET_LETTERS, g->account, g->app,
+				g->door, g->verifier, clock_wall(), &ticket) != ST_OK)
 			a = (struct rec_login_answer){ .verdict = VERDICT_LATER };
 		else
 			a.ticket = buf_view(&ticket);
@@ -393,9 +393,8 @@ void login_ask(struct warden *w, struct channel *ch, const struct record *rec)
 
 /* ---- rooms ---- */
 
-/* Whose ticket this is, and a fresh one in its place.  ST_DENIED, ST_SYNTAX,
- * ST_TIMEOUT: no good; ST_MISSING: no such account any more. */
-static enum status renew(struct warden *w, struct view old, uint32_t door, uint64_t *ret_account,
+/* Whose ticket this is, and a fresh one in its place, where that is wanted. */
+static enum status renew(struct warden *w, enum ticket_use use, struct view old, uint32_t door, uint64_t *ret_account,
 			 struct buf *fresh)
 {
 	struct arena arena = ARENA(ARENA_ACCOUNT);
@@ -403,7 +402,7 @@ static enum status renew(struct warden *w, struct view old, uint32_t door, uint6
 	struct account acc = { 0 };
 	struct app one = { 0 };
 	uint64_t id, app;
-	enum status st = ticket_account(old, &id, &app);
+	enum status st = ticket_account(use, old, &id, &app);
 
 	if (st == ST_OK)
 		st = directory_account_by_id(w->directory, id, &arena, &acc);
@@ -414,13 +413,19 @@ static enum status renew(struct warden *w, struct view old, uint32_t door, uint6
 	if (app)
 		acc.verifier = one.verifier;
 	if (st == ST_OK)
-		st = ticket_check(m, old, door, acc.verifier, clock_wall());
-	if (st == ST_OK)
-		st = ticket_make(m, id, app, door, acc.verifier, clock_wall(), fresh);
+		st = ticket_check(m, use, old, door, acc.verifier, clock_wall());
+	if (st == ST_OK && fresh)
+		st = ticket_make(m, use, id, app, door, acc.verifier, clock_wall(), fresh);
 	arena_free(&arena);
 	if (st == ST_OK)
 		*ret_account = id;
 	return st;
+}
+
+enum status login_of_ticket(struct warden *w, enum ticket_use use, struct view ticket, uint32_t door,
+			    uint64_t *ret_account)
+{
+	return renew(w, use, ticket, door, ret_account, NULL);
 }
 
 void room_ask(struct warden *w, struct channel *ch, const struct record *rec)
@@ -433,7 +438,7 @@ void room_ask(struct warden *w, struct channel *ch, const struct record *rec)
 
 	if (!rec_take_room_ask(rec->body, &in))
 		return;
-	st = renew(w, in.ticket, door, &a.account, &fresh);
+	st = renew(w, TICKET_ROOM, in.ticket, door, &a.account, &fresh);
 	if (st == ST_OK && in.open) {
 		rec_put_room_open(&w->out, 0, rec->sid,
 				  &(struct rec_room_open){ a.account, ROLE_DOOR, door });

@@ -114,6 +114,7 @@ void submit_ask(struct warden *w, struct channel *ch, const struct record *rec)
 			.hold = (uint8_t)((state.held ? HOLD_RECIPIENTS : HOLD_NOT) | (state.tell ? HOLD_TELL : 0)),
 			.sent = own_or(&n, NUMBER_SENT, 0) != 0,
 			.priority = (uint8_t)own_or(&n, NUMBER_PRIORITY, w->proc.conf.submission_priority),
+			.protect = (uint8_t)own_or(&n, NUMBER_PROTECT, PROTECT_OFF),
 		};
 	rec_put_submit_answer(&w->out, rec->call, rec->sid, &a);
 	(void)!role_send(ch, &w->out, -1);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { FORM = 2, SIGNED = TICKET_SIZE - MAC_SIZE };
+enum { SIGNED = TICKET_SIZE - MAC_SIZE };
 
 struct ticket {
 	uint64_t account, app;
@@ -23,14 +23,14 @@ static enum status seal(const struct mac *m, struct view text, struct view verif
 	return mac_of(m, parts, 2, out);
 }
 
-enum status ticket_make(const struct mac *m, uint64_t account, uint64_t app, uint32_t door,
-			struct view verifier, wall_ms now, struct buf *out)
+enum status ticket_make(const struct mac *m, enum ticket_use use, uint64_t account, uint64_t app,
+			uint32_t door, struct view verifier, wall_ms now, struct buf *out)
 {
 	unsigned char mac[MAC_SIZE];
 	enum status st;
 
 	buf_clear(out);
-	put_u8(out, FORM);
+	put_u8(out, (uint8_t)use);
 	put_u64(out, account);
 	put_u64(out, app);
 	put_u32(out, door);
@@ -44,12 +44,12 @@ enum status ticket_make(const struct mac *m, uint64_t account, uint64_t app, uin
 	return buf_status(out);
 }
 
-static enum status take(struct view bytes, struct ticket *ret)
+static enum status take(enum ticket_use use, struct view bytes, struct ticket *ret)
 {
 	struct cursor c = cursor_over(bytes);
 	struct ticket t = { .text = view_head(bytes, SIGNED) };
 
-	if (take_u8(&c) != FORM)
+	if (take_u8(&c) != use)
 		return ST_SYNTAX;
 	t.account = take_u64(&c);
 	t.app = take_u64(&c);
@@ -62,10 +62,11 @@ static enum status take(struct view bytes, struct ticket *ret)
 	return ST_OK;
 }
 
-enum status ticket_account(struct view ticket, uint64_t *ret_account, uint64_t *ret_app)
+enum status ticket_account(enum ticket_use use, struct view ticket, uint64_t *ret_account,
+			   uint64_t *ret_app)
 {
 	struct ticket t;
-	enum status st = take(ticket, &t);
+	enum status st = take(use, ticket, &t);
 
 	if (st == ST_OK) {
 		*ret_account = t.account;
@@ -74,12 +75,12 @@ enum status ticket_account(struct view ticket, uint64_t *ret_account, uint64_t *
 	return st;
 }
 
-enum status ticket_check(const struct mac *m, struct view ticket, uint32_t door, struct view verifier,
-			 wall_ms now)
+enum status ticket_check(const struct mac *m, enum ticket_use use, struct view ticket, uint32_t door,
+			 struct view verifier, wall_ms now)
 {
 	unsigned char mac[MAC_SIZE], claimed[MAC_SIZE];
 	struct ticket t;
-	enum status st = take(ticket, &t);
+	enum status st = take(use, ticket, &t);
 
 	if (st == ST_OK)
 		st = seal(m, t.text, verifier, mac);

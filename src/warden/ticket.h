@@ -1,10 +1,11 @@
-/* ticket.h - what a door shows to have a room opened.
+/* ticket.h - what a door shows to have a room opened, or letters signed.
  *
  *     0      1         9     17     21        29      61
  *     +------+---------+-----+------+---------+-------+
  *     | form | account | app | door | expires | mac   |
  *     +------+---------+-----+------+---------+-------+
  *
+ * form says what it is good for (enum ticket_use).
  * app is the app password that was used, 0: the account's own.
  * mac is HMAC-SHA256 over what stands before it and over that password's
  * verifier, under the key in keys/ticket.key: so a ticket is good for one
@@ -26,15 +27,23 @@ enum { TICKET_LIFE_MS = 25 * 3600 * 1000, TICKET_SIZE = 61 };
 /* The key of that folder (an open descriptor), made at the first start.  The
  * errors of disk.h. */
 
-enum status ticket_make(const struct mac *m, uint64_t account, uint64_t app, uint32_t door,
-			struct view verifier, wall_ms now, struct buf *out) MUST_USE;
+/* The form, too. */
+enum ticket_use {
+	TICKET_ROOM = 2,	/* of IMAP and POP3: opens the account's room */
+	TICKET_LETTERS = 3,	/* of submission: has letters signed by the account's keys */
+};
 
-/* Whose it claims to be; to be believed only after ticket_check.  ST_SYNTAX. */
-enum status ticket_account(struct view ticket, uint64_t *ret_account, uint64_t *ret_app) MUST_USE;
+enum status ticket_make(const struct mac *m, enum ticket_use use, uint64_t account, uint64_t app,
+			uint32_t door, struct view verifier, wall_ms now, struct buf *out) MUST_USE;
+
+/* Whose it claims to be; to be believed only after ticket_check.  ST_SYNTAX, also
+ * where it is for another use. */
+enum status ticket_account(enum ticket_use use, struct view ticket, uint64_t *ret_account,
+			   uint64_t *ret_app) MUST_USE;
 
 /* ST_DENIED: another door's, not ours, or the password has changed;
  * ST_TIMEOUT: expired; ST_SYNTAX, ST_NOMEM. */
-enum status ticket_check(const struct mac *m, struct view ticket, uint32_t door, struct view verifier,
-			 wall_ms now) MUST_USE;
+enum status ticket_check(const struct mac *m, enum ticket_use use, struct view ticket, uint32_t door,
+			 struct view verifier, wall_ms now) MUST_USE;
 
 #endif

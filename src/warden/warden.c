@@ -72,6 +72,8 @@ static const struct {
 	{ REC_sasl_begin, sasl_begin_asked },
 	{ REC_sasl_next, sasl_next_asked },
 	{ REC_sasl_drop, sasl_dropped },
+	{ REC_identity_ask, identity_ask },
+	{ REC_letter_sign_ask, letter_sign_ask },
 	{ REC_seal_grant_ask, seal_grant_ask },
 	{ REC_seal_keys_ask, seal_keys_ask },
 	{ REC_seal_ask, seal_ask },

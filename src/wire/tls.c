@@ -122,10 +122,8 @@ static EVP_PKEY *rsa_pair(struct tls *t, EVP_PKEY *public, const struct tls_sign
 	return NULL;
 }
 
-static EVP_PKEY *pair_for(struct tls *t, X509 *cert, const struct tls_signer *signer)
+EVP_PKEY *tls_pair(struct tls *t, EVP_PKEY *public, const struct tls_signer *signer)
 {
-	EVP_PKEY *public = X509_get0_pubkey(cert);
-
 	switch (public ? EVP_PKEY_get_base_id(public) : 0) {
 	case EVP_PKEY_EC:
 		return ec_pair(t, public, signer);
@@ -272,7 +270,7 @@ static enum status add(struct tls *t, struct view chain, const struct tls_signer
 	ctx = old ? old : new_context();
 	st = ctx ? take_chain(ctx, chain, &x) : ST_NOMEM;
 	if (st == ST_OK) {
-		pair = signer ? pair_for(t, x, signer) : read_key(key);
+		pair = signer ? tls_pair(t, X509_get0_pubkey(x), signer) : read_key(key);
 		st = pair && SSL_CTX_use_PrivateKey(ctx, pair) ? ST_OK : ST_SYNTAX;
 	}
 	EVP_PKEY_free(pair);

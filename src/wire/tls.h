@@ -39,6 +39,11 @@ struct tls_signer {
 	void *owner;
 };
 
+/* A key pair whose private half is the signer, which is copied; it signs for CMS as for a handshake.
+ * t outlives it.  NULL: no memory, or a kind of key that we do not know. */
+struct evp_pkey_st;
+struct evp_pkey_st *tls_pair(struct tls *t, struct evp_pkey_st *public, const struct tls_signer *signer);
+
 /* Call before the process locks itself in.  ST_NOMEM. */
 enum status tls_new(struct tls **ret) MUST_USE;
 void tls_free(struct tls *t);

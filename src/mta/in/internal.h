@@ -105,6 +105,14 @@ enum reply smtp_submit_charge(struct smtp_session *s, struct buf *why);
 /* It is kept and held, and the owner does not know yet: he is told. */
 void smtp_submit_tell(struct smtp_session *s);
 
+/* ---- protect.c: letters signed and encrypted for who has logged in ---- */
+
+/* The letter is complete, sealed and charged: what s->protect asks for is done to
+ * it.  Recipients whom others must not know of get theirs apart, which is kept
+ * already then.  SAY_OK, or why it is refused; nothing that was not protected has
+ * been kept. */
+enum reply smtp_protect(struct smtp_session *s, struct buf *why);
+
 /* ---- loop.c: what comes back to who sent it on ---- */
 
 /* How a recipient is reached by whom the letter was sent on before. */
@@ -157,6 +165,8 @@ enum reply cmd_data(struct smtp_session *s, struct view rest);
 enum reply cmd_bdat(struct smtp_session *s, struct view rest);
 /* Bytes in MODE_TEXT and MODE_CHUNK.  False when more must come first. */
 bool smtp_take_text(struct smtp_session *s);
+/* The queue's word that the letter is on disk, with its envelope as it is now. */
+enum reply smtp_keep(struct smtp_session *s, uint64_t *ret_queue_id);
 bool smtp_take_chunk_bytes(struct smtp_session *s);
 
 #endif

@@ -175,7 +175,7 @@ static enum status offer(struct smtp_session *s, struct view env, uint8_t again,
 
 /* A queue that dies may have kept the letter and not said so.  The next one
  * knows it by its envelope: so nobody has to send it a second time. */
-static enum reply ask_queue(struct smtp_session *s, uint64_t *ret_queue_id)
+enum reply smtp_keep(struct smtp_session *s, uint64_t *ret_queue_id)
 {
 	steady_ms end = clock_steady() + KEEP_MS;
 	struct buf env = BUF(ENVELOPE_MAX);
@@ -240,10 +240,12 @@ static void finish(struct smtp_session *s)
 	enum reply r = refusal(s, &why);
 
 	smtp_dialog_letter(s, s->sink.size);
+	if (r == SAY_OK && s->account)
+		r = smtp_protect(s, &why);
 	if (r == SAY_OK)
 		r = smtp_seal(s);
 	if (r == SAY_OK)
-		r = ask_queue(s, &queue_id);
+		r = smtp_keep(s, &queue_id);
 	if (r == SAY_OK && s->tell_hold)
 		smtp_submit_tell(s);
 	log_letter(s, r, queue_id);

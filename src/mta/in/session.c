@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TX_MAX = 16 * 1024 * 1024, LOGIN_MAX = 512, GREETING_MAX = 64 };
+enum { TX_MAX = 16 * 1024 * 1024, LOGIN_MAX = 512, TICKET_MAX = 256, GREETING_MAX = 64 };
 
 static const struct {
 	short code;
@@ -71,6 +71,8 @@ void smtp_forget(struct smtp_session *s)
 	s->has_sender = s->text_begun = s->last = false;
 	s->sender_own = s->priority_given = s->priority_changed = s->tell_hold = false;
 	s->sent_asked = 0;
+	s->protect_asked = PROTECT_UNASKED;
+	s->protect = PROTECT_OFF;
 	s->recipients_taken = 0;
 	s->bcc = VIEW_NONE;
 	s->chunk_refusal = 0;
@@ -82,6 +84,9 @@ void smtp_forget_client(struct smtp_session *s)
 	smtp_auth_forget(s);
 	buf_free(&s->helo);
 	buf_free(&s->login);
+	if (s->ticket.p)
+		explicit_bzero(s->ticket.p, s->ticket.cap);
+	buf_free(&s->ticket);
 	s->account = 0;
 	s->extended = false;
 }
@@ -295,6 +300,7 @@ static enum status open_session(const struct smtp_host *host, enum service servi
 	s->mode = service_implicit_tls(service) ? MODE_HANDSHAKE : MODE_COMMANDS;
 	s->helo = BUF(DOMAIN_MAX);
 	s->login = BUF(LOGIN_MAX);
+	s->ticket = BUF(TICKET_MAX);
 	s->tx = ARENA(TX_MAX);
 	snprintf(s->peer, sizeof s->peer, "%s", peer);
 	s->conn.serve = serve;

@@ -43,6 +43,8 @@ struct local_user {
 	char key[DROP_KEY + 1];		/* the letter lies in the drop folder: its name there */
 };
 
+enum { PROTECT_UNASKED = -1 };
+
 enum smtp_mode {
 	MODE_COMMANDS,
 	MODE_TEXT,		/* the text of DATA */
@@ -79,6 +81,7 @@ struct smtp_session {
 	struct buf helo;	/* the client's name */
 	struct buf login;	/* the address that logged in */
 	uint64_t account;	/* its account, 0: nobody */
+	struct buf ticket;	/* and what shows warden that it did (TICKET_LETTERS) */
 	struct local_user local;
 	enum smtp_mode mode;
 	struct proving *proving;	/* a login on its way */
@@ -99,6 +102,8 @@ struct smtp_session {
 	bool tell_hold;		/* the owner is to hear that his letters are held */
 	int8_t priority_most;
 	int8_t sent_asked;	/* by the letter: a copy for Sent (1), or none (-1) */
+	int8_t protect_asked;	/* by the letter: enum protect, or PROTECT_UNASKED */
+	uint8_t protect;	/* enum protect: what is done */
 	uint32_t recipients_left, recipients_taken;	/* by RCPT */
 	struct view bcc;
 	bool text_begun;	/* the sink has its head */

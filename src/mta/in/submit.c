@@ -190,6 +190,20 @@ static void take_sent(struct smtp_session *s, const struct mend_found *found)
 	s->bcc = found->bcc.n <= BCC_MAX ? arena_copy(&s->tx, found->bcc) : VIEW_NONE;
 }
 
+/* Waxwing-Protect: asks for this letter alone. */
+static enum reply take_protect(struct smtp_session *s, const struct mend_found *found)
+{
+	enum protect asked;
+
+	s->protect_asked = PROTECT_UNASKED;
+	if (found->protect.p == NULL)
+		return SAY_OK;
+	if (protect_take(found->protect, &asked) != ST_OK)
+		return SAY_BAD_PROTECT;
+	s->protect_asked = (int8_t)asked;
+	return SAY_OK;
+}
+
 enum reply smtp_submit_header(struct smtp_session *s, struct view header, struct buf *why, struct mended *ret)
 {
 	struct arena arena = ARENA(AUTHORS_ARENA);
@@ -204,6 +218,8 @@ enum reply smtp_submit_header(struct smtp_session *s, struct view header, struct
 	r = check_authors(s, header, &found, &a, &arena, why);
 	if (r == SAY_OK)
 		r = decide_sender(s, &found, &a, &arena, &m);
+	if (r == SAY_OK)
+		r = take_protect(s, &found);
 	if (r == SAY_OK) {
 		take_priority(s, &found, &m);
 		take_sent(s, &found);
@@ -301,6 +317,19 @@ static void add_sent(struct smtp_session *s, bool wanted)
 	log_end();
 }
 
+/* By the letter's own wish, or else the account's; what the operator demands
+ * of all is the least. */
+static void set_protect(struct smtp_session *s, uint8_t of_account)
+{
+	enum protect least = PROTECT_OFF;
+	int wish = s->protect_asked == PROTECT_UNASKED ? of_account : s->protect_asked;
+
+	/* A word that is none demands the most. */
+	if (protect_take(view_cstr(s->host->conf->submission_protect), &least) != ST_OK)
+		least = PROTECT_ENCRYPT;
+	s->protect = (uint8_t)(wish > (int)least ? wish : (int)least);
+}
+
 enum reply smtp_submit_charge(struct smtp_session *s, struct buf *why)
 {
 	struct buf addresses = BUF(ENVELOPE_MAX);
@@ -321,6 +350,7 @@ enum reply smtp_submit_charge(struct smtp_session *s, struct buf *why)
 	}
 	s->env.hold = a.hold & (uint8_t)~HOLD_TELL;
 	s->tell_hold = (a.hold & HOLD_TELL) != 0;
+	set_protect(s, a.protect);
 	add_sent(s, a.sent);
 	return SAY_OK;
 }

@@ -178,6 +178,8 @@ static void put_letter(const struct letter *l, const struct envelope *e, struct 
 		buf_putf(json, ",\"priority\":%d", e->priority);
 	if (l->held && l->suspect)
 		buf_puts(json, ",\"why\":\"recipients\"");
+	else if (l->held && l->lacking)
+		buf_puts(json, ",\"why\":\"requiretls\"");
 	put_time(json, "leaves", l->release);
 	put_time(json, "by", e->deliver_by);
 	put_text(json, "route", view_cstr(l->route));
@@ -347,6 +349,21 @@ static enum verdict remove_letter(struct queue *q, struct channel *ch, struct le
 	return VERDICT_OK;
 }
 
+/* What its sender is told. */
+static void give_back(struct queue *q, struct handover *h)
+{
+	struct attempt_result why = { .verdict = VERDICT_NO, .status = VIEW("5.0.0"),
+				      .text = VIEW("the operator of this host has removed it") };
+	struct attempt_result said = reply_read(h->reply);
+
+	if (h->letter->lacking && said.text.n) {
+		why = said;
+		why.verdict = VERDICT_NO;
+		why.status = VIEW("5.7.30");
+	}
+	handover_reply(q, h, reply_of(q, &why));
+}
+
 /* The same, and its sender is told. */
 static enum verdict bounce(struct queue *q, struct channel *ch, struct letter *l, struct view more)
 {
@@ -356,17 +373,11 @@ static enum verdict bounce(struct queue *q, struct channel *ch, struct letter *l
 		return VERDICT_LATER;
 	log_event(LOG_INFO_, "removed", "id=%s bounced=yes", l->name);
 	l->owed++;
-	for (uint32_t i = 0; i < l->n; i++) {
-		struct handover *h = &l->to[i];
-
-		if (h->state != WAITING && h->state != DEFERRED)
-			continue;
-		handover_reply(q, h, reply_of(q, &(struct attempt_result){
-							 .verdict = VERDICT_NO, .status = VIEW("5.0.0"),
-							 .text = VIEW("the operator of this host has removed it"),
-						 }));
-		recipient_failed(q, h);
-	}
+	for (uint32_t i = 0; i < l->n; i++)
+		if (l->to[i].state == WAITING || l->to[i].state == DEFERRED) {
+			give_back(q, &l->to[i]);
+			recipient_failed(q, &l->to[i]);
+		}
 	letter_settled(q, l);
 	return VERDICT_OK;
 }
@@ -392,7 +403,7 @@ static void let_go(struct letter *l)
 	} else if (l->released != PROGRESS_AT_ONCE) {
 		l->released = PROGRESS_LET_GO;
 	}
-	l->held = false;
+	l->held = l->lacking = false;
 }
 
 static enum verdict release(struct queue *q, struct channel *ch, struct letter *l, struct view more)
@@ -401,11 +412,13 @@ static enum verdict release(struct queue *q, struct channel *ch, struct letter *
 	enum verdict v;
 
 	(void)ch;
-	(void)more;
 	if (!l->held && !l->release)
 		return VERDICT_OK;
 	let_go(l);
-	log_event(LOG_INFO_, "release", "id=%s", l->name);
+	/* He says so: without what it asks for, where that cannot be had. */
+	if (view_eq(more, VIEW("unprotected")) && l->held_back)
+		l->released = PROGRESS_UNPROTECTED;
+	log_event(LOG_INFO_, "release", "id=%s%s", l->name, l->released == PROGRESS_UNPROTECTED ? " unprotected=yes" : "");
 	v = write_down(q, l);
 	l = map_get(&q->letters, id);
 	if (l)

@@ -99,6 +99,8 @@ struct letter {
 	bool by_trace;
 	uint8_t released;		/* of enum progress_hold: what the operator said */
 	bool suspect;			/* enum hold: it came held */
+	bool held_back;			/* it asks for REQUIRETLS, and is held where a host cannot do that: */
+	bool lacking;			/* one could not */
 	bool held, dirty, null_sender, warned;
 	bool dropped;			/* waits until its file in the drop folder is gone */
 	bool to_report, in_report;	/* its sender is to be told; is, with this batch */

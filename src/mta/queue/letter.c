@@ -36,6 +36,7 @@ struct letter *letter_new(const struct queue *q, const struct envelope *e)
 	l->by_mode = (char)e->by_mode;
 	l->by_trace = e->by_trace;
 	l->suspect = l->held = e->hold != HOLD_NOT;
+	l->held_back = e->requiretls && e->held_back;
 	l->priority = e->priority;
 	l->null_sender = e->sender.n == 0;
 	l->sender = sender_of(q, e);
@@ -354,11 +355,16 @@ static struct progress_recipient recipient_progress(const struct queue *q, const
 	};
 }
 
+static uint8_t hold_of(const struct letter *l)
+{
+	return !l->held ? l->released : l->lacking ? PROGRESS_LACKING : PROGRESS_HELD;
+}
+
 enum status letter_progress(struct queue *q, const struct letter *l, bool ends, struct buf *out)
 {
 	struct arena a = ARENA((size_t)l->n * (sizeof(struct view) + sizeof(struct progress_recipient)) + 4096);
 	struct progress p = {
-		.hold = l->held ? PROGRESS_HELD : l->released, .route = view_cstr(l->route),
+		.hold = hold_of(l), .route = view_cstr(l->route),
 		.replies = arena_array(&a, l->n, sizeof *p.replies),
 		.of = arena_array(&a, l->n, sizeof *p.of),
 	};
@@ -437,9 +443,10 @@ enum status letter_take_progress(struct queue *q, struct letter *l, const struct
 	if (st != ST_OK)
 		return st;
 	if (p.hold != PROGRESS_AS_IT_CAME)
-		l->held = p.hold == PROGRESS_HELD;
-	l->released = p.hold == PROGRESS_HELD ? PROGRESS_AS_IT_CAME : p.hold;
-	if (p.hold == PROGRESS_AT_ONCE)
+		l->held = p.hold == PROGRESS_HELD || p.hold == PROGRESS_LACKING;
+	l->lacking = p.hold == PROGRESS_LACKING;
+	l->released = l->held ? PROGRESS_AS_IT_CAME : p.hold;
+	if (p.hold == PROGRESS_AT_ONCE || p.hold == PROGRESS_UNPROTECTED)
 		l->release = 0;
 	if (p.route.n && (l->route = strndup(p.route.p, p.route.n)) == NULL)
 		return ST_NOMEM;

@@ -48,7 +48,7 @@ enum status progress_take(struct view bytes, struct arena *a, struct progress *r
 	if (take_u8(&c) != FORM)
 		return ST_SYNTAX;
 	p.hold = take_u8(&c);
-	if (p.hold > PROGRESS_AT_ONCE)
+	if (p.hold > PROGRESS_UNPROTECTED)
 		return ST_SYNTAX;
 	p.route = take_view(&c);
 	st = take_replies(&c, a, &p);

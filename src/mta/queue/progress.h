@@ -26,6 +26,8 @@ enum progress_hold {
 	PROGRESS_HELD,
 	PROGRESS_LET_GO,	/* no longer held; a time before which it does not leave still counts */
 	PROGRESS_AT_ONCE,	/* neither */
+	PROGRESS_LACKING,	/* held, not by him: a host cannot do what it asks for (REQUIRETLS) */
+	PROGRESS_UNPROTECTED,	/* as AT_ONCE, and he lets it go without that */
 };
 
 struct progress_recipient {

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "ipc/route.h"
+#include "mta/queue/progress.h"
 
 #include <stdlib.h>
 #include <sys/random.h>
@@ -316,7 +317,8 @@ static enum status send_attempt(struct queue *q, struct attempt *a)
 	if (st == ST_OK) {
 		rec_put_attempt(&q->out, 0, 0,
 				&(struct rec_attempt){ a->id, l->id, to, is_route(to) ? to : VIEW_NONE, env,
-						       buf_view(&places), l->at.body_n, body });
+						       buf_view(&places), l->at.body_n, body,
+						       l->released == PROGRESS_UNPROTECTED });
 		st = channel_send(&a->relay->ch, &q->out, fd);
 	}
 	if (fd >= 0 && fd != l->fd)
@@ -426,10 +428,46 @@ static bool is_traced(const struct handover *h)
 	return h->letter->by_trace && !h->letter->null_sender && !(h->notify & NOTIFY_NEVER);
 }
 
+/* What it asks for cannot be had of that host (RFC 8689 4.2.1), and its sender
+ * wants it kept rather than back. */
+static bool is_held_back(const struct letter *l, const struct attempt_result *r)
+{
+	return r->verdict == VERDICT_NO && view_eq(r->status, VIEW("5.7.30")) && l->held_back &&
+	       l->released != PROGRESS_UNPROTECTED;
+}
+
+static void hold_back(struct queue *q, struct handover *h, const struct attempt_result *r)
+{
+	struct attempt_result why = *r;
+	struct buf text = BUF(2 * ATTEMPT_TEXT_MAX);
+
+	buf_puts(&text, "held, since it is to be protected: ");
+	buf_put(&text, r->text);
+	why.verdict = VERDICT_LATER;
+	why.status = VIEW("4.7.30");
+	why.text = view_head(buf_view(&text), ATTEMPT_TEXT_MAX);
+	handover_reply(q, h, reply_of(q, &why));
+	buf_free(&text);
+	h->letter->held = h->letter->lacking = true;
+	log_event(LOG_WARN_, "hold", "id=%s why=requiretls recipient=%u", h->letter->name, h->recipient);
+}
+
+/* Nothing more of it goes, and its sender hears why. */
+static void hold_rest(struct queue *q, struct letter *l)
+{
+	(void)letter_unschedule(q, l);
+	letter_dirty(q, l);
+	letter_tell_delay(q, l);
+}
+
 /* One recipient of an attempt, which was HANDED. */
 static void take_result(struct queue *q, struct handover *h, const struct attempt_result *r)
 {
 	h->state = WAITING;
+	if (is_held_back(h->letter, r)) {
+		hold_back(q, h, r);
+		return;
+	}
 	handover_reply(q, h, reply_of(q, r));
 	if (r->verdict == VERDICT_OK)
 		recipient_sent(q, h, (!r->dsn && report_wanted(h->letter, h, NOTIFY_SUCCESS)) || is_traced(h));
@@ -504,6 +542,8 @@ static void take_attempted(struct relay_link *relay, const struct rec_attempted 
 	t->deaths = 0;
 	attempt_end(q, a, outcome);
 	again(q, t, outcome == SITE_FAILED);
+	if (l->held && l->lacking)
+		hold_rest(q, l);
 	letter_settled(q, l);
 }
 

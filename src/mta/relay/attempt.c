@@ -326,6 +326,8 @@ static enum status take_record(struct attempt *a, const struct rec_attempt *in, 
 	a->site = arena_copy(&a->arena, in->site);
 	a->route_text = arena_copy(&a->arena, in->route);
 	st = envelope_take(arena_copy(&a->arena, in->envelope), &a->arena, &a->env);
+	if (in->unprotected)
+		a->env.requiretls = 0;
 	if (st == ST_OK)
 		st = take_wanted(a, in->recipients);
 	if (st == ST_OK && !is_speakable(a))

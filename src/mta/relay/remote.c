@@ -445,14 +445,16 @@ static void note_how(struct remote *m)
 	buf_put(&m->how, m->host);
 }
 
-/* What the policy asks for is there. */
+/* What the policy asks for is there.  Whose DNS or policy promises TLS will have
+ * it again; where only the letter asks for it, the host has none. */
 static bool is_secure_enough(const struct remote *m, const struct destination *d, struct arena *a, struct answer *ret_why)
 {
 	const struct tls_policy *p = d->policy;
+	bool promised = strcmp(p->by, "REQUIRETLS") != 0;
 
 	if (p->level != TLS_IF_OFFERED && !conn_has_tls(&m->conn))
-		*ret_why = own_answerf(a, VERDICT_LATER, "4.7.4", "%s asks for TLS, and %.*s does not offer STARTTLS",
-				       p->by, VIEW_ARG(m->host));
+		*ret_why = own_answerf(a, promised ? VERDICT_LATER : VERDICT_NO, promised ? "4.7.4" : "5.7.30",
+				       "%s asks for TLS, and %.*s does not offer STARTTLS", p->by, VIEW_ARG(m->host));
 	else if (p->require_tls && !(m->offer.set & EXT_REQUIRETLS))
 		*ret_why = own_answerf(a, VERDICT_NO, "5.7.30", "REQUIRETLS is asked for, and %.*s does not offer it",
 				       VIEW_ARG(m->host));

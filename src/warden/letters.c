@@ -1,0 +1,168 @@
+/* letters.c - people's letters signed by their own keys (S/MIME): which
+ * certificates an account has, and signatures by the key of one of them.
+ *
+ * A door shows the ticket that a login of submission brought.  So one that was taken
+ * over can sign as people who have logged in at it, and as nobody else; every
+ * signature has a line in our own log. */
+#include "warden/internal.h"
+
+#include "base/log.h"
+#include "msg/address.h"
+#include "warden/identities.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+enum { SIGNATURE_MAX = 1024, IDENTITY_ARENA = 512 * 1024, CHAIN_MAX = 32 * 1024 };
+
+static struct identities identities_of(struct warden *w)
+{
+	return (struct identities){ .keys = w->sealing.keys, .d = w->directory, .now = clock_wall() };
+}
+
+/* ---- which certificates ---- */
+
+struct active {
+	struct arena *a;
+	wall_ms now;
+	struct view signing, encryption;	/* the newest of each */
+};
+
+static void take_active(void *arg, const struct certificate_row *c)
+{
+	struct active *to = arg;
+
+	if (c->state != CERTIFICATE_ACTIVE || to->now < c->not_before || to->now > c->not_after)
+		return;
+	if (c->kind == CERTIFICATE_SIGNING || c->kind == CERTIFICATE_BOTH)
+		to->signing = arena_copy(to->a, c->certificate);
+	if (c->kind == CERTIFICATE_ENCRYPTION || c->kind == CERTIFICATE_BOTH)
+		to->encryption = arena_copy(to->a, c->certificate);
+}
+
+struct issuing {
+	X509 *leaf;
+	struct arena *a;
+	struct view found;
+};
+
+static void take_issuer(void *arg, const struct certificate_row *c)
+{
+	struct issuing *i = arg;
+	X509 *x = c->kind == CERTIFICATE_AUTHORITY && c->state != CERTIFICATE_REVOKED ? smime_certificate(c->certificate)
+										      : NULL;
+
+	if (x && X509_check_issued(x, i->leaf) == X509_V_OK)
+		i->found = arena_copy(i->a, c->certificate);
+	X509_free(x);
+	ERR_clear_error();
+}
+
+/* Of an imported one nothing is known but itself. */
+static enum status find_chain(struct warden *w, struct view address, struct view leaf, struct arena *a, struct view *ret)
+{
+	struct issuing i = { .leaf = leaf.n ? smime_certificate(leaf) : NULL, .a = a };
+	enum status st = ST_OK;
+
+	if (i.leaf)
+		st = directory_certificates(w->directory, address_domain(address), 0, take_issuer, &i);
+	X509_free(i.leaf);
+	*ret = i.found.n <= CHAIN_MAX ? i.found : VIEW_NONE;
+	return st;
+}
+
+void identity_ask(struct warden *w, struct channel *ch, const struct record *rec)
+{
+	struct arena a = ARENA(IDENTITY_ARENA);
+	struct active found = { .a = &a, .now = clock_wall() };
+	struct rec_identity_answer out = { .verdict = VERDICT_LATER };
+	struct rec_identity_ask in;
+	struct account acc;
+	struct view chain;
+	enum status st;
+
+	if (!rec_take_identity_ask(rec->body, &in))
+		return;
+	st = in.account ? directory_account_by_id(w->directory, in.account, &a, &acc) : ST_MISSING;
+	if (st == ST_OK)
+		st = directory_certificates(w->directory, VIEW_NONE, in.account, take_active, &found);
+	if (st == ST_OK)
+		st = find_chain(w, acc.address, found.signing, &a, &chain);
+	if (st == ST_OK)
+		st = arena_status(&a);
+	if (st == ST_OK)
+		out = (struct rec_identity_answer){ VERDICT_OK, found.signing, found.encryption, chain };
+	else if (st == ST_MISSING)
+		out.verdict = VERDICT_NO;
+	rec_put_identity_answer(&w->out, rec->call, rec->sid, &out);
+	(void)!role_send(ch, &w->out, -1);
+	arena_free(&a);
+}
+
+/* ---- signing ---- */
+
+struct wanted {
+	struct view certificate;
+	struct arena *a;
+	struct certificate_row row;
+	bool found;
+};
+
+static void take_wanted(void *arg, const struct certificate_row *c)
+{
+	struct wanted *w = arg;
+
+	if (c->state != CERTIFICATE_ACTIVE || (c->kind != CERTIFICATE_SIGNING && c->kind != CERTIFICATE_BOTH) ||
+	    !view_eq(c->certificate, w->certificate))
+		return;
+	w->row.serial = arena_copy(w->a, c->serial);
+	w->row.domain = arena_copy(w->a, c->domain);
+	w->found = true;
+}
+
+static enum status sign_for(struct warden *w, uint64_t account, const struct rec_letter_sign_ask *in, struct buf *out)
+{
+	const struct identities i = identities_of(w);
+	struct arena a = ARENA(IDENTITY_ARENA);
+	struct wanted one = { .certificate = in->certificate, .a = &a };
+	EVP_PKEY *key = NULL;
+	enum status st = directory_certificates(w->directory, VIEW_NONE, account, take_wanted, &one);
+
+	if (st == ST_OK && !one.found)
+		st = ST_DENIED;
+	if (st == ST_OK)
+		st = arena_status(&a);
+	if (st == ST_OK)
+		st = identities_key(&i, &one.row, &key);
+	if (st == ST_OK)
+		st = key_sign(key, in->scheme, in->input, out);
+	log_begin(st == ST_OK ? LOG_INFO_ : LOG_WARN_, st == ST_OK ? "letter-signed" : "letter-not-signed");
+	log_u64("account", account);
+	log_view("serial", one.row.serial);
+	if (st != ST_OK)
+		log_str("why", status_name(st));
+	log_end();
+	EVP_PKEY_free(key);
+	ERR_clear_error();
+	arena_free(&a);
+	return st;
+}
+
+void letter_sign_ask(struct warden *w, struct channel *ch, const struct record *rec)
+{
+	struct buf signature = BUF(SIGNATURE_MAX);
+	struct rec_letter_sign_ask in;
+	uint64_t account = 0;
+	enum status st;
+
+	if (!rec_take_letter_sign_ask(rec->body, &in))
+		return;
+	st = login_of_ticket(w, TICKET_LETTERS, in.ticket, (uint32_t)ch->peer_id, &account);
+	if (st == ST_OK)
+		st = sign_for(w, account, &in, &signature);
+	rec_put_letter_sign_answer(&w->out, rec->call, rec->sid,
+				   &(struct rec_letter_sign_answer){ st == ST_OK ? VERDICT_OK : VERDICT_NO,
+								     buf_view(&signature) });
+	(void)!role_send(ch, &w->out, -1);
+	buf_free(&signature);
+}

@@ -1,0 +1,291 @@
+"""\"Protect this letter\": letters of any mail program, signed and encrypted by the server (S/MIME at submission)."""
+import email
+import json
+import os
+import shutil
+import signal
+import smtplib
+import tempfile
+
+import pytest
+
+from certificates import Authority
+from conftest import Instance, free_ports
+from nameserver import Dns
+from smime_pki import Pki, openssl
+from smtp_sink import Sink
+from test_send import QUICK, inbox, queue
+from test_submission import arrived, session, trusting
+
+LETTER = "From: {sender}\nTo: {to}\nSubject: the secret subject\nMessage-ID: <{n}@foo.com>\n" \
+         "Date: Wed, 25 Nov 2026 10:00:00 +0000\n{more}\nthe secret text\n"
+STRONG, PLAIN = "127.0.0.1", "127.0.0.2"
+
+
+def smimea(address, der):
+    """A line of a zone file."""
+    import hashlib
+    local = address.split("@")[0]
+    return f"{hashlib.sha256(local.encode()).hexdigest()[:56]}._smimecert SMIMEA 3 0 0 {der.hex()}\n"
+
+
+class World:
+    """One server (foo.com); elsewhere.example, whose host can do all, and plain.example, whose host has no TLS.
+    peer@ and blind@elsewhere.example, and peer@plain.example have certificates in DNS, nobody else has."""
+
+    def __init__(self, top):
+        self.top, self.n = top, 0
+        self.pki = Pki(os.path.join(top, "pki"))
+        records = {"elsewhere.example": "", "plain.example": ""}
+        for address in ("peer@elsewhere.example", "blind@elsewhere.example", "peer@plain.example"):
+            name = self.name(address)
+            self.pki.leaf(name, "rsa", f"email:{address}")
+            der = openssl("x509", "-in", self.pki(f"{name}.crt"), "-outform", "DER")
+            records[address.split("@")[1]] += smimea(address, der)
+        host = Authority(top).make("mx.elsewhere.example")
+        self.strong = Sink(STRONG, tls=host.context(), offers=["8BITMIME", "REQUIRETLS"])
+        self.plain = Sink(PLAIN, self.strong.port)
+        tlsa = " ".join(map(str, host.tlsa(3, 1, 1)[:3])) + " " + host.tlsa(3, 1, 1)[3:].hex()
+        self.dns = Dns(free_ports(1)[0])
+        self.dns.zone("elsewhere.example", f"@ MX 10 mx\nmx A {STRONG}\n_{self.strong.port}._tcp.mx TLSA {tlsa}\n" +
+                      records["elsewhere.example"])
+        self.dns.zone("plain.example", f"@ MX 10 mx\nmx A {PLAIN}\n" + records["plain.example"])
+        self.w = Instance(os.path.join(top, "w"), self.dns.settings(
+            **QUICK, **{"relay.port": str(self.strong.port), "smime.issue": "yes", "host.doors": "1"}))
+        for who in ("Jones@foo.com", "Brown@foo.com"):
+            self.w.account(who)
+        self.w.configure(**{"smime.issue": "no"})
+        self.w.account("Green@foo.com")     # has no certificate
+        self.w.start()
+
+    @staticmethod
+    def name(address):
+        return address.replace("@", ".")
+
+    def close(self):
+        self.w.stop()
+        self.dns.stop()
+        self.strong.__exit__(None, None, None)
+        self.plain.__exit__(None, None, None)
+
+    def policy(self, word, who="Jones@foo.com"):
+        self.w.run("account", "protect", who, word)
+
+    def submit(self, to, more="", visible=None, sender="Jones@foo.com", text=None, mail=()):
+        """(code, text) of the reply to the letter."""
+        self.n += 1
+        text = text or LETTER.format(sender=sender, to=", ".join(visible if visible is not None else to), n=self.n, more=more)
+        with session(self.w, sender) as c:
+            assert c.mail(sender, mail)[0] == 250
+            for one in to:
+                assert c.rcpt(one)[0] == 250
+            code, said = c.data(text.replace("\n", "\r\n").encode("latin-1"))
+            return code, said.decode()
+
+    def take(self, *args, **more):
+        """It is taken."""
+        code, said = self.submit(*args, **more)
+        assert code == 250, said
+
+    def inspect(self, data, key=None, ca=None):
+        words = ["inspect", "smime"]
+        if key:
+            words += ["--key", key]
+        words += ["--ca", ca or self.ca()]
+        p = self.w.run(*words, stdin=data.decode("latin-1"))
+        return json.loads(p.stdout)
+
+    def ca(self):
+        path = os.path.join(self.top, "ca.pem")
+        with open(path, "w") as f:
+            f.write(self.w.run("cert", "show", "foo.com").stdout)
+        return path
+
+    def key(self, who):
+        """Of an account, or of a peer."""
+        if who.endswith("@foo.com"):
+            path = os.path.join(self.top, who + ".pem")
+            with open(path, "w") as f:
+                f.write(self.w.run("cert", "export", who).stdout)
+            return path
+        return self.pki(self.name(who) + ".pem")
+
+
+@pytest.fixture(scope="module")
+def world():
+    top = tempfile.mkdtemp(prefix="waxwing-protect-")
+    os.chmod(top, 0o711)
+    os.mkdir(os.path.join(top, "pki"))
+    one = World(top)
+    yield one
+    one.close()
+    shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def afresh(world):
+    world.policy("off")
+    yield
+    for one in held(world):
+        world.w.run("queue", "remove", one["id"], "--yes")
+    del world.strong.letters[:], world.plain.letters[:]
+
+
+def test_off_by_default(world):
+    assert "go as they are" in world.w.run("account", "protect", "Jones@foo.com").stdout
+    world.take(["peer@elsewhere.example"])
+    got = world.strong.wait(1)[0]
+    assert b"the secret text" in got["data"] and b"Subject: the secret subject" in got["data"]
+    assert "REQUIRETLS" not in got["mail"]
+
+
+def test_signed(world):
+    world.policy("sign")
+    world.take(["peer@plain.example"])
+    data = world.plain.wait(1)[0]["data"]
+    assert b"the secret text" in data and b"multipart/signed" in data
+    r = world.inspect(data)
+    assert r["verdict"] == "good" and r["signers"][0]["addresses"] == ["Jones@foo.com"]
+    # DKIM stands above it, and signs what leaves.
+    assert data.index(b"DKIM-Signature:") < data.index(b"multipart/signed")
+
+
+def test_encrypted_for_everybody_and_the_author(world):
+    world.policy("protect")
+    world.take(["peer@elsewhere.example", "peer@plain.example", "Brown@foo.com"])
+    data, also = world.strong.wait(1)[0], world.plain.wait(1)[0]
+    mine = arrived(world.w, 1)
+    for text in (data["data"], also["data"], mine):
+        assert b"secret" not in text and b"application/pkcs7-mime" in text
+    assert "REQUIRETLS" not in data["mail"]
+    for who, text in (("peer@elsewhere.example", data["data"]), ("peer@plain.example", also["data"]),
+                      ("Brown@foo.com", mine), ("Jones@foo.com", mine)):
+        r = world.inspect(text, world.key(who))
+        assert r["verdict"] == "good", r
+        assert {"the secret subject"} == {f["value"].strip() for f in r["protected"]["fields"] if f["name"] == "Subject"}
+    # By somebody else's program: its own key opens the outer layer.
+    opened = openssl("cms", "-decrypt", "-inkey", world.pki("peer.elsewhere.example.key"), "-recip",
+                     world.pki("peer.elsewhere.example.crt"), stdin=data["data"])
+    assert b"multipart/signed" in opened and b"the secret text" in opened
+
+
+def test_nobody_learns_of_who_is_not_named(world):
+    world.policy("protect")
+    code, said = world.submit(["peer@elsewhere.example", "blind@elsewhere.example"], visible=["peer@elsewhere.example"],
+                              more="Bcc: blind@elsewhere.example\n")
+    assert code == 250, said
+    letters = {x["rcpts"][0]: x for x in world.strong.wait(2)}
+    assert len(letters) == 2 and all(len(x["rcpts"]) == 1 for x in letters.values())
+    for to, x in letters.items():
+        address = "peer@elsewhere.example" if "peer@" in to else "blind@elsewhere.example"
+        other = "blind@elsewhere.example" if "peer@" in to else "peer@elsewhere.example"
+        assert b"blind" not in x["data"]
+        assert world.inspect(x["data"], world.key(address))["verdict"] == "good"
+        assert world.inspect(x["data"], world.key(other))["verdict"] == "locked"
+        assert x["data"].count(b"DKIM-Signature:") == 2     # RSA and Ed25519, of each letter its own
+
+
+def test_requiretls_where_a_certificate_is_lacking(world):
+    world.policy("protect")
+    world.take(["peer@elsewhere.example", "nobody@elsewhere.example"])
+    got = world.strong.wait(1)[0]
+    assert "REQUIRETLS" in got["mail"] and got["tls"]
+    assert b"the secret text" in got["data"] and world.inspect(got["data"])["verdict"] == "good"
+    world.w.wait_log(r"protected .*how=requiretls why=\"nobody@elsewhere.example has no certificate in DNS\"")
+
+
+def held(world):
+    p = world.w.run("queue", "list", "--held", "--json", check=False)     # the queue may just begin again
+    return json.loads(p.stdout or "[]")
+
+
+def test_neither_is_held_with_a_reason_and_then_released(world):
+    world.policy("protect")
+    before = len(inbox(world.w))
+    world.take(["nobody@plain.example"])
+    world.w.wait_until(lambda: held(world))
+    one = held(world)[0]
+    assert one["why"] == "requiretls"
+    to = queue(world.w, "show", one["id"])[0]["to"][0]
+    assert to["state"] == "held" and "REQUIRETLS" in to["reply"] and to["status"] == "4.7.30"
+    world.w.wait_until(lambda: len(inbox(world.w)) > before)
+    assert "to be protected" in inbox(world.w)[-1].as_string()
+    # It survives a restart of the queue, and a release that changes nothing.
+    os.kill(world.w.pids("queue")[0], signal.SIGKILL)
+    world.w.wait_until(lambda: held(world))
+    assert held(world)[0]["why"] == "requiretls"
+    log = len(world.w.log())
+    world.w.run("queue", "release", one["id"])
+    world.w.wait_until(lambda: "why=requiretls" in world.w.log()[log:] and held(world))
+    assert not world.plain.letters
+    world.w.run("queue", "release", one["id"], "--unprotected")
+    got = world.plain.wait(1)[0]
+    assert b"the secret text" in got["data"] and "REQUIRETLS" not in got["mail"]
+    world.w.wait_until(lambda: not held(world))
+
+
+def test_neither_is_returned_by_command(world):
+    world.policy("protect")
+    world.take(["nobody@plain.example"])
+    world.w.wait_until(lambda: held(world))
+    n = len(inbox(world.w))
+    world.w.run("queue", "remove", held(world)[0]["id"], "--bounce", "--yes")
+    world.w.wait_until(lambda: len(inbox(world.w)) > n)
+    report = inbox(world.w)[-1]
+    assert report.get_content_type() == "multipart/report" and "5.7.30" in report.as_string()
+    assert not world.plain.letters and not held(world)
+
+
+def test_to_be_encrypted_or_not_sent(world):
+    code, said = world.submit(["peer@plain.example", "nobody@plain.example"], "Waxwing-Protect: encrypt\n")
+    assert code == 550 and "nobody@plain.example has no certificate in DNS" in said
+    code, said = world.submit(["Green@foo.com"], "Waxwing-Protect: encrypt\n")
+    assert code == 550 and "Green@foo.com has no certificate here" in said
+    assert not queue(world.w, "list") and not world.plain.letters
+    world.take(["peer@plain.example"], "Waxwing-Protect: encrypt\n")
+    data = world.plain.wait(1)[0]["data"]
+    assert b"Waxwing" not in data and b"secret" not in data
+    assert b"Waxwing" not in openssl("cms", "-decrypt", "-inkey", world.pki("peer.plain.example.key"), "-recip",
+                                     world.pki("peer.plain.example.crt"), stdin=data)
+
+
+def test_a_letter_asks_for_itself(world):
+    world.take(["peer@plain.example"], "Waxwing-Protect: sign\n")
+    assert b"multipart/signed" in world.plain.wait(1)[0]["data"]
+    world.policy("protect")
+    world.take(["peer@plain.example"], "waxwing-protect:  OFF \n")
+    data = world.plain.wait(2)[1]["data"]
+    assert b"the secret text" in data and b"pkcs7" not in data and b"axwing-" not in data
+    code, said = world.submit(["peer@plain.example"], "Waxwing-Protect: please\n")
+    assert code == 550 and "off, sign, protect or encrypt" in said
+
+
+def test_what_is_signed_or_encrypted_already(world):
+    text = "From: Jones@foo.com\nTo: peer@plain.example\nSubject: x\nMIME-Version: 1.0\nContent-Type: {}\n\nhello\n"
+    world.take(["peer@plain.example"], text=text.format('multipart/encrypted; boundary="b"\nWaxwing-Protect: encrypt'))
+    assert b"\r\n\r\nhello\r\n" in world.plain.wait(1)[0]["data"]
+    world.take(["peer@plain.example"], text=text.format('multipart/signed; boundary="b"\nWaxwing-Protect: sign'))
+    assert b"\r\n\r\nhello\r\n" in world.plain.wait(2)[1]["data"]
+
+
+def test_whom_nobody_can_sign_for(world):
+    code, said = world.submit(["peer@plain.example"], "Waxwing-Protect: sign\n", sender="Green@foo.com")
+    assert code == 550 and "no certificate" in said
+    world.w.run("alias", "add", "info@foo.com", "Jones@foo.com")
+    text = LETTER.format(sender="info@foo.com", to="peer@plain.example", n=99, more="Waxwing-Protect: sign\n")
+    code, said = world.submit(["peer@plain.example"], text=text)
+    assert code == 550 and "info@foo.com is not named by your certificate" in said
+    assert not world.plain.letters
+
+
+def test_large_letters_and_eight_bits(world):
+    body = "Grüße, " * 10 + "\n"
+    text = "From: Jones@foo.com\nTo: peer@plain.example\nSubject: x\nMIME-Version: 1.0\n" \
+           "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\nWaxwing-Protect: {}\n\n" + 40000 * body
+    for n, word in enumerate(("sign", "protect"), 1):
+        world.take(["peer@plain.example"], text=text.format(word).encode().decode("latin-1"), mail=["BODY=8BITMIME"])
+        data = world.plain.wait(n)[n - 1]["data"]
+        assert max(data) < 128
+        r = world.inspect(data, world.key("peer@plain.example"))
+        assert r["verdict"] == "good"
+
