@@ -289,3 +289,80 @@ def test_large_letters_and_eight_bits(world):
         r = world.inspect(data, world.key("peer@plain.example"))
         assert r["verdict"] == "good"
 
+
+
+# ---- what arrives in clear is stored encrypted ----
+
+def deliver(world, to, text):
+    with smtplib.SMTP("127.0.0.1", world.w.ports["smtp"], timeout=20) as c:
+        c.sendmail("peer@stranger.example", [to], text.replace("\n", "\r\n").encode("latin-1"))
+
+
+def stored(world, who):
+    """All that lies in its folder."""
+    folder = os.path.join(world.w.dir, "mail", str(world.accounts[who]))
+    return b"".join(open(os.path.join(folder, x), "rb").read() for x in os.listdir(folder) if x.endswith(".seg"))
+
+
+@pytest.fixture(scope="module")
+def encrypting(world):
+    world.accounts = {x["address"]: x["account"] for x in json.loads(world.w.run("account", "list", "--json").stdout)}
+    world.w.run("account", "encrypt", "Brown@foo.com", "on")
+    yield world
+    world.w.run("account", "encrypt", "Brown@foo.com", "off")
+
+
+STRANGER = "From: peer@stranger.example\nTo: Brown@foo.com\nSubject: rosebud\nComments: rosebud\nMessage-ID: <{n}@s>\n" \
+           "Authentication-Results: evil.example; dkim=pass\n\nrosebud, in clear\n"
+
+
+def test_what_arrives_is_stored_encrypted(encrypting):
+    w, n = encrypting.w, len(inbox(encrypting.w, "Brown@foo.com"))
+    deliver(encrypting, "Brown@foo.com", STRANGER.format(n=1))
+    data = arrived(w, n + 1)
+    assert b"rosebud" not in data and b"smime-type=authEnveloped-data" in data
+    assert data.startswith(b"Return-Path: <peer@stranger.example>\r\nReceived: ") and b"Message-ID: <1@s>" in data
+    assert b"Authentication-Results: evil.example" in data
+    r = encrypting.inspect(data, encrypting.key("Brown@foo.com"))
+    assert r["verdict"] == "encrypted" and r["layers"][0]["decryption"]["algorithm"].upper().endswith("GCM"), r
+    opened = w.run("smime", "decrypt", "--key", encrypting.key("Brown@foo.com"), stdin=data.decode("latin-1")).stdout
+    assert "Subject: rosebud" in opened and "rosebud, in clear" in opened
+    assert b"rosebud" not in stored(encrypting, "Brown@foo.com")
+
+
+def test_what_is_encrypted_already_stays(encrypting):
+    encrypting.policy("protect")
+    n = len(inbox(encrypting.w, "Brown@foo.com"))
+    encrypting.take(["Brown@foo.com"])
+    data = arrived(encrypting.w, n + 1)
+    r = encrypting.inspect(data, encrypting.key("Brown@foo.com"))
+    assert r["verdict"] == "good" and [x["type"] for x in r["layers"]] == ["authEnveloped-data", "multipart-signed"], r
+
+
+def test_others_store_what_comes(encrypting):
+    n = len(inbox(encrypting.w))
+    deliver(encrypting, "Jones@foo.com", STRANGER.replace("Brown", "Jones").format(n=3))
+    assert b"rosebud, in clear" in arrived(encrypting.w, n + 1, "Jones@foo.com")
+    assert "no certificate" in encrypting.w.run("account", "encrypt", "Green@foo.com", "on", check=False).stderr
+
+
+def test_large_ones_and_those_without_a_header(encrypting):
+    n = len(inbox(encrypting.w, "Brown@foo.com"))
+    deliver(encrypting, "Brown@foo.com", STRANGER.format(n=4) + 60000 * "a line of text that is not so short\n")
+    data = arrived(encrypting.w, n + 1)
+    opened = encrypting.w.run("smime", "decrypt", "--key", encrypting.key("Brown@foo.com"), stdin=data.decode("latin-1")).stdout
+    assert opened.count("a line of text") == 60000
+    with session(encrypting.w) as c:
+        c.sendmail("Jones@foo.com", ["Brown@foo.com"], b"no header at all\r\n")
+    data = arrived(encrypting.w, n + 2)
+    assert b"no header at all" not in data
+
+
+def test_off_again(encrypting):
+    w, n = encrypting.w, len(inbox(encrypting.w, "Brown@foo.com"))
+    assert "as it comes" in w.run("account", "encrypt", "Brown@foo.com", "off").stdout
+    deliver(encrypting, "Brown@foo.com", STRANGER.format(n=5))
+    assert b"rosebud, in clear" in arrived(w, n + 1)
+    w.run("account", "encrypt", "Brown@foo.com", "on")
+    deliver(encrypting, "Brown@foo.com", STRANGER.format(n=6))
+    assert b"rosebud" not in arrived(w, n + 2)

@@ -48,23 +48,23 @@ static int own_folder(char folder[static PATH_MAX])
 	return n > 0 ? (int)n : 0;
 }
 
-static void program_path(const char *folder, int n, size_t place, enum role role, char path[static PROGRAM_PATH])
+static void program_path(const char *folder, int n, size_t place, const char *name, char path[static PROGRAM_PATH])
 {
-	snprintf(path, PROGRAM_PATH, "%.*s%swaxwing-%s", n, folder, places[place], role_name(role));
+	snprintf(path, PROGRAM_PATH, "%.*s%swaxwing-%s", n, folder, places[place], name);
 }
 
-static void find_program(struct parent *p, enum role role, const char *folder, int n)
+static void find_program(const char *name, const char *folder, int n, char ret_program[static 32])
 {
 	char path[PROGRAM_PATH];
 	int fd = -1;
 
 	for (size_t i = 0; i < PLACES && n > 0 && fd < 0; i++) {
-		program_path(folder, n, i, role, path);
+		program_path(folder, n, i, name, path);
 		fd = open(path, O_PATH | O_CLOEXEC);
 	}
-	snprintf(p->programs[role], sizeof p->programs[role], "/proc/self/exe");
+	snprintf(ret_program, 32, "/proc/self/exe");
 	if (fd >= 0)
-		snprintf(p->programs[role], sizeof p->programs[role], "/proc/self/fd/%d", fd);
+		snprintf(ret_program, 32, "/proc/self/fd/%d", fd);
 }
 
 /* waxwing-ROLE, beside us or in ../libexec/waxwing; or ourselves.  Held open (above
@@ -77,7 +77,8 @@ void parent_find_programs(struct parent *p)
 
 	for (int role = 0; role < ROLE_COUNT; role++)
 		if (role != ROLE_PARENT && role != ROLE_ADMIN)
-			find_program(p, (enum role)role, folder, n);
+			find_program(role_name((enum role)role), folder, n, p->programs[role]);
+	find_program("room-encrypting", folder, n, p->room_encrypting);
 }
 
 void parent_become(const char *dir)
@@ -86,7 +87,7 @@ void parent_become(const char *dir)
 	int n = own_folder(folder);
 
 	for (size_t i = 0; i < PLACES && n > 0; i++) {
-		program_path(folder, n, i, ROLE_PARENT, path);
+		program_path(folder, n, i, role_name(ROLE_PARENT), path);
 		execv(path, (char *[]){ (char *)"waxwing: parent", (char *)"--dir", (char *)dir, NULL });
 	}
 }
@@ -115,8 +116,8 @@ enum status parent_make_filters(struct parent *p)
 	return st;
 }
 
-enum status child_spawn(const struct parent *p, enum role which, const char *name, const char *role, int fd,
-			int *ret_pid)
+enum status child_spawn(const struct parent *p, enum role which, const char *program, const char *name,
+			const char *role, int fd, int *ret_pid)
 {
 	static char **env;
 	char *argv[] = { (char *)name, "--role", (char *)role, NULL };
@@ -131,9 +132,21 @@ enum status child_spawn(const struct parent *p, enum role which, const char *nam
 	if (rc == 0)
 		rc = posix_spawn_file_actions_adddup2(&fa, p->filters[which], ROLE_FILTER_FD);
 	if (rc == 0)
-		rc = posix_spawn(ret_pid, p->programs[which], &fa, NULL, argv, env);
+		rc = posix_spawn(ret_pid, program, &fa, NULL, argv, env);
 	posix_spawn_file_actions_destroy(&fa);
 	return rc == 0 ? ST_OK : status_of_errno(rc);
+}
+
+/* A room whose letters are stored encrypted is another program, which is never
+ * kept ready. */
+static bool encrypts(const struct child *c)
+{
+	char path[4200];
+
+	if (c->role != ROLE_ROOM)
+		return false;
+	snprintf(path, sizeof path, "%s/mail/%llu/" ROLE_ENCRYPT_FILE, c->parent->conf.dir, (unsigned long long)c->account);
+	return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static enum status spawn(struct child *c, int fd)
@@ -144,7 +157,8 @@ static enum status spawn(struct child *c, int fd)
 		snprintf(name, sizeof name, "waxwing: room %llu", (unsigned long long)c->account);
 	else
 		snprintf(name, sizeof name, "waxwing: %s", role_name(c->role));
-	return child_spawn(c->parent, c->role, name, role_name(c->role), fd, &c->pid);
+	return child_spawn(c->parent, c->role, encrypts(c) ? c->parent->room_encrypting : c->parent->programs[c->role], name,
+			   role_name(c->role), fd, &c->pid);
 }
 
 static enum status send_settings(struct child *c)
@@ -244,7 +258,7 @@ enum status child_start(struct child *c)
 
 	if (st != ST_OK)
 		return st;
-	if (!from_spare(c))
+	if (encrypts(c) || !from_spare(c))
 		st = from_program(c);
 	if (st == ST_OK && c->role == ROLE_WARDEN)
 		parent_give_keys(c->parent);
