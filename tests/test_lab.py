@@ -523,3 +523,38 @@ def test_waxmail_without_the_certificates_of_others(whole):
 
 def test_nobody_else_is_in_the_lab(whole):
     assert "is nobody in the lab" in waxmail_as(whole, "Green@foo.com", "list", status=1).stderr
+
+
+def the_one(lab, who, *signs):
+    """The letter that shows all of these."""
+    end, seen = time.monotonic() + 20, []
+    while time.monotonic() < end:
+        waxmail_as(lab, who, "sync", "--quiet")
+        for row in json.loads(waxmail_as(lab, who, "list", "--json").stdout or "[]"):
+            shown = waxmail_as(lab, who, "show", str(row["id"])).stdout
+            seen.append(shown)
+            if all(sign in shown for sign in signs):
+                return row["id"], shown
+        time.sleep(0.2)
+    raise AssertionError(f"no letter that shows {signs} came, but {seen[-2:]}")
+
+
+def test_the_server_seals_for_any_mail_program(whole):
+    """One that knows no S/MIME hands in a letter in clear, and Jones reads it with a full verdict."""
+    bar = whole.place("bar.com")
+    whole.run("account", "protect", "Smith@bar.com", "protect", dir=bar, json_out=False)
+    try:
+        assert whole.run("lab", "send", "--from", "Smith@bar.com", "--to", "Jones@foo.com")["outcome"] == "delivered"
+    finally:
+        whole.run("account", "protect", "Smith@bar.com", "off", dir=bar, json_out=False)
+    shown = the_one(whole, "Jones@foo.com", "Blah blah blah", "Signed by Smith@bar.com", "it was encrypted")[1]
+    assert "DNSSEC proves the certificate" in shown and "from bar.com, proved (DMARC)" in shown
+
+
+def test_what_comes_in_clear_is_stored_encrypted_and_read_by_waxmail(whole):
+    foo = whole.place("foo.com")
+    whole.run("account", "encrypt", "Brown@foo.com", "on", dir=foo, json_out=False)
+    assert whole.run("lab", "send", "--from", "Smith@bar.com", "--to", "Brown@foo.com")["outcome"] == "delivered"
+    one, shown = the_one(whole, "Brown@foo.com", "Blah blah blah", "It was encrypted", "from bar.com, proved (DMARC)")
+    raw = waxmail_as(whole, "Brown@foo.com", "raw", str(one)).stdout
+    assert "authEnveloped-data" in raw and "Subject: [...]" in raw and "dmarc=pass" in raw

@@ -1,21 +1,22 @@
 """\"Protect this letter\": letters of any mail program, signed and encrypted by the server (S/MIME at submission)."""
-import email
+import hashlib
 import json
 import os
 import shutil
 import signal
 import smtplib
+import subprocess
 import tempfile
 
 import pytest
 
 from certificates import Authority
-from conftest import Instance, free_ports
+from conftest import WAXWING, Instance, free_ports
 from nameserver import Dns
 from smime_pki import Pki, openssl
 from smtp_sink import Sink
 from test_send import QUICK, inbox, queue
-from test_submission import arrived, session, trusting
+from test_submission import arrived, session
 
 LETTER = "From: {sender}\nTo: {to}\nSubject: the secret subject\nMessage-ID: <{n}@foo.com>\n" \
          "Date: Wed, 25 Nov 2026 10:00:00 +0000\n{more}\nthe secret text\n"
@@ -24,7 +25,6 @@ STRONG, PLAIN = "127.0.0.1", "127.0.0.2"
 
 def smimea(address, der):
     """A line of a zone file."""
-    import hashlib
     local = address.split("@")[0]
     return f"{hashlib.sha256(local.encode()).hexdigest()[:56]}._smimecert SMIMEA 3 0 0 {der.hex()}\n"
 
@@ -50,6 +50,7 @@ class World:
         self.dns.zone("elsewhere.example", f"@ MX 10 mx\nmx A {STRONG}\n_{self.strong.port}._tcp.mx TLSA {tlsa}\n" +
                       records["elsewhere.example"])
         self.dns.zone("plain.example", f"@ MX 10 mx\nmx A {PLAIN}\n" + records["plain.example"])
+        self.dns.zone("bogus.example", "@ MX 10 mx\n", expired=True)
         self.w = Instance(os.path.join(top, "w"), self.dns.settings(
             **QUICK, **{"relay.port": str(self.strong.port), "smime.issue": "yes", "host.doors": "1"}))
         for who in ("Jones@foo.com", "Brown@foo.com"):
@@ -289,3 +290,158 @@ def test_large_letters_and_eight_bits(world):
         r = world.inspect(data, world.key("peer@plain.example"))
         assert r["verdict"] == "good"
 
+
+
+def test_what_nobody_can_protect_is_refused(world):
+    with session(world.w) as c:
+        assert c.mail("Jones@foo.com", ["BODY=BINARYMIME"])[0] == 250 and c.rcpt("peer@plain.example")[0] == 250
+        text = LETTER.format(sender="Jones@foo.com", to="peer@plain.example", n=97, more="Waxwing-Protect: sign\n")
+        data = text.replace("\n", "\r\n").encode()
+        c.send(b"BDAT %d LAST\r\n" % len(data) + data)
+        code, said = c.getreply()
+        assert code == 550 and b"BINARYMIME" in said
+    # A user of this machine has proved nothing.
+    world.w.configure(**{"local.accounts": "root = Jones@foo.com"})
+    os.kill(world.w.process.pid, signal.SIGHUP)
+    world.w.wait_log(" reloaded")
+    p = subprocess.run([os.path.join(os.path.dirname(WAXWING), "waxwing-sendmail"), "-f", "Jones@foo.com", "peer@plain.example"], text=True,
+                       input="From: Jones@foo.com\nSubject: x\nTo: peer@plain.example\nWaxwing-Protect: sign\n\nhello\n", timeout=30,
+                       env=dict(os.environ, WAXWING_DIR=world.w.dir), capture_output=True)
+    assert p.returncode and "log in" in p.stderr, p
+    assert not world.plain.letters and not queue(world.w, "list")
+
+
+def test_what_the_operator_demands(world):
+    world.w.configure(**{"submission.protect": "sign"})
+    os.kill(world.w.process.pid, signal.SIGHUP)
+    try:
+        world.w.wait_until(lambda: b"multipart/signed" in asked_for_nothing(world))
+    finally:
+        world.w.configure(**{"submission.protect": "off"})
+        os.kill(world.w.process.pid, signal.SIGHUP)
+    world.w.wait_until(lambda: b"multipart/signed" not in asked_for_nothing(world))
+
+
+def asked_for_nothing(world):
+    n = len(world.plain.letters)
+    world.take(["peer@plain.example"], "Waxwing-Protect: off\n")
+    return world.plain.wait(n + 1)[n]["data"]
+
+
+def test_killed_in_the_middle(world):
+    """Nothing is acknowledged, nothing is lost, and nothing is anywhere in clear."""
+    world.policy("protect")
+    names, door = world.w.pids("names")[0], world.w.pids("door")[0]
+    os.kill(names, signal.SIGSTOP)      # the door waits for certificates, with the whole text in its hands
+    try:
+        with session(world.w) as c:
+            c.mail("Jones@foo.com")
+            c.rcpt("peer@elsewhere.example")
+            c.docmd("DATA")
+            text = LETTER.format(sender="Jones@foo.com", to="peer@elsewhere.example", n=98, more="")
+            c.send(text.replace("\n", "\r\n").encode() + b".\r\n")
+            c.sock.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                c.sock.recv(100)
+            os.kill(door, signal.SIGKILL)
+            c.sock.settimeout(20)
+            try:
+                assert c.sock.recv(100) == b""
+            except ConnectionError:
+                pass
+            c.close()
+    except smtplib.SMTPServerDisconnected:
+        pass
+    finally:
+        os.kill(names, signal.SIGCONT)
+    world.w.wait_until(lambda: world.w.pids("door") and world.w.pids("door") != [door])
+    world.w.wait_port(world.w.ports["submission"])
+    assert not queue(world.w, "list") and not world.strong.letters
+    spool = os.path.join(world.w.dir, "spool")
+    assert not any(b"98@foo.com" in open(os.path.join(spool, x), "rb").read() for x in os.listdir(spool))
+    world.take(["peer@elsewhere.example"])
+    assert world.inspect(world.strong.wait(1)[0]["data"], world.key("peer@elsewhere.example"))["verdict"] == "good"
+
+
+def test_what_cannot_be_known_now_is_not_none(world):
+    world.policy("protect")
+    code, said = world.submit(["nobody@bogus.example"])
+    assert code == 451 and said.startswith("4.7.5"), said
+    assert not queue(world.w, "list") and not world.strong.letters
+
+
+# ---- what arrives in clear is stored encrypted ----
+
+def deliver(world, to, text):
+    with smtplib.SMTP("127.0.0.1", world.w.ports["smtp"], timeout=20) as c:
+        c.sendmail("peer@stranger.example", [to], text.replace("\n", "\r\n").encode("latin-1"))
+
+
+def stored(world, who):
+    """All that lies in its folder."""
+    folder = os.path.join(world.w.dir, "mail", str(world.accounts[who]))
+    return b"".join(open(os.path.join(folder, x), "rb").read() for x in os.listdir(folder) if x.endswith(".seg"))
+
+
+@pytest.fixture(scope="module")
+def encrypting(world):
+    world.accounts = {x["address"]: x["account"] for x in json.loads(world.w.run("account", "list", "--json").stdout)}
+    world.w.run("account", "encrypt", "Brown@foo.com", "on")
+    yield world
+    world.w.run("account", "encrypt", "Brown@foo.com", "off")
+
+
+STRANGER = "From: peer@stranger.example\nTo: Brown@foo.com\nSubject: rosebud\nComments: rosebud\nMessage-ID: <{n}@s>\n" \
+           "Authentication-Results: evil.example; dkim=pass\n\nrosebud, in clear\n"
+
+
+def test_what_arrives_is_stored_encrypted(encrypting):
+    w, n = encrypting.w, len(inbox(encrypting.w, "Brown@foo.com"))
+    deliver(encrypting, "Brown@foo.com", STRANGER.format(n=1))
+    data = arrived(w, n + 1)
+    assert b"rosebud" not in data and b"smime-type=authEnveloped-data" in data
+    assert data.startswith(b"Return-Path: <peer@stranger.example>\r\nReceived: ") and b"Message-ID: <1@s>" in data
+    assert b"Authentication-Results: evil.example" in data
+    r = encrypting.inspect(data, encrypting.key("Brown@foo.com"))
+    assert r["verdict"] == "encrypted" and r["layers"][0]["decryption"]["algorithm"].upper().endswith("GCM"), r
+    opened = w.run("smime", "decrypt", "--key", encrypting.key("Brown@foo.com"), stdin=data.decode("latin-1")).stdout
+    assert "Subject: rosebud" in opened and "rosebud, in clear" in opened
+    assert b"rosebud" not in stored(encrypting, "Brown@foo.com")
+
+
+def test_what_is_encrypted_already_stays(encrypting):
+    encrypting.policy("protect")
+    n = len(inbox(encrypting.w, "Brown@foo.com"))
+    encrypting.take(["Brown@foo.com"])
+    data = arrived(encrypting.w, n + 1)
+    r = encrypting.inspect(data, encrypting.key("Brown@foo.com"))
+    assert r["verdict"] == "good" and [x["type"] for x in r["layers"]] == ["authEnveloped-data", "multipart-signed"], r
+
+
+def test_others_store_what_comes(encrypting):
+    n = len(inbox(encrypting.w))
+    deliver(encrypting, "Jones@foo.com", STRANGER.replace("Brown", "Jones").format(n=3))
+    assert b"rosebud, in clear" in arrived(encrypting.w, n + 1, "Jones@foo.com")
+    assert "no certificate" in encrypting.w.run("account", "encrypt", "Green@foo.com", "on", check=False).stderr
+
+
+def test_large_ones_and_those_without_a_header(encrypting):
+    n = len(inbox(encrypting.w, "Brown@foo.com"))
+    deliver(encrypting, "Brown@foo.com", STRANGER.format(n=4) + 60000 * "a line of text that is not so short\n")
+    data = arrived(encrypting.w, n + 1)
+    opened = encrypting.w.run("smime", "decrypt", "--key", encrypting.key("Brown@foo.com"), stdin=data.decode("latin-1")).stdout
+    assert opened.count("a line of text") == 60000
+    with session(encrypting.w) as c:
+        c.sendmail("Jones@foo.com", ["Brown@foo.com"], b"no header at all\r\n")
+    data = arrived(encrypting.w, n + 2)
+    assert b"no header at all" not in data
+
+
+def test_off_again(encrypting):
+    w, n = encrypting.w, len(inbox(encrypting.w, "Brown@foo.com"))
+    assert "as it comes" in w.run("account", "encrypt", "Brown@foo.com", "off").stdout
+    deliver(encrypting, "Brown@foo.com", STRANGER.format(n=5))
+    assert b"rosebud, in clear" in arrived(w, n + 1)
+    w.run("account", "encrypt", "Brown@foo.com", "on")
+    deliver(encrypting, "Brown@foo.com", STRANGER.format(n=6))
+    assert b"rosebud" not in arrived(w, n + 2)

@@ -1,5 +1,6 @@
 /* cert.c - waxwing cert: certificates of everybody, for S/MIME. */
 #include "admin/cert.h"
+#include "admin/encryption.h"
 #include "admin/inspect.h"
 #include "admin/instance.h"
 #include "admin/listing.h"
@@ -309,6 +310,8 @@ static enum status renew_one(struct work *w, const char *address, bool anew, uns
 
 	if (st == ST_OK)
 		st = identities_issue(&w->i, &acc, anew, ret_made);
+	if (st == ST_OK)
+		st = encryption_refresh(&w->conf, w->i.d, acc.id);
 	arena_free(&a);
 	return st;
 }
@@ -392,6 +395,8 @@ static enum status import_p12(struct work *w, const struct account *of, struct v
 	if (st != ST_OK)
 		return st == ST_DENIED ? ST_CLOSED : st;
 	st = identities_import(&w->i, of, &k);
+	if (st == ST_OK)
+		st = encryption_refresh(&w->conf, w->i.d, of->id);
 	X509_free(k.certificate);
 	EVP_PKEY_free(k.key);
 	sk_X509_pop_free(chain, X509_free);

@@ -23,6 +23,7 @@ static const char *const names[NUMBER_COUNT] = {
 	[NUMBER_PRIORITY] = "priority",
 	[NUMBER_SENT] = "sent",
 	[NUMBER_PROTECT] = "protect",
+	[NUMBER_ENCRYPT] = "encrypt",
 };
 
 enum status numbers_open(struct directory *d)

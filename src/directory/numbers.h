@@ -14,6 +14,7 @@ enum number {
 	NUMBER_PRIORITY,
 	NUMBER_SENT,		/* 1: copies go into Sent */
 	NUMBER_PROTECT,		/* enum protect of ipc/envelope.h */
+	NUMBER_ENCRYPT,		/* 1: what arrives in clear is stored encrypted */
 	NUMBER_COUNT,
 	NUMBER_LIMITS = NUMBER_SENT,	/* those before are set by `account limit` */
 };

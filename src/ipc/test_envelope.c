@@ -82,7 +82,7 @@ static void test_times(void **state)
 {
 	struct recipient r = { .address = VIEW("m@x.y"), .via_kind = VIA_SENT, .via = VIEW(" b@c.d") };
 	struct envelope e = { .id = VIEW("x.1"), .recipients = &r, .n_recipients = 1, .hold = HOLD_RECIPIENTS,
-			      .release = 1000, .deliver_by = 2000, .by_mode = 'N', .by_trace = 1 };
+			      .release = 1000, .deliver_by = 2000, .by_mode = 'N', .by_trace = 1, .requiretls = 1, .held_back = 1 };
 	struct envelope again;
 	struct arena a = ARENA(4096);
 	struct buf b = BUF(1024);
@@ -91,7 +91,7 @@ static void test_times(void **state)
 	envelope_put(&b, &e);
 	assert_int_equal(envelope_take(buf_view(&b), &a, &again), ST_OK);
 	assert_true(again.hold == HOLD_RECIPIENTS && again.release == 1000 && again.deliver_by == 2000 &&
-		    again.by_mode == 'N' && again.by_trace == 1);
+		    again.by_mode == 'N' && again.by_trace == 1 && again.requiretls == 1 && again.held_back == 1);
 	buf_clear(&b);
 	recipient_head(&again.recipients[0], &b);
 	assert_view(buf_view(&b), "Bcc: b@c.d\r\n");

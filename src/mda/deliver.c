@@ -39,22 +39,35 @@ static struct view mailbox_for(struct store *store, enum special_use use, struct
 	return name;
 }
 
-static enum verdict put(struct store *store, const struct rec_deliver *in, const struct envelope *e,
-			struct view letter, struct buf *out)
+/* As it is to be stored: in clear only where nobody wants anything else. */
+static enum status form_of(const struct encryption *c, const struct envelope *e, struct view letter, struct buf *sealed)
+{
+	enum status st;
+
+	if (c->certificate.n == 0)
+		return ST_OK;
+	st = c->encrypt ? c->encrypt(letter, c->certificate, e->body == BODY_BINARY, sealed) : ST_CLOSED;
+	return st == ST_EXISTS ? ST_OK : st;
+}
+
+static enum verdict put(struct store *store, const struct encryption *c, const struct rec_deliver *in,
+			const struct envelope *e, struct view letter, struct buf *out)
 {
 	const struct recipient *to = &e->recipients[in->recipient];
 	bool sent = to->via_kind == VIA_SENT;
-	struct buf head = BUF(HEAD_MAX);
+	struct buf head = BUF(HEAD_MAX), sealed = BUF(ENCRYPT_LETTER_MAX);
 	struct arena a = ARENA(ARENA_MAX);
 	uint32_t uid = 0;
 	size_t head_n;
-	enum status st;
+	enum status st = form_of(c, e, letter, &sealed);
 
 	if (!sent)
 		buf_putf(&head, "Return-Path: <%.*s>\r\n", VIEW_ARG(recipient_sender(e, to)));
 	recipient_head(to, &head);
 	if (e->quarantine.n)
 		buf_putf(&head, "X-Quarantine-Reason: %.*s\r\n", VIEW_ARG(e->quarantine));
+	if (sealed.n)
+		letter = buf_view(&sealed);
 	struct delivery d = {
 		.queue_id = in->queue_id, .recipient = in->recipient, .floor = in->floor,
 		.date = e->received, .head = buf_view(&head), .letter = letter,
@@ -66,8 +79,10 @@ static enum verdict put(struct store *store, const struct rec_deliver *in, const
 		d.mailbox = mailbox_for(store, USE_JUNK, VIEW("Junk"), &a);
 	}
 	head_n = head.n;
-	st = buf_status(&head) == ST_OK ? store_deliver(store, &d, &uid) : buf_status(&head);
+	if (st == ST_OK)
+		st = buf_status(&head) == ST_OK ? store_deliver(store, &d, &uid) : buf_status(&head);
 	buf_free(&head);
+	buf_free(&sealed);
 	arena_free(&a);
 	log_begin(st == ST_OK ? LOG_INFO_ : LOG_WARN_, st == ST_OK ? "delivered" : "not-delivered");
 	log_view("id", e->id);
@@ -77,6 +92,8 @@ static enum verdict put(struct store *store, const struct rec_deliver *in, const
 		log_str("mailbox", "sent");
 	if (e->quarantine.n)
 		log_str("mailbox", "junk");
+	if (c->certificate.n && st == ST_OK)
+		log_str("encrypted", "yes");
 	if (st != ST_OK)
 		log_str("why", status_name(st));
 	log_end();
@@ -84,7 +101,8 @@ static enum verdict put(struct store *store, const struct rec_deliver *in, const
 	return st == ST_NOSPACE ? verdict_full(store, letter.n + head_n) : verdict_of(st);
 }
 
-enum verdict deliver_take(struct store *store, const struct rec_deliver *in, int fd, struct buf *out)
+enum verdict deliver_take(struct store *store, const struct encryption *c, const struct rec_deliver *in, int fd,
+			  struct buf *out)
 {
 	struct arena arena = ARENA(ARENA_MAX);
 	struct view letter = in->body;
@@ -102,7 +120,7 @@ enum verdict deliver_take(struct store *store, const struct rec_deliver *in, int
 		else
 			letter = view_make(map, in->size);
 	}
-	v = st == ST_OK ? put(store, in, &e, letter, out) : verdict_of(st);
+	v = st == ST_OK ? put(store, c, in, &e, letter, out) : verdict_of(st);
 	if (map && map != MAP_FAILED)
 		munmap(map, in->size);
 	if (fd >= 0)

@@ -5,10 +5,13 @@
 
 #include "ipc/envelope.h"
 #include "ipc/records.h"
+#include "mda/encrypt.h"
 #include "ms/store.h"
 
 /* Takes a deliver record (and its descriptor, which it closes) and puts the
- * letter into the store.  out gets the text for the log or the bounce. */
-enum verdict deliver_take(struct store *store, const struct rec_deliver *in, int fd, struct buf *out);
+ * letter into the store, encrypted where that is wanted and never else.  out gets the
+ * text for the log or the bounce. */
+enum verdict deliver_take(struct store *store, const struct encryption *e, const struct rec_deliver *in, int fd,
+			  struct buf *out);
 
 #endif

@@ -51,7 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		if (buf_status(&whole) == ST_OK && !found.bare &&
 		    mend_header(buf_view(&whole), &found, &m, &more, &again, &same) == ST_OK) {
 			FUZZ_CHECK(same && more.n == 0);
-			FUZZ_CHECK(found.date && found.message_id && found.from && found.bcc.p == NULL && found.sent.p == NULL);
+			FUZZ_CHECK(found.date && found.message_id && found.from && found.bcc.p == NULL && found.sent.p == NULL &&
+				   found.protect.p == NULL);
 		}
 	}
 	buf_free(&whole);

@@ -47,7 +47,7 @@ static void test_what_goes(void **state)
 	struct mending m = usual;
 	struct buf b = BUF(4096);
 	static const char all[] = "From: a@b\r\nBcc: c@d,\r\n e@f\r\nDate: x\r\nresent-bcc: g@h\r\nMessage-ID: y\r\n"
-				  "Waxwing-Sent: yes\r\nSender: s@t\r\nMT-Priority: 3\r\nTo: z@z\r\n\r\n";
+				  "Waxwing-Sent: yes\r\nwaxwing-protect: sign\r\nSender: s@t\r\nMT-Priority: 3\r\nTo: z@z\r\n\r\n";
 
 	(void)state;
 	mended(all, &m, &b);
@@ -69,10 +69,11 @@ static void test_what_is_found(void **state)
 
 	(void)state;
 	mend_look(VIEW("Resent-From: first@a\r\nResent-From: older@b\r\nBcc: a@b,\r\n c@d\r\nMT-Priority:  -3 \r\n"
-		       "Sender: x\r\nSender: y\r\n\r\n"), &f);
+		       "Sender: x\r\nSender: y\r\nWaxwing-Protect:  sign \r\n\r\n"), &f);
 	assert_view(view_trim(f.resent_from), "first@a");
 	assert_view(view_trim(f.bcc), "a@b,\r\n c@d");
 	assert_view(f.priority, "-3");
+	assert_view(f.protect, "sign");
 	assert_int_equal(f.senders, 2);
 	assert_true(f.goes && !f.from && !f.date && !f.bare && f.sent.p == NULL);
 	mend_look(VIEW("Bcc:\r\n\r\n"), &f);

@@ -34,22 +34,17 @@ static char **child_environment(void)
 	return env;
 }
 
-static const char *program_name(enum role role, char name[static NAME_SIZE])
-{
-	snprintf(name, NAME_SIZE, "waxwing-%s", role_name(role));
-	return name;
-}
-
-static void find_program(struct parent *p, enum role role)
+static void find_program(const char *of, char ret_program[static 32])
 {
 	char name[NAME_SIZE], path[BESIDE_PATH];
 	int fd = -1;
 
-	for (size_t i = 0; fd < 0 && (beside_path(i, program_name(role, name), path), path[0]); i++)
+	snprintf(name, sizeof name, "waxwing-%s", of);
+	for (size_t i = 0; fd < 0 && (beside_path(i, name, path), path[0]); i++)
 		fd = open(path, O_PATH | O_CLOEXEC);
-	snprintf(p->programs[role], sizeof p->programs[role], "/proc/self/exe");
+	snprintf(ret_program, 32, "/proc/self/exe");
 	if (fd >= 0)
-		snprintf(p->programs[role], sizeof p->programs[role], "/proc/self/fd/%d", fd);
+		snprintf(ret_program, 32, "/proc/self/fd/%d", fd);
 }
 
 /* waxwing-ROLE, beside us or in ../libexec/waxwing; or ourselves.  Held open (above
@@ -59,15 +54,13 @@ void parent_find_programs(struct parent *p)
 {
 	for (int role = 0; role < ROLE_COUNT; role++)
 		if (role != ROLE_PARENT && role != ROLE_ADMIN)
-			find_program(p, (enum role)role);
+			find_program(role_name((enum role)role), p->programs[role]);
+	find_program("room-encrypting", p->room_encrypting);
 }
 
 void parent_become(const char *dir)
 {
-	char name[NAME_SIZE];
-
-	beside_become(program_name(ROLE_PARENT, name),
-		      (char *[]){ (char *)"waxwing: parent", (char *)"--dir", (char *)dir, NULL });
+	beside_become("waxwing-parent", (char *[]){ (char *)"waxwing: parent", (char *)"--dir", (char *)dir, NULL });
 }
 
 static enum status make_filter(enum role role, int *ret_fd)
@@ -94,8 +87,8 @@ enum status parent_make_filters(struct parent *p)
 	return st;
 }
 
-enum status child_spawn(const struct parent *p, enum role which, const char *name, const char *role, int fd,
-			int *ret_pid)
+enum status child_spawn(const struct parent *p, enum role which, const char *program, const char *name,
+			const char *role, int fd, int *ret_pid)
 {
 	static char **env;
 	char *argv[] = { (char *)name, "--role", (char *)role, NULL };
@@ -110,9 +103,21 @@ enum status child_spawn(const struct parent *p, enum role which, const char *nam
 	if (rc == 0)
 		rc = posix_spawn_file_actions_adddup2(&fa, p->filters[which], ROLE_FILTER_FD);
 	if (rc == 0)
-		rc = posix_spawn(ret_pid, p->programs[which], &fa, NULL, argv, env);
+		rc = posix_spawn(ret_pid, program, &fa, NULL, argv, env);
 	posix_spawn_file_actions_destroy(&fa);
 	return rc == 0 ? ST_OK : status_of_errno(rc);
+}
+
+/* A room whose letters are stored encrypted is another program, which is never
+ * kept ready. */
+static bool encrypts(const struct child *c)
+{
+	char path[4200];
+
+	if (c->role != ROLE_ROOM)
+		return false;
+	snprintf(path, sizeof path, "%s/mail/%llu/" ROLE_ENCRYPT_FILE, c->parent->conf.dir, (unsigned long long)c->account);
+	return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static enum status spawn(struct child *c, int fd)
@@ -123,7 +128,8 @@ static enum status spawn(struct child *c, int fd)
 		snprintf(name, sizeof name, "waxwing: room %llu", (unsigned long long)c->account);
 	else
 		snprintf(name, sizeof name, "waxwing: %s", role_name(c->role));
-	return child_spawn(c->parent, c->role, name, role_name(c->role), fd, &c->pid);
+	return child_spawn(c->parent, c->role, encrypts(c) ? c->parent->room_encrypting : c->parent->programs[c->role], name,
+			   role_name(c->role), fd, &c->pid);
 }
 
 static enum status send_settings(struct child *c)
@@ -223,7 +229,7 @@ enum status child_start(struct child *c)
 
 	if (st != ST_OK)
 		return st;
-	if (!from_spare(c))
+	if (encrypts(c) || !from_spare(c))
 		st = from_program(c);
 	if (st == ST_OK && c->role == ROLE_WARDEN)
 		parent_give_keys(c->parent);

@@ -80,6 +80,7 @@ struct local {
 struct parent {
 	struct conf conf;
 	char programs[ROLE_COUNT][32];	/* what each role is started from, */
+	char room_encrypting[32];	/* and a room that has ROLE_ENCRYPT_FILE, */
 	int filters[ROLE_COUNT];	/* and the filter of its system calls */
 	struct loop *loop;
 	struct child warden, queue, names;
@@ -122,8 +123,8 @@ enum status parent_make_filters(struct parent *p) MUST_USE;
 enum status child_start(struct child *c) MUST_USE;
 void child_stop(struct child *c, uint8_t reason);
 /* The program of a role, with fd as its channel to us. */
-enum status child_spawn(const struct parent *p, enum role which, const char *name, const char *role, int fd,
-			int *ret_pid) MUST_USE;
+enum status child_spawn(const struct parent *p, enum role which, const char *program, const char *name,
+			const char *role, int fd, int *ret_pid) MUST_USE;
 /* Give each of the two a channel to the other. */
 void child_join(struct child *a, struct child *b);
 

@@ -36,7 +36,7 @@ static enum status start_one(struct parent *p)
 
 	if (st != ST_OK)
 		return st;
-	st = child_spawn(p, ROLE_ROOM, SPARE_NAME, SPARE_ROOM, fds[1], &pid);
+	st = child_spawn(p, ROLE_ROOM, p->programs[ROLE_ROOM], SPARE_NAME, SPARE_ROOM, fds[1], &pid);
 	close(fds[1]);
 	if (st != ST_OK) {
 		close(fds[0]);

@@ -58,4 +58,8 @@ void role_row(struct channel *ch, struct view json);
  * ST_CLOSED: nobody reads them any more. */
 enum status role_rows_wait(struct channel *ch) MUST_USE;
 
+/* In mail/ACCOUNT: the certificate (DER) that what arrives for the account is
+ * encrypted to; not there: nothing is. */
+#define ROLE_ENCRYPT_FILE "encrypt.der"
+
 #endif

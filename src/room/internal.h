@@ -3,6 +3,7 @@
 #define WAXWING_ROOM_INTERNAL_H
 
 #include "base/map.h"
+#include "mda/encrypt.h"
 #include "ms/imap/imap.h"
 #include "ms/pop3/pop3.h"
 #include "ms/store.h"
@@ -22,6 +23,8 @@ struct sessions {
 struct room {
 	struct role_process proc;
 	struct store *store;
+	struct buf certificate;	/* ROLE_ENCRYPT_FILE, or empty */
+	letter_encrypt *encrypt;
 	struct channel queue;
 	struct channel doors[DOORS_MAX];
 	struct sessions sessions;

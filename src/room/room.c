@@ -1,9 +1,11 @@
 #include "room/room.h"
 
+#include "base/disk.h"
 #include "base/log.h"
 #include "mda/deliver.h"
 #include "room/internal.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,7 +135,7 @@ static void take_deliver(struct room *r, struct record *rec)
 			close(rec->fd);
 		return;
 	}
-	v = deliver_take(r->store, &in, rec->fd, &text);
+	v = deliver_take(r->store, &(struct encryption){ buf_view(&r->certificate), r->encrypt }, &in, rec->fd, &text);
 	rec_put_delivered(&r->out, 0, rec->sid,
 			  &(struct rec_delivered){ in.queue_id, in.recipient, (uint8_t)v, buf_view(&text) });
 	(void)!role_send(&r->queue, &r->out, -1);
@@ -272,6 +274,29 @@ static enum status open_store(struct room *r, const char *folder)
 	return ST_OK;
 }
 
+/* ST_OK also where there is none. */
+static enum status read_certificate(struct room *r, const char *folder)
+{
+	char path[4200];
+	char *p;
+	off_t n;
+	int fd;
+	enum status st;
+
+	snprintf(path, sizeof path, "%s/" ROLE_ENCRYPT_FILE, folder);
+	st = disk_open(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW, 0, &fd);
+	if (st != ST_OK)
+		return st == ST_MISSING ? ST_OK : st;
+	n = lseek(fd, 0, SEEK_END);
+	st = n <= 0 || n > ENCRYPT_CERTIFICATE_MAX ? ST_CORRUPT : buf_reserve(&r->certificate, (size_t)n, &p);
+	if (st == ST_OK)
+		st = disk_read_at(fd, p, (size_t)n, 0);
+	if (st == ST_OK)
+		r->certificate.n += (size_t)n;
+	close(fd);
+	return st;
+}
+
 /* A spare room shows whose it has become: over the words of its command line,
  * which are kept as long as they were. */
 static void show_account(const struct room *r, char **argv)
@@ -286,10 +311,11 @@ static void show_account(const struct room *r, char **argv)
 	memcpy(argv[2], "room", sizeof "room");
 }
 
-int room_main(char **argv)
+int room_main(char **argv, letter_encrypt *encrypt)
 {
 	struct room *r = calloc(1, sizeof *r);
 	char folder[4096];
+	enum status st;
 
 	if (r == NULL)
 		return 1;
@@ -298,6 +324,8 @@ int room_main(char **argv)
 	for (int i = 0; i < DOORS_MAX; i++)
 		r->doors[i].watch.fd = -1;
 	r->out = BUF(RECORD_MAX);
+	r->certificate = BUF(ENCRYPT_CERTIFICATE_MAX);
+	r->encrypt = encrypt;
 	r->idle.fire = idle_due;
 	r->house.fire = house_due;
 	r->turn.turn = end_turn;
@@ -308,7 +336,11 @@ int room_main(char **argv)
 	snprintf(folder, sizeof folder, "%s/mail/%llu", r->proc.conf.dir,
 		 (unsigned long long)r->proc.account);
 	role_lock_in(&r->proc);
-	if (open_store(r, folder) != ST_OK) {
+	st = read_certificate(r, folder);
+	/* What is to be encrypted is not stored in clear because that cannot be read. */
+	if (st != ST_OK)
+		log_event(LOG_ERROR_, "certificate", "why=\"%s\"", status_name(st));
+	if (st != ST_OK || open_store(r, folder) != ST_OK) {
 		log_flush();
 		return 1;
 	}

@@ -31,7 +31,7 @@ static int role(char **argv)
 	const char *name = argv[2];
 
 	if (strcmp(name, "room") == 0 || strcmp(name, SPARE_ROOM) == 0)
-		return room_main(argv);
+		return room_main(argv, encrypt_letter);
 	for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
 		if (strcmp(roles[i].name, name) == 0)
 			return roles[i].main();
