@@ -141,7 +141,7 @@ void parent_give_keys(struct parent *p)
 	free(pairs);
 }
 
-/* ---- keys/dkim/DOMAIN/SELECTOR.key, which warden reads itself ---- */
+/* ---- keys/dkim/DOMAIN/SELECTOR.key and keys/smime/DOMAIN/SERIAL.key, which warden reads itself ---- */
 
 static int open_below(int dir, const char *name)
 {
@@ -176,18 +176,27 @@ static void own_all(int dir, uint32_t uid, unsigned depth)
 	closedir(d);
 }
 
-void parent_own_signing_keys(const struct conf *c, uint32_t uid)
+static void own_folder(int keys, const char *name, uint32_t uid)
+{
+	int fd = open_below(keys, name);
+
+	if (fd >= 0 && fchown(fd, uid, uid) != 0)
+		log_event(LOG_WARN_, "chown", "file=keys/%s", name);
+	if (fd >= 0)
+		own_all(fd, uid, 1);
+}
+
+void parent_own_key_folders(const struct conf *c, uint32_t uid)
 {
 	char path[4200];
-	int keys, dkim;
+	int keys;
 
 	snprintf(path, sizeof path, "%s/keys", c->dir);
 	keys = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dkim = keys < 0 ? -1 : open_below(keys, "dkim");
-	if (dkim >= 0 && fchown(dkim, uid, uid) != 0)
-		log_event(LOG_WARN_, "chown", "file=keys/dkim");
-	if (dkim >= 0)
-		own_all(dkim, uid, 1);
+	if (keys >= 0) {
+		own_folder(keys, "dkim", uid);
+		own_folder(keys, "smime", uid);
+	}
 	if (keys >= 0)
 		close(keys);
 }
