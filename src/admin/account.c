@@ -118,7 +118,7 @@ int cmd_account_add(struct invocation *in)
 	}
 	directory_close(d);
 	if (status == DONE && (st = cert_account(in, view_cstr(address))) != ST_OK)
-		tell("the account %s is there, but has no certificates: %s; `waxwing cert renew --all` makes them", address,
+		tell("the account %s is there, but has no certificates: %s; the running server makes them", address,
 		     status_name(st));
 	stored_free(&s);
 	return status;

@@ -1,4 +1,5 @@
 /* accounts.c - waxwing account import, remove. */
+#include "admin/cert.h"
 #include "admin/instance.h"
 #include "admin/tell.h"
 
@@ -13,7 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 4096, LINE_MOST = 4096, VERIFIER_MAX = 512, STOP_MOST = 100, DEPTH_MOST = 4 };
+enum { PATH_SIZE = 4096, LINE_MOST = 4096, VERIFIER_MAX = 512, STOP_MOST = 100, DEPTH_MOST = 4, CERTIFICATES_NOW = 50,
+       ADDRESSES_MAX = CERTIFICATES_NOW * 512 };
 
 /* ---- import ---- */
 
@@ -22,6 +24,7 @@ struct import {
 	struct conf conf;
 	const char *file;
 	unsigned line, made;
+	struct buf addresses;	/* of the first that were made, each with its NUL */
 };
 
 static enum status wrong_line(const struct import *im, const char *why)
@@ -89,7 +92,10 @@ static enum status import_line(struct import *im, struct view line)
 		if (st != ST_OK)
 			st = wrong_line(im, why_not(st));
 	}
-	im->made += st == ST_OK;
+	if (st == ST_OK && im->made++ < CERTIFICATES_NOW) {
+		buf_put(&im->addresses, address);
+		buf_putc(&im->addresses, '\0');
+	}
 	buf_wipe(&verifier);
 	buf_free(&why);
 	conf_free(&scratch);
@@ -132,9 +138,27 @@ static int import_all(struct import *im, FILE *f)
 	return DONE;
 }
 
+/* Keys take a moment each: those of many accounts are left to the server, which makes what
+ * is missing. */
+static void give_certificates(const struct invocation *in, const struct import *im)
+{
+	struct view left = buf_view(&im->addresses), one;
+	enum status st = buf_status(&im->addresses);
+
+	for (; st == ST_OK && left.n; left = view_skip(left, one.n + 1)) {
+		one = view_cstr(left.p);
+		st = cert_account(in, one);
+	}
+	if (st != ST_OK)
+		tell("the accounts are there, but not all have certificates: %s; the running server makes them", status_name(st));
+	else if (im->made > CERTIFICATES_NOW && im->conf.smime_issue)
+		printf("%d of them have certificates; the running server makes the others (`waxwing cert renew --all`: at once).\n",
+		       CERTIFICATES_NOW);
+}
+
 int cmd_account_import(struct invocation *in)
 {
-	struct import im = { .file = in->args[0] };
+	struct import im = { .file = in->args[0], .addresses = BUF(ADDRESSES_MAX) };
 	bool input = strcmp(im.file, "-") == 0;
 	FILE *f = input ? stdin : fopen(im.file, "re");
 	int status = FAILED;
@@ -144,6 +168,9 @@ int cmd_account_import(struct invocation *in)
 	if (instance_conf(in, &im.conf) == ST_OK && instance_directory(in, &im.d) == ST_OK)
 		status = import_all(&im, f);
 	directory_close(im.d);
+	if (status == DONE)
+		give_certificates(in, &im);
+	buf_free(&im.addresses);
 	conf_free(&im.conf);
 	if (!input)
 		fclose(f);

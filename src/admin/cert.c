@@ -34,6 +34,7 @@ static bool work_open(struct work *w, const struct invocation *in)
 	if (instance_conf(in, &w->conf) != ST_OK || instance_directory(in, &w->i.d) != ST_OK)
 		return false;
 	w->i.validity = w->conf.smime_validity;
+	w->i.conf = &w->conf;
 	if (key_folders_open(in->dir, &w->i.keys) == ST_OK)
 		return true;
 	tell("%s/keys cannot be opened", in->dir);
@@ -93,10 +94,10 @@ enum status cert_account(const struct invocation *in, struct view address)
 static void add_row(void *arg, const struct certificate_row *c)
 {
 	char until[RFC3339_SIZE];
-	json_t *row = json_pack("{s:o, s:o, s:s, s:s, s:o, s:s, s:b}", "domain", json_text(c->domain), "address",
+	json_t *row = json_pack("{s:o, s:o, s:s, s:s, s:o, s:s, s:b, s:b}", "domain", json_text(c->domain), "address",
 				c->address.n ? json_text(c->address) : json_null(), "kind", certificate_kind_word(c->kind),
 				"state", certificate_state_word(c->state), "serial", json_text(c->serial), "until",
-				clock_rfc3339(c->not_after, until), "imported", (int)c->imported);
+				clock_rfc3339(c->not_after, until), "imported", (int)c->imported, "seen", (int)(c->seen != 0));
 
 	json_array_append_new(arg, row);
 }
@@ -147,8 +148,12 @@ static void take_row(void *arg, const struct certificate_row *c)
 	struct taking *t = arg;
 	struct smime_key k = { 0 };
 
-	if (t->st != ST_OK || (c->kind == CERTIFICATE_AUTHORITY) != (t->domain.n > 0) ||
-	    (!t->all && c->state != CERTIFICATE_ACTIVE))
+	/* Of authorities also those before and after: somebody's certificate may be of them. */
+	bool wanted = t->domain.n ? c->kind == CERTIFICATE_AUTHORITY && c->state != CERTIFICATE_REVOKED &&
+				    c->not_after >= t->w->i.now :
+		      c->kind != CERTIFICATE_AUTHORITY && (t->all || c->state == CERTIFICATE_ACTIVE);
+
+	if (t->st != ST_OK || !wanted)
 		return;
 	k.certificate = smime_certificate(c->certificate);
 	if (k.certificate == NULL)
@@ -236,20 +241,22 @@ int cmd_cert_show(struct invocation *in)
 	return status;
 }
 
-/* The authority's certificate, for the reader of the file. */
+/* The authorities' certificates, for the reader of the file. */
 static enum status add_chain(struct work *w, const char *address, struct smime_keys *keys)
 {
-	struct view v = view_cstr(address);
-	struct smime_key authority = { 0 };
-	enum status st = identities_authority(&w->i, view_skip(v, view_find(v, '@') + 1), &authority);
+	struct taking t = { .keys = { .n = 0 } };
+	enum status st = take(w, strrchr(address, '@') + 1, false, &t);
 
-	if (st != ST_OK)
-		return st;
-	keys->others = sk_X509_new_null();
-	if (keys->others == NULL || sk_X509_push(keys->others, authority.certificate) <= 0)
-		X509_free(authority.certificate);
-	EVP_PKEY_free(authority.key);
-	return ST_OK;
+	if (st == ST_OK && (keys->others = sk_X509_new_null()) == NULL)
+		st = ST_NOMEM;
+	for (unsigned i = 0; i < t.keys.n && st == ST_OK; i++) {
+		if (sk_X509_push(keys->others, t.keys.all[i].certificate) <= 0)
+			st = ST_NOMEM;
+		else
+			t.keys.all[i].certificate = NULL;
+	}
+	smime_keys_free(&t.keys);
+	return st;
 }
 
 static enum status put_p12(const struct smime_keys *keys, struct buf *out)
@@ -386,7 +393,8 @@ int cmd_cert_revoke(struct invocation *in)
 	return st == ST_OK ? DONE : complain(in->args[0], st, none);
 }
 
-static enum status import_p12(struct work *w, const struct account *of, struct view p12, const char *password)
+static enum status import_p12(struct work *w, const struct account *of, struct view p12, const char *password,
+			      const char **ret_why)
 {
 	struct smime_key k = { 0 };
 	STACK_OF(X509) *chain = NULL;
@@ -394,7 +402,7 @@ static enum status import_p12(struct work *w, const struct account *of, struct v
 
 	if (st != ST_OK)
 		return st == ST_DENIED ? ST_CLOSED : st;
-	st = identities_import(&w->i, of, &k);
+	st = identities_import(&w->i, of, &k, ret_why);
 	if (st == ST_OK)
 		st = encryption_refresh(&w->conf, w->i.d, of->id);
 	X509_free(k.certificate);
@@ -405,10 +413,10 @@ static enum status import_p12(struct work *w, const struct account *of, struct v
 
 int cmd_cert_import(struct invocation *in)
 {
-	static const struct reason reasons[] = {
+	struct reason reasons[] = {
 		{ ST_CLOSED, "the password is another one" },
 		{ ST_SYNTAX, "is no PKCS #12 file with a key and its certificate" },
-		{ ST_DENIED, "the certificate does not name the address" },
+		{ ST_DENIED, NULL },
 		{ ST_EXISTS, "that certificate is known already" },
 		{ ST_MISSING, "there is no such file" },
 		{ ST_OK, NULL },
@@ -428,7 +436,7 @@ int cmd_cert_import(struct invocation *in)
 			st = read_file(in->args[1], &p12);
 			buf_putc(&password, '\0');
 			if (st == ST_OK)
-				st = import_p12(&w, &acc, buf_view(&p12), password.p);
+				st = import_p12(&w, &acc, buf_view(&p12), password.p, &reasons[2].text);
 			status = st == ST_OK ? DONE : complain(in->args[1], st, reasons);
 		}
 	}

@@ -8,17 +8,32 @@ enum { OWNER_MAX = 512, HEX_LINE = 60, SMIMEA_HEAD = 3 };
 static const char schema[] =
 	"CREATE TABLE IF NOT EXISTS certificate (serial TEXT PRIMARY KEY, domain TEXT NOT NULL, address TEXT NOT NULL,"
 	" account BIGINT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, imported BIGINT NOT NULL,"
-	" der BLOB NOT NULL, not_before BIGINT NOT NULL, not_after BIGINT NOT NULL, revoked BIGINT NOT NULL);";
+	" der BLOB NOT NULL, not_before BIGINT NOT NULL, not_after BIGINT NOT NULL, revoked BIGINT NOT NULL);"
+	"CREATE INDEX IF NOT EXISTS certificate_account ON certificate (account);"
+	"CREATE TABLE IF NOT EXISTS certificate_seen (serial TEXT PRIMARY KEY, since BIGINT NOT NULL);";
 
 #define COLUMNS "serial, domain, address, account, kind, state, imported, der, not_before, not_after, revoked"
+#define ROW "SELECT " COLUMNS ", (SELECT since FROM certificate_seen s WHERE s.serial = certificate.serial) FROM certificate WHERE "
 #define ORDER " ORDER BY domain, account, CASE state WHEN 'active' THEN 1 ELSE 0 END, not_before, serial"
 
 static const char *const texts[C_COUNT] = {
-	[C_EACH] = "SELECT " COLUMNS " FROM certificate WHERE ($1 = '' OR domain = $1) AND ($2 = 0 OR account = $2)" ORDER,
+	[C_EACH] = ROW "($1 = '' OR domain = $1)" ORDER,
+	[C_OF_ACCOUNT] = ROW "($1 = '' OR domain = $1) AND account = $2" ORDER,
+	[C_ONE] = ROW "serial = $1",
 	[C_ADD] = "INSERT INTO certificate (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
 	[C_SET] = "UPDATE certificate SET state = $2, revoked = $3 WHERE serial = $1 AND state <> 'revoked'",
+	[C_SEEN] = "INSERT INTO certificate_seen (serial, since) VALUES ($1, $2)"
+		   " ON CONFLICT (serial) DO UPDATE SET since = excluded.since",
+	[C_DUE] = "SELECT address, '', id FROM account WHERE"
+		  " NOT EXISTS (SELECT 1 FROM certificate c WHERE c.account = account.id AND c.state = 'active'"
+		  " AND c.kind IN ('signing', 'both') AND c.not_after >= $1)"
+		  " OR NOT EXISTS (SELECT 1 FROM certificate c WHERE c.account = account.id AND c.state = 'active'"
+		  " AND c.kind IN ('encryption', 'both') AND c.not_after >= $1)"
+		  " OR EXISTS (SELECT 1 FROM certificate c WHERE c.account = account.id AND c.state = 'next') ORDER BY id",
+	[C_RETIRE_PAST] = "UPDATE certificate SET state = 'retired' WHERE state = 'active' AND kind <> 'authority' AND not_after < $1",
 	[C_REVOKE_ACCOUNT] = "UPDATE certificate SET state = 'revoked', revoked = $2 WHERE account = $1 AND state <> 'revoked'",
 	[C_FORGET] = "DELETE FROM certificate WHERE domain = $1",
+	[C_FORGET_SEEN] = "DELETE FROM certificate_seen WHERE serial NOT IN (SELECT serial FROM certificate)",
 };
 
 static const char *const kinds[] = {
@@ -27,6 +42,7 @@ static const char *const kinds[] = {
 };
 static const char *const states[] = {
 	[CERTIFICATE_ACTIVE] = "active", [CERTIFICATE_RETIRED] = "retired", [CERTIFICATE_REVOKED] = "revoked",
+	[CERTIFICATE_NEXT] = "next",
 };
 
 const char *certificate_kind_word(enum certificate_kind k)
@@ -80,6 +96,7 @@ static enum status read_row(struct sql_stmt *q, struct certificate_row *ret)
 			.state = (enum certificate_state)state, .imported = sql_col_int(q, 6) != 0,
 			.certificate = sql_col_view(q, 7), .not_before = sql_col_int(q, 8),
 			.not_after = sql_col_int(q, 9), .revoked = sql_col_int(q, 10),
+			.seen = sql_col_int(q, 11),
 		};
 	return st;
 }
@@ -87,14 +104,15 @@ static enum status read_row(struct sql_stmt *q, struct certificate_row *ret)
 enum status directory_certificates(struct directory *d, struct view domain, uint64_t account, certificate_seen *row,
 				   void *arg)
 {
-	struct sql_stmt *q = d->c[C_EACH];
+	struct sql_stmt *q = d->c[account ? C_OF_ACCOUNT : C_EACH];
 	struct certificate_row c;
 	char low[FOLDED_MAX];
 	bool more = false;
 	enum status st;
 
 	sql_bind_text(q, 1, directory_folded(domain, low));
-	sql_bind_int(q, 2, (int64_t)account);
+	if (account)
+		sql_bind_int(q, 2, (int64_t)account);
 	while ((st = sql_step(q, &more)) == ST_OK && more) {
 		st = read_row(q, &c);
 		if (st != ST_OK)
@@ -103,6 +121,36 @@ enum status directory_certificates(struct directory *d, struct view domain, uint
 	}
 	sql_reset(q);
 	return st;
+}
+
+enum status directory_certificate(struct directory *d, struct view serial, struct arena *a, struct certificate_row *ret)
+{
+	struct sql_stmt *q = d->c[C_ONE];
+	struct certificate_row c;
+	bool more = false;
+	enum status st;
+
+	sql_bind_text(q, 1, serial);
+	st = sql_step(q, &more);
+	if (st == ST_OK)
+		st = more ? read_row(q, &c) : ST_MISSING;
+	if (st == ST_OK) {
+		c.serial = arena_copy(a, c.serial);
+		c.domain = arena_copy(a, c.domain);
+		c.address = arena_copy(a, c.address);
+		c.certificate = arena_copy(a, c.certificate);
+		st = arena_status(a);
+	}
+	sql_reset(q);
+	if (st == ST_OK)
+		*ret = c;
+	return st;
+}
+
+enum status directory_certificates_due(struct directory *d, wall_ms until, directory_row *row, void *arg)
+{
+	sql_bind_int(d->c[C_DUE], 1, until);
+	return directory_each(d->c[C_DUE], row, arg);
 }
 
 /* ---- changes ---- */
@@ -140,6 +188,19 @@ enum status directory_set_certificate(struct directory *d, struct view serial, e
 	return st == ST_OK && sql_changed(d->db) == 0 ? ST_MISSING : st;
 }
 
+enum status directory_set_certificate_seen(struct directory *d, struct view serial, wall_ms since)
+{
+	sql_bind_text(d->c[C_SEEN], 1, serial);
+	sql_bind_int(d->c[C_SEEN], 2, since);
+	return sql_run(d->c[C_SEEN]);
+}
+
+enum status directory_retire_past(struct directory *d, wall_ms now)
+{
+	sql_bind_int(d->c[C_RETIRE_PAST], 1, now);
+	return sql_run(d->c[C_RETIRE_PAST]);
+}
+
 enum status certificates_revoke_account(struct directory *d, uint64_t account)
 {
 	sql_bind_int(d->c[C_REVOKE_ACCOUNT], 1, (int64_t)account);
@@ -151,8 +212,11 @@ enum status certificates_forget(struct directory *d, struct view domain)
 {
 	char low[FOLDED_MAX];
 
+	enum status st;
+
 	sql_bind_text(d->c[C_FORGET], 1, directory_folded(domain, low));
-	return sql_run(d->c[C_FORGET]);
+	st = sql_run(d->c[C_FORGET]);
+	return st == ST_OK ? sql_run(d->c[C_FORGET_SEEN]) : st;
 }
 
 /* ---- SMIMEA ---- */
@@ -196,7 +260,7 @@ static void publish(void *arg, const struct certificate_row *c)
 	char low[FOLDED_MAX];
 	struct view folded = directory_folded(c->address, low);
 
-	if (c->state != CERTIFICATE_ACTIVE || c->kind == CERTIFICATE_AUTHORITY)
+	if ((c->state != CERTIFICATE_ACTIVE && c->state != CERTIFICATE_NEXT) || c->kind == CERTIFICATE_AUTHORITY)
 		return;
 	buf_put(&rdata, view_make("\3\0\0", 3));
 	buf_put(&rdata, c->certificate);

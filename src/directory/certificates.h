@@ -1,6 +1,7 @@
 /* certificates.h - the certificates that people and domains have for S/MIME:
  * what of each is public, and where it is in its life.
  *
+ *     next       made ahead: published, so that others know it before it is used
  *     active     used: published, signed with, encrypted for
  *     retired    replaced; its key is kept, to read old letters
  *     revoked    on its authority's list until it expires
@@ -20,7 +21,7 @@
 enum { CERTIFICATE_SERIAL_MAX = 40, CERTIFICATE_DER_MAX = 64 * 1024, SMIMEA_OWNER_HASH = 28 };
 
 enum certificate_kind { CERTIFICATE_AUTHORITY, CERTIFICATE_SIGNING, CERTIFICATE_ENCRYPTION, CERTIFICATE_BOTH };
-enum certificate_state { CERTIFICATE_ACTIVE, CERTIFICATE_RETIRED, CERTIFICATE_REVOKED };
+enum certificate_state { CERTIFICATE_ACTIVE, CERTIFICATE_RETIRED, CERTIFICATE_REVOKED, CERTIFICATE_NEXT };
 
 struct certificate_row {
 	struct view serial;		/* hexadecimal, upper case; names the key's file */
@@ -32,6 +33,7 @@ struct certificate_row {
 	bool imported;			/* of an authority elsewhere */
 	struct view certificate;	/* DER */
 	wall_ms not_before, not_after, revoked;
+	wall_ms seen;			/* of one that is next: since when DNS has it without a gap; 0: not */
 };
 
 /* "signing", "active".  Static. */
@@ -49,6 +51,18 @@ enum status directory_add_certificate(struct directory *d, const struct certific
 /* when: of a revocation.  One that is revoked stays so.  ST_MISSING. */
 enum status directory_set_certificate(struct directory *d, struct view serial, enum certificate_state state,
 				      wall_ms when) MUST_USE;
+/* since: 0 where DNS has not got it. */
+enum status directory_set_certificate_seen(struct directory *d, struct view serial, wall_ms since) MUST_USE;
+
+/* One of them; its views are in the arena.  ST_MISSING, ST_NOMEM. */
+enum status directory_certificate(struct directory *d, struct view serial, struct arena *a,
+				  struct certificate_row *ret) MUST_USE;
+
+/* Accounts (address, nothing, number) that lack a certificate to sign with or to encrypt for
+ * which lasts until then, or have one that is next. */
+enum status directory_certificates_due(struct directory *d, wall_ms until, directory_row *row, void *arg) MUST_USE;
+/* People's active ones that have ended by then become retired. */
+enum status directory_retire_past(struct directory *d, wall_ms now) MUST_USE;
 
 /* ---- SMIMEA (RFC 8162) ---- */
 
@@ -56,7 +70,7 @@ enum status directory_set_certificate(struct directory *d, struct view serial, e
  * (3), without a dot at the end.  ST_SYNTAX: no address. */
 enum status smimea_put_owner(struct view address, struct buf *out) MUST_USE;
 
-/* Each record of the active certificates of people of the domain (empty: of all):
+/* Each record of the active and next certificates of people of the domain (empty: of all):
  * usage 3 (domain-issued), selector 0, matching type 0, so that it can be encrypted
  * for (2).  Twice where the address has upper-case letters, also under the hash
  * of its lower-case form, which our addresses are the same as. */

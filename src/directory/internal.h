@@ -67,7 +67,10 @@ enum signing_query {
 enum number_query { N_ALL, N_SET, N_DROP, N_FORGET, N_COUNT };
 
 /* Every statement of certificates.c. */
-enum certificate_query { C_EACH, C_ADD, C_SET, C_REVOKE_ACCOUNT, C_FORGET, C_COUNT };
+enum certificate_query {
+	C_EACH, C_OF_ACCOUNT, C_ONE, C_ADD, C_SET, C_SEEN, C_DUE, C_RETIRE_PAST, C_REVOKE_ACCOUNT, C_FORGET, C_FORGET_SEEN,
+	C_COUNT,
+};
 
 enum { DIRECTORY_QUERIES = 32 };
 

@@ -53,6 +53,10 @@ enum { DROP_KEY = 16 };
 /* What a key_file is. */
 enum key_file { KEY_FILE_CHAIN = 0, KEY_FILE_KEY, KEY_FILE_AUTHORITIES, KEY_FILE_TOKENS };
 
+/* What of an authority is asked for. */
+enum authority_wants { AUTHORITY_LIST = 0, AUTHORITY_CERTIFICATE };
+enum { AUTHORITY_PIECE = 64 * 1024 };
+
 /* What a listener or session speaks. */
 enum service {
 	SERVICE_SMTP = 0,	/* port 25 */

@@ -177,21 +177,26 @@ static void own_all(int dir, uint32_t uid, unsigned depth)
 	closedir(d);
 }
 
-void parent_own_signing_keys(const struct conf *c, uint32_t uid)
+static void own_folder(int keys, const char *name, uint32_t uid)
 {
-	static const char *const folders[] = { "dkim", "smime" };
+	int fd = open_below(keys, name);
+
+	if (fd >= 0 && fchown(fd, uid, uid) != 0)
+		log_event(LOG_WARN_, "chown", "file=keys/%s", name);
+	if (fd >= 0)
+		own_all(fd, uid, 1);
+}
+
+void parent_own_key_folders(const struct conf *c, uint32_t uid)
+{
 	char path[4200];
 	int keys;
 
 	snprintf(path, sizeof path, "%s/keys", c->dir);
 	keys = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	for (size_t i = 0; keys >= 0 && i < sizeof folders / sizeof *folders; i++) {
-		int fd = open_below(keys, folders[i]);
-
-		if (fd >= 0 && fchown(fd, uid, uid) != 0)
-			log_event(LOG_WARN_, "chown", "file=keys/%s", folders[i]);
-		if (fd >= 0)
-			own_all(fd, uid, 1);
+	if (keys >= 0) {
+		own_folder(keys, "dkim", uid);
+		own_folder(keys, "smime", uid);
 	}
 	if (keys >= 0)
 		close(keys);

@@ -468,7 +468,7 @@ static void own_directory(const struct conf *c)
 			log_event(LOG_WARN_, "chown", "file=%s", files[i]);
 	}
 	if (uid)
-		parent_own_signing_keys(c, uid);
+		parent_own_key_folders(c, uid);
 }
 
 /* Standard descriptors are open, and nothing lies on those that a child

@@ -170,8 +170,8 @@ enum status parent_reachable(const struct conf *c, struct buf *why) MUST_USE;
 
 /* keys.c: the files of tls.certificate and tls.key, for warden. */
 void parent_give_keys(struct parent *p);
-/* keys/dkim and what root has made in it belongs to warden. */
-void parent_own_signing_keys(const struct conf *c, uint32_t uid);
+/* keys/dkim, keys/smime and what root has made in them belongs to warden. */
+void parent_own_key_folders(const struct conf *c, uint32_t uid);
 
 /* control.c: the socket of waxwing(8). */
 enum status parent_control_open(struct parent *p) MUST_USE;

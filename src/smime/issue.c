@@ -171,6 +171,29 @@ static bool add_capabilities(X509 *x)
 	return good;
 }
 
+/* Only what OpenSSL's own notation takes for nothing else. */
+static bool is_url(struct view v)
+{
+	static const char others[] = "-._~:/?#[]@!$&'()*+=%";
+
+	for (size_t i = 0; i < v.n; i++)
+		if (!ascii_alpha(v.p[i]) && !ascii_digit(v.p[i]) && memchr(others, v.p[i], sizeof others - 1) == NULL)
+			return false;
+	return view_starts_i(v, VIEW("http://")) || view_starts_i(v, VIEW("https://"));
+}
+
+/* RFC 5280 4.2.1.13, 4.2.2.1 */
+static bool add_places(X509 *x, const struct smime_request *q)
+{
+	char text[TEXT_MOST + 32];
+
+	snprintf(text, sizeof text, "URI:%.*s", VIEW_ARG(q->list_url));
+	if (q->list_url.n && !add_text(x, q->authority->certificate, NID_crl_distribution_points, text))
+		return false;
+	snprintf(text, sizeof text, "caIssuers;URI:%.*s", VIEW_ARG(q->authority_url));
+	return q->authority_url.n == 0 || add_text(x, q->authority->certificate, NID_info_access, text);
+}
+
 static bool extend_authority(X509 *x, struct view domain)
 {
 	return add_text(x, x, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
@@ -184,7 +207,7 @@ static bool extend_person(X509 *x, const struct smime_request *q, struct view lo
 	return add_text(x, q->authority->certificate, NID_basic_constraints, "critical,CA:FALSE") &&
 	       add_text(x, q->authority->certificate, NID_key_usage,
 			signs ? "critical,digitalSignature" : "critical,keyEncipherment") &&
-	       add_address(x, local, domain) && add_capabilities(x);
+	       add_address(x, local, domain) && add_capabilities(x) && add_places(x, q);
 }
 
 /* ---- the whole ---- */
@@ -220,6 +243,9 @@ enum status smime_issue(const struct smime_request *q, struct smime_key *ret)
 	enum status st = domain_ascii(q->use == SMIME_USE_AUTHORITY ? q->domain : view_skip(q->address, at), &a, &domain);
 
 	if (st == ST_OK && q->use != SMIME_USE_AUTHORITY && at < 2)
+		st = ST_SYNTAX;
+	if (st == ST_OK && ((q->list_url.n && !is_url(q->list_url)) || (q->authority_url.n && !is_url(q->authority_url)) ||
+			    q->list_url.n > TEXT_MOST || q->authority_url.n > TEXT_MOST))
 		st = ST_SYNTAX;
 	if (st == ST_OK) {
 		k.key = q->use == SMIME_USE_ENCRYPTION ? EVP_RSA_gen(SMIME_RSA_LEAST) : EVP_EC_gen("P-256");

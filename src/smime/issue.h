@@ -19,10 +19,11 @@ struct smime_request {
 	struct view domain;			/* of the authority */
 	struct view address;			/* of the person */
 	wall_ms from, until;
+	struct view list_url, authority_url;	/* where the authority's list and certificate are, or empty */
 };
 
 /* Makes key and certificate; the caller frees both.  ST_SYNTAX (no such domain
- * or address), ST_NOMEM. */
+ * or address, or no such URL), ST_NOMEM. */
 enum status smime_issue(const struct smime_request *q, struct smime_key *ret) MUST_USE;
 
 struct smime_revoked {

@@ -10,6 +10,7 @@
 #ifndef WAXWING_WARDEN_IDENTITIES_H
 #define WAXWING_WARDEN_IDENTITIES_H
 
+#include "conf/conf.h"
 #include "directory/certificates.h"
 #include "smime/issue.h"
 
@@ -19,23 +20,46 @@ struct identities {
 	struct directory *d;
 	wall_ms now;
 	wall_ms validity;	/* of a person's certificate */
+	const struct conf *conf;	/* where others find lists and authorities */
 };
 
-/* The authority of a domain, made where there is none, or where it ends before a
- * new certificate would.  ret may be NULL; else the caller frees it. */
+/* The authority of a domain that a new certificate is to be of: one that does not end
+ * before.  Where none is active that lasts so long, its next one becomes so, or one is
+ * made.  ret may be NULL; else the caller frees it. */
 enum status identities_authority(const struct identities *i, struct view domain, struct smime_key *ret) MUST_USE;
 
+/* The next authority of a domain, a year before it is needed, so that whoever believes
+ * the one can learn of the other. */
+enum status identities_prepare(const struct identities *i, struct view domain, bool *ret_made) MUST_USE;
+
 /* Both certificates of an account, where it has none that lasts for another
- * third of their validity; anew: in any case.  What was active is retired.
- * An imported one counts for what it is good for. */
+ * third of their validity: next ones, while there is one that has not ended.
+ * anew: in any case, and active; what was so is retired.  An imported one counts
+ * for what it is good for, until two weeks before its end. */
 enum status identities_issue(const struct identities *i, const struct account *of, bool anew, unsigned *ret_made) MUST_USE;
 
+/* What was next is active, what it replaces retired.  ST_MISSING. */
+enum status identities_switch(const struct identities *i, struct view serial) MUST_USE;
+
 /* A certificate from elsewhere with its key; what it replaces is retired.
- * ST_DENIED: it does not name the account's address; ST_EXISTS. */
-enum status identities_import(const struct identities *i, const struct account *of, const struct smime_key *key) MUST_USE;
+ * ST_DENIED: it is not good for mail of the account, *ret_why (static) says why;
+ * ST_EXISTS. */
+enum status identities_import(const struct identities *i, const struct account *of, const struct smime_key *key,
+			      const char **ret_why) MUST_USE;
 
 /* The private key of a row.  ST_MISSING, ST_SYNTAX. */
 enum status identities_key(const struct identities *i, const struct certificate_row *row, EVP_PKEY **ret) MUST_USE;
+
+/* Where anybody finds what an authority has revoked (a CRL in DER), or its certificate:
+ * URL/SERIAL.crl, URL/SERIAL.cer (RFC 2585 4).  Nothing is added where smime.url is empty and
+ * listen.http has no port. */
+enum { IDENTITIES_URL_MAX = 512 };
+enum status identities_url(const struct conf *c, struct view domain, struct buf *out) MUST_USE;
+
+/* The same list of one authority, in DER, or its certificate: for whom asks by its serial number.
+ * ST_MISSING: there is no such authority, or it has expired. */
+enum status identities_list_of(const struct identities *i, struct view serial, struct buf *out) MUST_USE;
+enum status identities_authority_of(const struct identities *i, struct view serial, struct buf *out) MUST_USE;
 
 /* What the domain's authority has revoked and has not expired yet, as a list (CRL) in PEM,
  * good for seven days; one for each authority that it had and that has not expired.

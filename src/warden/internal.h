@@ -16,12 +16,18 @@
 #include "warden/ticket.h"
 #include "warden/tokens.h"
 
-enum { DOORS_MAX = 64, RELAYS_MAX = 64, SEALING_SLOTS = 256 };
+enum { DOORS_MAX = 64, RELAYS_MAX = 64, SEALING_SLOTS = 256, LIST_SLOTS = 16 };
 
 /* A private key that was read. */
 struct sealing_slot {
 	struct buf name;	/* domain and selector */
 	struct signer_with_key key;
+};
+
+/* What an authority has revoked, as it was signed a moment ago. */
+struct list_slot {
+	struct buf serial, der;
+	wall_ms made;
 };
 
 struct warden {
@@ -65,6 +71,11 @@ struct warden {
 		struct timer timer;
 		bool busy;
 	} rotation;
+	struct renewal {
+		struct timer timer;
+		bool busy;
+		struct list_slot lists[LIST_SLOTS];
+	} renewal;
 	/* What of it is shown, and what comes with the list of keys. */
 	struct tokens *tokens, *next_tokens;
 	struct authorities *authorities, *next_authorities;
@@ -152,6 +163,12 @@ void rotation_start(struct warden *w);
 /* One now, for the operator: rows say what was found.  Waits.  VERDICT_LATER:
  * one is on its way. */
 enum verdict rotation_check(struct warden *w, struct channel *ch);
+
+/* renewal.c: everybody's certificates for S/MIME; a round comes after smime.check. */
+void renewal_start(struct warden *w);
+void renewal_free(struct warden *w);
+void authority_ask(struct warden *w, struct channel *ch, const struct record *rec);
+
 /* submission.c: how much may an account hand in?  directory and keys as for
  * logins_open. */
 enum status submissions_open(struct warden *w, const char *directory, int keys) MUST_USE;

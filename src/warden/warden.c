@@ -77,6 +77,7 @@ static const struct {
 	{ REC_seal_grant_ask, seal_grant_ask },
 	{ REC_seal_keys_ask, seal_keys_ask },
 	{ REC_seal_ask, seal_ask },
+	{ REC_authority_ask, authority_ask },
 };
 
 static void peer_says(struct channel *ch, struct record *rec)
@@ -199,6 +200,7 @@ int warden_main(void)
 		return 1;
 	}
 	rotation_start(w);
+	renewal_start(w);
 	role_run(&w->proc);
 	logins_flush(w);
 	login_log_close(w->logins.log);
@@ -207,5 +209,6 @@ int warden_main(void)
 	keys_free(w->keys);
 	mac_free(&w->srs);
 	sealing_free(w);
+	renewal_free(w);
 	return 0;
 }

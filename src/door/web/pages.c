@@ -4,7 +4,8 @@
 #include "base/log.h"
 #include "trust/mta_sts.h"
 
-enum { ASK_MS = 10000, URL_MAX = 1024 };
+enum { ASK_MS = 10000, URL_MAX = 1024, AUTHORITY_NAME_MAX = 64 };
+static const char authority_path[] = "/smime/";
 
 static enum verdict is_ours(struct web *w, struct view domain)
 {
@@ -44,20 +45,88 @@ static void page_about(struct web *w, const struct http_request *rq, struct view
 	buf_putf(&ret->body, "%s carries mail.\r\n", w->conf->host_name);
 }
 
+/* One piece more, behind those that are there. */
+static enum verdict add_piece(struct web *w, const struct rec_authority_ask *q, uint64_t *made, uint64_t *size,
+			      struct buf *out)
+{
+	struct rec_authority_answer in = { .verdict = VERDICT_LATER };
+	struct buf b = BUF(1024), answer = BUF(RECORD_MAX);
+	uint16_t type;
+
+	rec_put_authority_ask(&b, 0, 0, q);
+	if (channel_ask(w->warden, &b, -1, ASK_MS, &answer, &type, NULL) != ST_OK || type != REC_authority_answer ||
+	    !rec_take_authority_answer(buf_view(&answer), &in) ||
+	    (q->from && (in.made != *made || in.size != *size || in.piece.n == 0)))
+		in.verdict = VERDICT_LATER;
+	if (in.verdict == VERDICT_OK) {
+		*made = in.made;
+		*size = in.size;
+		buf_put(out, in.piece);
+	}
+	buf_free(&b);
+	buf_free(&answer);
+	return (enum verdict)in.verdict;
+}
+
+/* SERIAL.crl or SERIAL.cer behind it (RFC 5280 4.2.1.13, 4.2.2.1; RFC 2585 3).  Each is signed,
+ * so it goes in clear too: who checks a certificate of TLS by it could not ask by TLS. */
+static void page_authority(struct web *w, const struct http_request *rq, struct view domain, struct http_reply *ret)
+{
+	struct view name = view_skip(rq->path, sizeof authority_path - 1);
+	struct view kind = name.n > 4 ? view_skip(name, name.n - 4) : VIEW_NONE;
+	bool list = view_eq_i(kind, VIEW(".crl"));
+	struct rec_authority_ask q = { .what = list ? AUTHORITY_LIST : AUTHORITY_CERTIFICATE };
+	uint64_t made = 0, size = 0;
+	enum verdict v = VERDICT_NO;
+
+	(void)domain;
+	if (name.n <= AUTHORITY_NAME_MAX && (list || view_eq_i(kind, VIEW(".cer")))) {
+		q.serial = view_head(name, name.n - 4);
+		do {
+			v = add_piece(w, &q, &made, &size, &ret->body);
+			q.from = ret->body.n;
+		} while (v == VERDICT_OK && q.from < size);
+	}
+	if (v == VERDICT_OK) {
+		ret->type = list ? "application/pkix-crl" : "application/pkix-cert";
+		return;
+	}
+	ret->status = v == VERDICT_NO ? 404 : 503;
+	ret->body.n = 0;
+}
+
 /* Pages below a prefix of a domain's name are served for domains of ours
  * only; those without one (NULL) for any name that leads here.  The page
  * gets the domain behind the prefix, or the name asked. */
-static const struct {
+struct page {
 	const char *path, *prefix;
 	void (*make)(struct web *w, const struct http_request *rq, struct view domain, struct http_reply *ret);
-} pages[] = {
-	{ "/.well-known/mta-sts.txt", "mta-sts.", page_sts },
-	{ "/mail/config-v1.1.xml", "autoconfig.", page_autoconfig },
-	{ "/.well-known/autoconfig/mail/config-v1.1.xml", NULL, page_autoconfig },
-	{ "/autodiscover/autodiscover.xml", NULL, page_autodiscover },
-	{ "/email.mobileconfig", NULL, page_apple_profile },
-	{ "/", NULL, page_about },
+	bool below;	/* the path is the beginning of many */
+	bool clear;	/* by HTTP, too */
 };
+static const struct page pages[] = {
+	{ "/.well-known/mta-sts.txt", "mta-sts.", page_sts, false, false },
+	{ "/mail/config-v1.1.xml", "autoconfig.", page_autoconfig, false, false },
+	{ "/.well-known/autoconfig/mail/config-v1.1.xml", NULL, page_autoconfig, false, false },
+	{ "/autodiscover/autodiscover.xml", NULL, page_autodiscover, false, false },
+	{ "/email.mobileconfig", NULL, page_apple_profile, false, false },
+	{ authority_path, NULL, page_authority, true, true },
+	{ "/", NULL, page_about, false, false },
+};
+
+static bool is_page(const struct page *p, struct view path)
+{
+	return p->below ? view_starts_i(path, view_cstr(p->path)) : view_eq_i(path, view_cstr(p->path));
+}
+
+static void log_request(const struct http_request *rq, const struct http_reply *r)
+{
+	log_begin(LOG_INFO_, "http");
+	log_view("host", rq->host);
+	log_view("path", rq->path);
+	log_u64("status", r->status);
+	log_end();
+}
 
 void web_page(void *web, const struct http_request *rq, struct http_reply *ret)
 {
@@ -67,7 +136,7 @@ void web_page(void *web, const struct http_request *rq, struct http_reply *ret)
 		struct view prefix = view_cstr(pages[i].prefix), domain = rq->host;
 		enum verdict v = VERDICT_OK;
 
-		if (!view_eq_i(rq->path, view_cstr(pages[i].path)) || !view_starts_i(domain, prefix))
+		if (!is_page(&pages[i], rq->path) || !view_starts_i(domain, prefix))
 			continue;
 		if (prefix.n) {
 			domain = view_skip(domain, prefix.n);
@@ -83,11 +152,7 @@ void web_page(void *web, const struct http_request *rq, struct http_reply *ret)
 		ret->status = 404;
 	if (ret->status != 200 && ret->body.n == 0)
 		buf_puts(&ret->body, ret->status == 404 ? "There is nothing here.\r\n" : "Not now.\r\n");
-	log_begin(LOG_INFO_, "http");
-	log_view("host", rq->host);
-	log_view("path", rq->path);
-	log_u64("status", ret->status);
-	log_end();
+	log_request(rq, ret);
 }
 
 static bool is_host(struct view v)
@@ -98,11 +163,17 @@ static bool is_host(struct view v)
 	return v.n > 0;
 }
 
-/* The page that was asked for by HTTPS; what else the request said is lost. */
+/* The page that was asked for, by HTTPS if it is not one for both; what else the request said is lost. */
 void web_lead_to_tls(void *web, const struct http_request *rq, struct http_reply *ret)
 {
 	struct web *w = web;
 	uint16_t port = conf_port(w->conf->listen[SERVICE_HTTPS]);
+
+	for (size_t i = 0; i < sizeof pages / sizeof *pages; i++)
+		if (pages[i].clear && is_page(&pages[i], rq->path)) {
+			web_page(web, rq, ret);
+			return;
+		}
 
 	/* A page's own path, never the client's: nothing of his goes into a header. */
 	ret->status = 404;

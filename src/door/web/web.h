@@ -4,7 +4,8 @@
  *
  * A connection is TLS on our side (its key is warden's) and carried in clear
  * to the HTTP library, which runs in this process too.  Plain HTTP leads to
- * HTTPS and serves nothing.
+ * HTTPS and serves nothing but what our authorities have revoked, and their
+ * certificates (RFC 5280 4.2.1.13, 4.2.2.1).
  */
 #ifndef WAXWING_DOOR_WEB_WEB_H
 #define WAXWING_DOOR_WEB_WEB_H
