@@ -7,6 +7,7 @@ from smime_pki import KEYS, Pki, openssl
 from test_smime import BODY, HEAD, der, header_of, judged, opaque, problems
 
 DATA = bytes.fromhex("06092a864886f70d010701")
+TIME_STAMP = bytes.fromhex("060b2a864886f70d0109100104")
 SHA512 = der(0x30, bytes.fromhex("0609608648016503040203"))
 SHA256 = der(0x30, bytes.fromhex("0609608648016503040201"))
 ED25519 = der(0x30, bytes.fromhex("06032b6570"))
@@ -89,6 +90,8 @@ def test_good(pki, attributes):
     ("signature", {"spoil": True}),
     ("signature", {"spoil": True, "attributes": False}),
     ("signature", {"algorithm": RSA}),
+    ("content-type", {"kind": TIME_STAMP}),
+    ("content-type", {"kind": TIME_STAMP, "attributes": False}),
 ])
 def test_bad(pki, problem, more):
     v = judged(pki, detached(pki, **more))
@@ -99,3 +102,13 @@ def test_changed_text(pki):
     for attributes in (True, False):
         v = judged(pki, detached(pki, attributes=attributes).replace(b"ten pounds", b"six pounds"))
         assert v["verdict"] == "bad", v
+
+
+@pytest.mark.parametrize("kind", ["1.2.840.113549.1.9.16.1.4", "1.2.840.113549.1.9.16.1.1", "1.2.840.113549.1.7.2"])
+def test_other_things_that_are_signed(pki, kind):
+    """A time stamp, a receipt, CMS in CMS: signed with the same key, and no letter."""
+    for more in ((), ("-noattr",)):
+        der_ = openssl("cms", "-sign", "-nodetach", "-binary", "-outform", "DER", "-econtent_type", kind, "-signer", pki("smith.crt"),
+                       "-inkey", pki("smith.key"), *more, stdin=BODY)
+        v = judged(pki, opaque(der_, "signed-data"))
+        assert v["verdict"] == "bad" and "content-type" in problems(v), v

@@ -280,6 +280,9 @@ static smime_problems verify(struct signed_data *d, CMS_SignerInfo *si, EVP_PKEY
 
 	if (d->digests == NULL || EVP_PKEY_get_base_id(key) == EVP_PKEY_ED448)
 		return PROBLEM(UNSUPPORTED);
+	/* Else it is about a time stamp, a receipt, a list: whatever else is signed with such a key. */
+	if (OBJ_obj2nid(CMS_get0_eContentType(d->cms)) != NID_pkcs7_data)
+		return PROBLEM(CONTENT_TYPE);
 	/* Signed attributes could be passed off as the content of a signature without. */
 	if (!attributes && d->looks_like_attributes)
 		return PROBLEM(CONFUSED);
