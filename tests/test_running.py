@@ -102,7 +102,8 @@ def test_nothing_needs_root(tmp_path_factory):
     d = os.path.join(top, "w")
     # The build may lie where nobody cannot go.
     program = os.path.join(top, "waxwing")
-    subprocess.run(["cp", WAXWING, program], check=True)
+    for name in ("waxwing", "waxwing-admin"):
+        subprocess.run(["cp", os.path.join(os.path.dirname(WAXWING), name), top], check=True)
     port, other = free_ports(2)
     as_nobody = dict(user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[], cwd="/", text=True)
 

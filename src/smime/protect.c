@@ -1,6 +1,8 @@
 #include "smime/protect.h"
 
 #include "smime/internal.h"
+#include "smime/legacy.h"
+#include "smime/sink.h"
 
 #include "msg/header.h"
 
@@ -184,17 +186,21 @@ enum status protect_read(struct reading *r)
 
 /* ---- the letter as it was ---- */
 
-static void put_fields(struct view header, bool outer, bool author, bool structure, struct buf *out)
+static enum status put_fields(const struct legacy *entity, size_t end, bool outer, bool author, bool structure,
+			      struct buf *out)
 {
+	struct view header = view_head(entity->whole, end);
+	enum status st = ST_OK;
 	struct field f;
 	size_t at = 0;
 
-	while (field_next(header, &at, &f)) {
+	while (st == ST_OK && field_next(header, &at, &f)) {
 		bool wanted = protect_is_structural(f.name) ? structure : protect_is_outer(f.name) ? outer : author;
 
 		if (wanted && !view_eq_i(f.name, VIEW("MIME-Version")))
-			buf_put(out, view_make(header.p + f.start, f.end - f.start));
+			st = legacy_put(entity, f.start, f.end, cms_to_buf, out);
 	}
+	return st;
 }
 
 static size_t section_end(struct view entity)
@@ -207,26 +213,39 @@ static size_t section_end(struct view entity)
 	return at;
 }
 
+static enum status put_header(const struct legacy *outer, size_t outer_end, const struct legacy *payload, size_t end,
+			      bool inside, struct buf *out)
+{
+	enum status st = put_fields(outer, outer_end, true, !inside, false, out);
+
+	if (st == ST_OK)
+		st = put_fields(payload, end, false, inside, false, out);
+	buf_puts(out, "MIME-Version: 1.0\r\n");
+	if (st == ST_OK)
+		st = put_fields(payload, end, false, false, true, out);
+	buf_puts(out, "\r\n");
+	return st == ST_OK ? buf_status(out) : st;
+}
+
 enum status smime_put_letter(const struct smime_letter *l, struct view letter,
 			     enum status (*take)(void *arg, struct view piece), void *arg)
 {
-	bool inside = l->protection != SMIME_HP_NONE;
-	size_t outer_end = section_end(letter), inner_end = section_end(l->payload);
-	struct buf header = BUF(outer_end + inner_end + 64);
-	enum status st;
+	struct legacy outer = { .whole = letter }, payload = { .whole = l->payload };
+	size_t outer_end = section_end(letter), end = section_end(l->payload);
+	struct buf header = BUF(outer_end + end + 64);
+	enum status st = ST_OK;
 
 	if (l->n_layers == 0)
 		return take(arg, letter);
-	put_fields(view_head(letter, outer_end), true, !inside, false, &header);
-	put_fields(view_head(l->payload, inner_end), false, inside, false, &header);
-	buf_puts(&header, "MIME-Version: 1.0\r\n");
-	put_fields(view_head(l->payload, inner_end), false, false, true, &header);
-	buf_puts(&header, "\r\n");
-	st = buf_status(&header);
+	if (l->protection == SMIME_HP_CIPHER)
+		st = legacy_remove(l->payload, &payload);
+	if (st == ST_OK)
+		st = put_header(&outer, outer_end, &payload, end, l->protection != SMIME_HP_NONE, &header);
 	if (st == ST_OK)
 		st = take(arg, buf_view(&header));
 	if (st == ST_OK)
-		st = take(arg, view_skip(l->payload, inner_end));
+		st = legacy_put(&payload, end, l->payload.n, take, arg);
 	buf_free(&header);
+	legacy_free(&payload);
 	return st;
 }

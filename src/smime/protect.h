@@ -2,8 +2,7 @@
  * and what of them is shown outside.
  *
  * Policy (3.2.1, hcp_baseline): Subject becomes "[...]", Comments and Keywords
- * go; all else stays outside as it is.  No legacy display elements are written
- * (2.1.2); where somebody wrote them they stay in the text.
+ * go; all else stays outside as it is.
  */
 #ifndef WAXWING_SMIME_PROTECT_H
 #define WAXWING_SMIME_PROTECT_H

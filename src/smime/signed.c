@@ -12,6 +12,7 @@ struct signed_data {
 	CMS_ContentInfo *cms;
 	STACK_OF(X509) *certificates;	/* that came along */
 	STACK_OF(X509_CRL) *crls;
+	struct view content;
 	BIO *digests;			/* of the content; NULL: one cannot be computed */
 	bool looks_like_attributes;
 };
@@ -189,23 +190,109 @@ static bool right_certificate(CMS_SignerInfo *si, X509 *x)
 	return said == NULL || names_certificate(said, x);
 }
 
+/* ---- Ed25519 (RFC 8419), which OpenSSL 3.0 has and its CMS does not ---- */
+
+/* What is signed: the attributes as one SET, in the order in which they stand. */
+static bool put_attributes(CMS_SignerInfo *si, struct buf *out)
+{
+	struct buf all = BUF(SKELETON_MAX);
+	unsigned char head[8], *p = head;
+
+	for (int i = 0; i < CMS_signed_get_attr_count(si); i++) {
+		unsigned char *der = NULL;
+		int n = i2d_X509_ATTRIBUTE(CMS_signed_get_attr(si, i), &der);
+
+		if (n > 0)
+			buf_put(&all, view_make((const char *)der, (size_t)n));
+		OPENSSL_free(der);
+	}
+	if (buf_status(&all) == ST_OK) {
+		ASN1_put_object(&p, 1, (int)all.n, V_ASN1_SET, V_ASN1_UNIVERSAL);
+		buf_put(out, view_make((const char *)head, (size_t)(p - head)));
+		buf_put(out, buf_view(&all));
+	}
+	buf_free(&all);
+	return out->n && buf_status(out) == ST_OK;
+}
+
+static bool is_eddsa(CMS_SignerInfo *si)
+{
+	const ASN1_OBJECT *oid;
+	X509_ALGOR *algorithm;
+
+	CMS_SignerInfo_get0_algs(si, NULL, NULL, NULL, &algorithm);
+	X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
+	return OBJ_obj2nid(oid) == NID_ED25519;
+}
+
+static bool verify_octets(CMS_SignerInfo *si, EVP_PKEY *key, struct view v)
+{
+	const ASN1_OCTET_STRING *s = CMS_SignerInfo_get0_signature(si);
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+	bool good = c && s && is_eddsa(si) && EVP_DigestVerifyInit(c, NULL, NULL, NULL, key) == 1 &&
+		    EVP_DigestVerify(c, ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s),
+				     (const unsigned char *)v.p, v.n) == 1;
+
+	EVP_MD_CTX_free(c);
+	return good;
+}
+
+/* Over the attributes, of which one is the digest of the content (2), or over the content itself (3). */
+static bool verify_eddsa(struct signed_data *d, CMS_SignerInfo *si, EVP_PKEY *key, bool attributes)
+{
+	struct buf octets = BUF(2 * d->content.n + SKELETON_MAX);
+	struct view what = d->content;
+	struct lines l;
+	bool good = true;
+
+	if (attributes) {
+		good = put_attributes(si, &octets);
+		what = buf_view(&octets);
+	} else if (unix_ends(what)) {
+		lines_begin(&l, cms_to_buf, &octets);
+		lines_put(&l, what);
+		good = lines_end(&l) == ST_OK;
+		what = buf_view(&octets);
+	}
+	good = good && verify_octets(si, key, what);
+	buf_free(&octets);
+	return good;
+}
+
+static bool verify_signature(struct signed_data *d, CMS_SignerInfo *si, EVP_PKEY *key, bool attributes)
+{
+	if (EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519)
+		return verify_eddsa(d, si, key, attributes);
+	return !attributes || CMS_SignerInfo_verify(si) == 1;
+}
+
+/* Without attributes it is the signature itself that is about the content. */
+static bool verify_content(struct signed_data *d, CMS_SignerInfo *si, EVP_PKEY *key, bool attributes)
+{
+	if (!attributes && EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519)
+		return true;
+	return CMS_SignerInfo_verify_content(si, d->digests) == 1;
+}
+
 static smime_problems verify(struct signed_data *d, CMS_SignerInfo *si, EVP_PKEY *key, X509 *x)
 {
 	bool attributes = CMS_signed_get_attr_count(si) >= 0;
-	int kind = EVP_PKEY_get_base_id(key);
 
-	if (d->digests == NULL || kind == EVP_PKEY_ED25519 || kind == EVP_PKEY_ED448)
+	if (d->digests == NULL || EVP_PKEY_get_base_id(key) == EVP_PKEY_ED448)
 		return PROBLEM(UNSUPPORTED);
+	/* Else it is about a time stamp, a receipt, a list: whatever else is signed with such a key. */
+	if (OBJ_obj2nid(CMS_get0_eContentType(d->cms)) != NID_pkcs7_data)
+		return PROBLEM(CONTENT_TYPE);
 	/* Signed attributes could be passed off as the content of a signature without. */
 	if (!attributes && d->looks_like_attributes)
 		return PROBLEM(CONFUSED);
 	if (attributes && !right_type(d, si))
 		return PROBLEM(CONTENT_TYPE);
-	if (attributes && CMS_SignerInfo_verify(si) != 1)
+	if (!verify_signature(d, si, key, attributes))
 		return PROBLEM(SIGNATURE);
 	if (attributes && !right_certificate(si, x))
 		return PROBLEM(CERTIFICATE);
-	if (CMS_SignerInfo_verify_content(si, d->digests) != 1)
+	if (!verify_content(d, si, key, attributes))
 		return PROBLEM(CHANGED);
 	return 0;
 }
@@ -326,7 +413,7 @@ static enum status check_signers(struct signed_data *d, struct smime_layer *laye
 
 enum status signed_check(struct reading *r, struct smime_layer *layer, struct view whole, struct view content)
 {
-	struct signed_data d = { .r = r, .cms = cms_parse(whole) };
+	struct signed_data d = { .r = r, .cms = cms_parse(whole), .content = content };
 	enum status st = ST_OK;
 
 	if (d.cms == NULL || CMS_get0_SignerInfos(d.cms) == NULL) {

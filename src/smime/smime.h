@@ -177,7 +177,8 @@ const char *smime_result(enum smime_word w);
 const struct smime_signer *smime_main_signer(const struct smime_letter *l);
 
 /* The letter as its author wrote it: the fields that were protected (or else those
- * outside), and the payload.  `letter` is what was given to smime_read.
+ * outside), and the payload without legacy display elements (smime/legacy.h).
+ * `letter` is what was given to smime_read.
  * What `take` answers. */
 enum status smime_put_letter(const struct smime_letter *l, struct view letter,
 			     enum status (*take)(void *arg, struct view piece), void *arg) MUST_USE;

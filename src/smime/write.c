@@ -1,6 +1,7 @@
 #include "smime/write.h"
 
 #include "smime/base64.h"
+#include "smime/legacy.h"
 #include "smime/lines.h"
 #include "smime/protect.h"
 #include "smime/sink.h"
@@ -72,60 +73,23 @@ static void put_lines(struct view text, struct buf *out)
 		return;		/* said by the buf */
 }
 
-static bool is_hp(struct view parameter)
-{
-	while (parameter.n && (parameter.p[0] == ' ' || parameter.p[0] == '\t' || parameter.p[0] == '\r' || parameter.p[0] == '\n'))
-		parameter = view_skip(parameter, 1);
-	return view_starts_i(parameter, VIEW("hp=")) || view_starts_i(parameter, VIEW("hp ="));
-}
-
-/* Up to the next ';' that stands in no quotes, or the end. */
-static size_t parameter_end(struct view v)
-{
-	bool quoted = false;
-	size_t i;
-
-	for (i = 0; i < v.n && (quoted || v.p[i] != ';'); i++) {
-		if (quoted && v.p[i] == '\\')
-			i++;
-		else if (v.p[i] == '"')
-			quoted = !quoted;
-	}
-	return i < v.n ? i : v.n;
-}
-
-static bool is_blank_end(char c)
-{
-	return c == '\n' || c == '\r' || c == ' ' || c == '\t' || c == ';';
-}
-
 /* "Content-Type: ...", and that the fields beside it are protected (RFC 9788
  * 2.1): a letter that was opened may say so already. */
-static void put_type(const struct writing *w, struct view field, struct buf *out)
+static void put_type(const struct writing *w, struct view field, bool displays, struct buf *out)
 {
 	struct buf kept = BUF(HEADER_MOST);
-	bool first = true;
 
-	while (w->protects && field.n) {
-		struct view one = view_head(field, parameter_end(field));
-
-		field = view_skip(field, one.n + 1);
-		while (one.n && is_blank_end(one.p[one.n - 1]))
-			one.n--;
-		if (one.n == 0 || is_hp(one))
-			continue;
-		buf_puts(&kept, first ? "" : ";");
-		buf_put(&kept, one);
-		first = false;
-	}
-	if (w->protects)
+	if (w->protects) {
+		legacy_put_type(field, &kept);
 		buf_puts(&kept, seals(w) ? ";\r\n hp=\"cipher\"" : ";\r\n hp=\"clear\"");
+		buf_puts(&kept, displays ? "; hp-legacy-display=\"1\"" : "");
+	}
 	put_lines(w->protects ? buf_view(&kept) : field, out);
 	buf_free(&kept);
 }
 
 /* What belongs to the body. */
-static void put_structure_fields(const struct writing *w, struct buf *out)
+static void put_structure_fields(const struct writing *w, bool displays, struct buf *out)
 {
 	struct field f;
 	size_t at = 0;
@@ -133,14 +97,14 @@ static void put_structure_fields(const struct writing *w, struct buf *out)
 
 	while (field_next(w->header, &at, &f)) {
 		if (field_id(f.name) == FIELD_TYPE && !type) {
-			put_type(w, raw_field(w, &f), out);
+			put_type(w, raw_field(w, &f), displays, out);
 			type = true;
 		} else if (view_starts_i(f.name, VIEW("Content-"))) {
 			put_lines(raw_field(w, &f), out);
 		}
 	}
 	if (!type)
-		put_type(w, VIEW("Content-Type: text/plain"), out);
+		put_type(w, VIEW("Content-Type: text/plain"), displays, out);
 }
 
 /* Copies of what people see, and what of it is outside (RFC 9788 2.2). */
@@ -181,23 +145,45 @@ static void put_outer(const struct writing *w, struct buf *out)
 
 /* ---- the payload ---- */
 
+static enum status to_lines(void *lines, struct view piece)
+{
+	struct lines *l = lines;
+
+	lines_put(l, piece);
+	return l->st;
+}
+
+/* The subject is hidden outside: shown in the text for those who know of no other. */
+static enum status display(const struct writing *w, struct legacy *ret)
+{
+	struct field f;
+
+	*ret = (struct legacy){ .whole = w->letter };
+	if (!w->protects || !seals(w) || w->how->undisplayed || !field_find(w->header, VIEW("Subject"), &f))
+		return ST_OK;
+	return legacy_add(w->letter, f.value, ret);
+}
+
 static enum status emit_payload(const struct writing *w, struct to to)
 {
 	struct buf header = BUF(HEADER_MOST);
+	struct legacy shown;
 	struct lines l;
-	enum status st;
+	enum status st = display(w, &shown);
 
-	put_structure_fields(w, &header);
+	if (st != ST_OK)
+		return st;
+	put_structure_fields(w, shown.root, &header);
 	if (w->protects)
 		put_protected(w, &header);
 	buf_puts(&header, "\r\n");
 	st = put_buf(to, &header);
 	buf_free(&header);
-	if (st != ST_OK)
-		return st;
 	lines_begin(&l, to.take, to.arg);
-	lines_put(&l, w->body);
-	return lines_end(&l);
+	if (st == ST_OK)
+		st = legacy_put(&shown, w->header.n, w->letter.n, to_lines, &l);
+	legacy_free(&shown);
+	return st == ST_OK ? lines_end(&l) : st;
 }
 
 /* ---- signing ---- */

@@ -42,6 +42,7 @@ struct smime_writing {
 	bool oaep;				/* RSA-OAEP, with SHA-256, for those with RSA keys */
 	/* Both: */
 	bool unprotected;			/* no header protection */
+	bool undisplayed;			/* the hidden subject is not shown in the text (smime/legacy.h) */
 	wall_ms now;				/* the time of the signature */
 };
 
