@@ -8,11 +8,10 @@ import smtplib
 import socket
 import sqlite3
 import subprocess
-import tempfile
 
 import pytest
 
-from conftest import WAXWING
+from conftest import WAXWING, temporary
 
 
 def waxwing(*args, stdin="", env=None):
@@ -154,14 +153,22 @@ def test_every_command_is_in_the_manual_and_the_completion():
 
 # ---- setup ----
 
-@pytest.fixture
-def folder():
-    # Not pytest's own: those are closed to the processes' user ids.
-    top = tempfile.mkdtemp(prefix="waxwing-test-")
-    os.chmod(top, 0o711)
+@pytest.fixture(scope="module")
+def set_up():
+    top = temporary("test")
     d = os.path.join(top, "w")
     p = waxwing("setup", "foo.com", "--dir", d)
     assert p.returncode == 0, p.stderr
+    yield d
+    shutil.rmtree(top)
+
+
+@pytest.fixture
+def folder(set_up):
+    """What `waxwing setup` has made, for one test."""
+    top = temporary("test")
+    d = os.path.join(top, "w")
+    subprocess.run(["cp", "-a", set_up, d], check=True)
     yield d
     shutil.rmtree(top)
 

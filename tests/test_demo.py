@@ -47,18 +47,22 @@ def test_stays_up_until_interrupted():
     assert os.path.exists(folder) and 'password "secret"' in shown
     assert re.search(r"swaks --server 127\.0\.\d+\.3:", shown) and "neomutt" in shown
     pids = [int(open(os.path.join(folder, f)).read()) for f in os.listdir(folder) if f.endswith(".pid")]
+    began = {pid: start_of(pid) for pid in pids}
     p.send_signal(signal.SIGINT)
     assert p.wait(60) == 0
     assert not os.path.exists(folder)
-    assert len(pids) == 3 and not [x for x in pids if is_alive(x)]
+    assert len(pids) == 3 and None not in began.values()
+    assert not [pid for pid in pids if start_of(pid) == began[pid]]
 
 
-def is_alive(pid):
+def start_of(pid):
+    """When the process of that number began, or None: a number that is free is soon somebody else's."""
     try:
         with open(f"/proc/{pid}/stat") as f:
-            return " Z " not in f.read()
+            state, *rest = f.read().rsplit(") ", 1)[1].split()
     except OSError:     # it went while we looked
-        return False
+        return None
+    return None if state == "Z" else rest[18]
 
 
 def test_trouble_is_the_reason_it_ends_with(tmp_path):

@@ -87,10 +87,8 @@ def is_server_hello(reply):
 def served(request):
     """One instance for all probes; they leave nothing behind."""
     import shutil
-    import tempfile
-    from conftest import Instance
-    top = tempfile.mkdtemp(prefix="waxwing-test-")
-    os.chmod(top, 0o711)
+    from conftest import Instance, temporary
+    top = temporary("test")
     w = Instance(os.path.join(top, "w0"), {"smtp.errors": "1000"})
     # Keys of both kinds, so that no suite is refused for want of a certificate.
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",

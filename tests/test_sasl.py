@@ -540,9 +540,7 @@ def test_no_stranger_relays(relay_probe, sender, to):
 def relay_probe(request):
     import conftest
     import shutil
-    import tempfile
-    top = tempfile.mkdtemp(prefix="waxwing-test-")
-    os.chmod(top, 0o711)
+    top = conftest.temporary("test")
     w = conftest.Instance(os.path.join(top, "w"), CHEAP)
     w.account(NAME)
     w.start()

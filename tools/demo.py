@@ -229,12 +229,16 @@ Ctrl-C stops it and removes {lab.dir}.""", flush=True)
 
 
 def until_interrupted(lab):
-    """From here on Ctrl-C is the right end."""
-    try:
-        go_on(lab)
-        signal.pause()
-    except KeyboardInterrupt:
-        print()
+    """From here on Ctrl-C is the right end.  It may come at once: held back, it
+    cannot fall between the last look at it and the wait."""
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    go_on(lab)
+    got = signal.sigwait(ends)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
+    if got == signal.SIGTERM:
+        sys.exit(1)
+    print()
 
 
 def main():

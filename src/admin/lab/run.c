@@ -10,11 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { WORDS_MAX = 16, STOP_TRIES = 1500, STOP_MS = 10 };
+enum { WORDS_MAX = 16, STOP_MS = 15000 };
 
 void sleep_ms(unsigned ms)
 {
@@ -181,15 +182,29 @@ bool has_ended(int pid)
 	return pid <= 1 || waitpid(pid, NULL, WNOHANG) == pid || is_zombie(pid);
 }
 
+static bool ends_in_time(int pidfd)
+{
+	struct pollfd end = { pidfd, POLLIN, 0 };
+	int n;
+
+	do
+		n = poll(&end, 1, STOP_MS);
+	while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
+/* By a descriptor: once it has ended its number may be somebody else's. */
 void stop_pid(int pid)
 {
-	if (pid <= 1 || kill(pid, SIGTERM) != 0)
+	int fd = pid > 1 ? pidfd_open(pid, 0) : -1;
+
+	if (fd < 0)
 		return;
-	kill(pid, SIGCONT);	/* a paused one, too */
-	for (int i = 0; i < STOP_TRIES; i++) {
-		if (has_ended(pid))
-			return;
-		sleep_ms(STOP_MS);
+	if (pidfd_send_signal(fd, SIGTERM, NULL, 0) == 0) {
+		pidfd_send_signal(fd, SIGCONT, NULL, 0);	/* a paused one, too */
+		if (!ends_in_time(fd) && pidfd_send_signal(fd, SIGKILL, NULL, 0) == 0)
+			ends_in_time(fd);
 	}
-	kill(pid, SIGKILL);
+	waitpid(pid, NULL, WNOHANG);
+	close(fd);
 }
