@@ -207,6 +207,19 @@ def test_quick_resync_after_a_time_away(instance):
     assert len(told) == 2 and b"\\Flagged" in told[0] and b"UID 5" in told[1]
 
 
+def test_changedsince_names_only_what_has_changed(instance):
+    w = instance(SETTINGS)
+    c = Client(w)
+    for i in range(5):
+        c.append(f"m{i}")
+    modseq = re.search(rb"HIGHESTMODSEQ (\d+)", b" ".join(c.ok("SELECT INBOX"))).group(1).decode()
+    c.ok("STORE 2,4 +FLAGS (\\Flagged)")
+    # What is rendered comes by whole runs, the rest one by one.
+    for items in ("UID", "ENVELOPE", "(UID BODYSTRUCTURE)", "BODY.PEEK[HEADER]"):
+        told = [x for x in c.ok(f"FETCH 1:5 {items} (CHANGEDSINCE {modseq})") if b" FETCH " in x]
+        assert [x.split()[1] for x in told] == [b"2", b"4"], items
+
+
 def client_after_a_crash(w, limit=10):
     """A login whose room dies under it is closed; the next one has a new room."""
     end = time.monotonic() + limit

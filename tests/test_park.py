@@ -91,6 +91,25 @@ def test_all_who_idle_hear_of_it(instance):
     assert not w.pids("room")
 
 
+def test_many_leave_around_a_gap_while_it_is_parked(instance):
+    """The uid in the gap had left before: the client must not count it again."""
+    w = instance(QUICK)
+    for i in range(4):
+        send(w)
+    w.wait_until(lambda: w.log().count(" delivered ") >= 4)
+    c = session(w)
+    c.put("d STORE 2 +FLAGS.SILENT (\\Deleted)\r\ne EXPUNGE\r\n")
+    assert "* 2 EXPUNGE" in c.until("e ")
+    parked = w.log().count(" parked ")
+    assert c.say("i IDLE").startswith("+")
+    w.wait_until(lambda: w.log().count(" parked ") > parked)
+    other = session(w)
+    other.put("d STORE 1:2 +FLAGS.SILENT (\\Deleted)\r\ne EXPUNGE\r\n")
+    assert other.until("e ")[-1].startswith("e OK")
+    assert c.until("* 1 EXPUNGE") and c.until("* 1 EXPUNGE")
+    assert c.say("DONE").startswith("i OK")
+
+
 @pytest.mark.parametrize("service", ["imap", "imaps"])
 def test_room_dies(instance, service):
     """Who is in it hears BYE; who is parked does not notice."""

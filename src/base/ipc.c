@@ -76,6 +76,31 @@ static enum status send_packet(int sock, const char *p, size_t n, int fd)
 	return sent < 0 ? status_of_errno(errno) : ST_OK;
 }
 
+/* The descriptors that came with a packet: one is kept.  The alignment of
+ * control leaves place for a second, which the kernel fills without MSG_CTRUNC.
+ * False when there were more than one. */
+static bool take_descriptors(struct msghdr *msg, int *ret_fd)
+{
+	size_t all = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+			if (all++ == 0)
+				*ret_fd = fd;
+			else
+				close(fd);
+		}
+	}
+	return all <= 1;
+}
+
 /* One packet into p[RECORD_MAX].  ST_AGAIN, ST_CLOSED, ST_LIMIT, ST_IO. */
 static enum status receive_packet(int sock, int flags, char *p, size_t *ret_n, int *ret_fd)
 {
@@ -90,19 +115,17 @@ static enum status receive_packet(int sock, int flags, char *p, size_t *ret_n, i
 		.msg_control = &control,
 		.msg_controllen = sizeof control,
 	};
-	struct cmsghdr *c;
 	ssize_t n;
 	int fd = -1;
+	bool one;
 
 	do
 		n = recvmsg(sock, &msg, flags | MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return status_of_errno(errno);
-	for (c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-			memcpy(&fd, CMSG_DATA(c), sizeof fd);
-	if (n == 0 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+	one = take_descriptors(&msg, &fd);
+	if (n == 0 || !one || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
 		if (fd >= 0)
 			close(fd);
 		return n == 0 ? ST_CLOSED : ST_LIMIT;

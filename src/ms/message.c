@@ -88,11 +88,13 @@ uint32_t mailbox_find(const struct mailbox *m, uint32_t uid, bool next)
 	return lo < m->n && (next || m->messages[lo].uid == uid) ? lo : m->n;
 }
 
-/* Writes ranges; messages that follow each other are one. */
+/* Writes ranges; messages that follow each other are one, and with `exact` only
+ * where their uids do so too. */
 struct ranges {
 	const struct mailbox *m;
 	struct buf out;
 	uint32_t first, last;	/* indices + 1; 0: none is open */
+	bool exact;
 };
 
 static void ranges_end(struct ranges *r)
@@ -104,7 +106,9 @@ static void ranges_end(struct ranges *r)
 
 static void ranges_add(struct ranges *r, uint32_t index)
 {
-	if (r->last != index || r->last == 0) {
+	const struct message *all = r->m->messages;
+
+	if (r->last != index || r->last == 0 || (r->exact && all[index].uid != all[index - 1].uid + 1)) {
 		ranges_end(r);
 		r->first = index + 1;
 	}
@@ -170,18 +174,30 @@ enum status mailbox_flags(struct mailbox *m, const uint32_t *uids, uint32_t n, e
 
 /* ---- removing ---- */
 
+static void ranges_of(struct ranges *r, const uint32_t *uids, uint32_t n, bool exact)
+{
+	uint32_t at = 0;
+
+	buf_clear(&r->out);
+	r->exact = exact;
+	for (uint32_t i = 0; (i = next_of(r->m, uids, n, &at, i)) < r->m->n; i++)
+		ranges_add(r, i);
+	ranges_end(r);
+}
+
 enum status mailbox_expunge(struct mailbox *m, const uint32_t *uids, uint32_t n)
 {
 	struct ranges r = { .m = m, .out = BUF(CHANGE_MAX) };
 	struct buf meta = BUF(CHANGE_MAX);
-	uint32_t at = 0;
 	enum status st;
 
 	if (m->deleted)
 		return ST_MISSING;
-	for (uint32_t i = 0; (i = next_of(m, uids, n, &at, i)) < m->n; i++)
-		ranges_add(&r, i);
-	ranges_end(&r);
+	/* A uid that had left before must not leave again: a parked session would
+	 * count it.  Very many ranges would push others out of `gone`. */
+	ranges_of(&r, uids, n, true);
+	if (r.out.n / RANGE_SIZE > GONE_MAX / 8)
+		ranges_of(&r, uids, n, false);
 	st = buf_status(&r.out);
 	if (st == ST_OK && r.out.n) {
 		change_expunge_put(&meta, &(struct change_expunge){ m->id, clock_wall(), buf_view(&r.out) });

@@ -181,6 +181,13 @@ static bool may_begin(struct guesses *g, const struct guess_who *who, const stru
 	       (wide == NULL || wide->in_hand < GUESS_WIDE_IN_HAND);
 }
 
+/* Of which there is nothing to remember. */
+static void forget_idle(struct guesses *g, struct guesser *e)
+{
+	if (e && e->in_hand == 0 && e->failures == 0)
+		forget(g, e);
+}
+
 enum status guess_begin(struct guesses *g, struct guess_who *who, steady_ms now)
 {
 	struct familiar *f = familiar(g, who, now);
@@ -194,10 +201,15 @@ enum status guess_begin(struct guesses *g, struct guess_who *who, steady_ms now)
 	if (who->wide)
 		wide = entry(g, who->wide, now);
 	e->in_hand--;
-	if (who->wide && wide == NULL)
-		return ST_NOMEM;
-	if (!may_begin(g, who, f, e, wide, now))
-		return ST_LIMIT;
+	if ((who->wide && wide == NULL) || !may_begin(g, who, f, e, wide, now)) {
+		enum status st = who->wide && wide == NULL ? ST_NOMEM : ST_LIMIT;
+
+		/* Who is turned away must push nobody out: by coming from ever other
+		 * addresses of his he would get rid of what we know of him. */
+		forget_idle(g, e);
+		forget_idle(g, wide);
+		return st;
+	}
 	e->in_hand++;
 	if (wide)
 		wide->in_hand++;
@@ -268,8 +280,7 @@ static void put_back(struct guesses *g, uint64_t network)
 	if (e == NULL)
 		return;
 	e->in_hand--;
-	if (e->in_hand == 0 && e->failures == 0)
-		forget(g, e);
+	forget_idle(g, e);
 }
 
 void guess_drop(struct guesses *g, const struct guess_who *who)

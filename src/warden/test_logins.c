@@ -282,6 +282,23 @@ static void the_table_of_guessers_is_bounded(void **state)
 	guesses_free(&g);
 }
 
+/* A /48 has as many networks as the table has places. */
+static void who_is_turned_away_pushes_nobody_out(void **state)
+{
+	struct guesses g = { 0 };
+	struct guess_who other = { .network = 1, .wide = 1004 };
+	uint64_t next = 2;
+
+	(void)state;
+	assert_int_equal(attempt(&g, &other, true, 1), ST_OK);
+	while (next < 3 * GUESS_WIDE + 2)
+		assert_int_equal(attempt(&g, &(struct guess_who){ .network = next++, .wide = 1003 }, true, 1), ST_OK);
+	for (unsigned i = 0; i < GUESS_ENTRIES_MAX + 10; i++)
+		assert_int_equal(attempt(&g, &(struct guess_who){ .network = 2000 + next++, .wide = 1003 }, true, 1), ST_LIMIT);
+	assert_int_equal(g.n, 2 + 3 * GUESS_WIDE + 1);
+	guesses_free(&g);
+}
+
 /* ---- verifiers ---- */
 
 static void nobody_knows_the_dummys_password(void **state)
@@ -346,6 +363,7 @@ int main(void)
 		cmocka_unit_test(who_is_familiar_does_not_wait_for_others),
 		cmocka_unit_test(a_wide_network_waits_later),
 		cmocka_unit_test(the_table_of_guessers_is_bounded),
+		cmocka_unit_test(who_is_turned_away_pushes_nobody_out),
 		cmocka_unit_test(nobody_knows_the_dummys_password),
 		cmocka_unit_test(many_addresses_do_not_take_the_pool),
 	};

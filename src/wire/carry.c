@@ -150,3 +150,13 @@ void carry_close(struct carry *k)
 	close(k->pair.fd);
 	k->pair.fd = -1;
 }
+
+void carry_unread(int other, struct buf *out)
+{
+	char some[4096];
+	ssize_t n;
+
+	/* Of a socket alone: it never waits, whatever its flags are now. */
+	while (buf_status(out) == ST_OK && (n = recv(other, some, sizeof some, MSG_DONTWAIT)) > 0)
+		buf_put(out, view_make(some, (size_t)n));
+}

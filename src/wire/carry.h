@@ -43,4 +43,9 @@ void carry_drained(struct carry *k);
 void carry_drain(struct carry *k);
 void carry_close(struct carry *k);
 
+/* What we gave to the pair and nobody has read goes behind out.  `other` is the
+ * other end, or so another process says: what is no socket is not read, and
+ * nothing is waited for. */
+void carry_unread(int other, struct buf *out);
+
 #endif

@@ -9,12 +9,15 @@ enum { READ_STEP = 16 * 1024, WASTE_READS = 64 };
 
 /* ---- the plain socket ---- */
 
+/* MSG_DONTWAIT, although it does not block: a process that has the socket too
+ * (conn_lend), or had it, can change that, and we would wait for ever. */
+
 static enum status plain_read(struct conn *c, char *p, size_t want, size_t *ret_n)
 {
 	ssize_t n;
 
 	do
-		n = recv(c->watch.fd, p, want, 0);
+		n = recv(c->watch.fd, p, want, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	/* Fewer than asked for: nothing more is there, so save the next call.
 	 * What comes later is a new edge. */
@@ -30,7 +33,7 @@ static enum status plain_write(struct conn *c, const char *p, size_t want, size_
 	ssize_t n;
 
 	do
-		n = send(c->watch.fd, p, want, MSG_NOSIGNAL);
+		n = send(c->watch.fd, p, want, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		*ret_n = (size_t)n;
@@ -409,7 +412,7 @@ enum status conn_send(struct conn *c, struct view v, size_t *ret_n)
 			{ (char *)(uintptr_t)v.p + done, v.n - done },
 		};
 		struct msghdr m = { .msg_iov = iov + (at == c->out.n), .msg_iovlen = 2 - (at == c->out.n) };
-		ssize_t n = sendmsg(c->watch.fd, &m, MSG_NOSIGNAL);
+		ssize_t n = sendmsg(c->watch.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n <= 0) {
 			if (n < 0 && errno == EINTR)

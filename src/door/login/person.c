@@ -272,7 +272,7 @@ static bool hung_up(struct person *p)
 		return false;
 	if (!conn_has_tls(c)) {
 		/* The bytes are for the room to read. */
-		n = recv(c->watch.fd, &byte, 1, MSG_PEEK);
+		n = recv(c->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 		c->readable = n > 0;
 		c->broken = n == 0;
 		return c->broken;

@@ -295,16 +295,6 @@ static enum status keep_state(struct person *p, struct view state)
 	return buf_status(&p->state);
 }
 
-/* What we gave to the pair and the room has not read. */
-static void take_unread(struct person *p, int other)
-{
-	char some[4096];
-	ssize_t n;
-
-	while (buf_status(&p->carry) == ST_OK && (n = read(other, some, sizeof some)) > 0)
-		buf_put(&p->carry, view_make(some, (size_t)n));
-}
-
 /* TLS: the pair is done with, unless it goes to the next room as it is. */
 static enum status pair_back(struct person *p, bool again, int other)
 {
@@ -315,7 +305,7 @@ static enum status pair_back(struct person *p, bool again, int other)
 		return p->spare >= 0 ? ST_OK : ST_NOMEM;
 	}
 	carry_drain(&p->pair);
-	take_unread(p, other);
+	carry_unread(other, &p->carry);
 	p->wake = p->carry.n > before;
 	(void)!conn_push(&p->conn);	/* what fails is seen by the conn itself */
 	if (p->conn.out.n == 0)

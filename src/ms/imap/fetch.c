@@ -378,9 +378,13 @@ static void fetch_rendered_run(struct fetch *x)
 	uint32_t first = x->k, last = x->k;
 	enum status st;
 
-	while (last + 1 < x->n && x->at + (last + 1 - first) < m->n &&
-	       m->messages[x->at + (last + 1 - first)].uid == x->uids[last + 1])
+	while (last + 1 < x->n && x->at + (last + 1 - first) < m->n) {
+		const struct message *next = &m->messages[x->at + (last + 1 - first)];
+
+		if (next->uid != x->uids[last + 1] || (x->changed_since && next->modseq <= x->changed_since))
+			break;
 		last++;
+	}
 	st = mailbox_rendered(box_of(x), x->uids[first], x->uids[last], visit, x);
 	if (st != ST_OK && st != ST_AGAIN)
 		x->corrupt = true;

@@ -311,10 +311,11 @@ static enum status open_all(struct spool *s, const char *folder, struct scan *sc
 		st = scan_segment(sc, &s->segments[i]);
 	if (st == ST_OK && s->n_segments)	/* what a crash left unfinished */
 		st = disk_truncate(spool_current(s)->fd, (off_t)spool_current(s)->size);
-	/* What is owed may have been written and never flushed. */
+	/* What is owed may have been written and never flushed; so may a DONE by
+	 * which we are about to remove its letter, and to tell rooms that they
+	 * need not know it any more. */
 	for (size_t i = 0; i < s->n_segments && st == ST_OK; i++)
-		if (s->segments[i].owed)
-			st = disk_flush(s->segments[i].fd);
+		st = disk_flush(s->segments[i].fd);
 	s->next_id = ids_from(s->next_id);
 	/* A fresh segment: an old one's failed flush must not be trusted. */
 	if (st == ST_OK)
