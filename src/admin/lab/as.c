@@ -2,6 +2,7 @@
 #include "admin/lab/lab.h"
 
 #include "admin/tell.h"
+#include "base/beside.h"
 #include "mua/account.h"
 
 #include <errno.h>
