@@ -14,6 +14,7 @@ ALLOWED = {
     "ipc": ["base"],
     "conf": ["base", "ipc"],
     "directory": ["base", "ipc", "sql"],
+    "cli": ["base"],
     "msg": ["base"],
     "wire": ["base", "ipc"],
     "trust": ["base", "msg", "wire"],
@@ -27,8 +28,8 @@ HOSTS = {
     "door": ["mta/in", "msa"],
     "room": ["mda", "ms"],
     "mda": ["ms"],
-    "mua": ["mua/copy", "mua/screen", "names", "smime"],
-    "admin": ["parent", "door", "warden", "names", "mta/queue", "mta/relay", "room", "ms", "mda", "sendmail", "mua"],
+    "mua": ["cli", "mua/copy", "mua/screen", "names", "smime"],
+    "admin": ["cli", "parent", "door", "warden", "names", "mta/queue", "mta/relay", "room", "ms", "mda", "sendmail", "mua"],
 }
 
 

@@ -17,10 +17,7 @@
 #ifndef WAXWING_ADMIN_COMMAND_H
 #define WAXWING_ADMIN_COMMAND_H
 
-#include "base/buf.h"
-#include "base/status.h"
-
-enum { DONE = 0, FAILED = 1, WRONG_USE = 2 };
+#include "cli/cli.h"
 
 /* ---- options ---- */
 
@@ -31,16 +28,6 @@ enum option_id {
 	OPTION_COUNT,
 };
 
-struct option_row {
-	const char *word;	/* "--dir" */
-	const char *value;	/* "DIR", or NULL for one without a value */
-	const char *help;
-};
-
-extern const struct option_row option_rows[OPTION_COUNT];
-
-/* A set of them. */
-typedef uint64_t option_set;
 #define OPT(id) (UINT64_C(1) << OPTION_##id)
 _Static_assert(OPTION_COUNT <= 64, "an option_set has a bit for each");
 
@@ -63,17 +50,12 @@ enum command_id {
 };
 
 struct command {
+	struct cli_row row;
 	enum command_id id;
 	/* Who carries it out: waxwing-PROGRAM, or, where an option of `without` is given,
 	 * waxwing-admin, which is linked with all libraries. */
 	const char *program;
 	option_set without;
-	const char *words;	/* "account add" */
-	const char *arguments;	/* "ADDRESS", for the usage line */
-	int least, most;	/* of them */
-	option_set options;	/* besides OPTIONS_ALWAYS */
-	const char *help;	/* one line */
-	const char *more;	/* paragraphs, for the manual page; may be empty */
 };
 
 /* A group is one word and has one manual page, waxwing-WORD(8). */
@@ -84,12 +66,12 @@ struct command_group {
 	const char *examples;	/* command lines, one a line */
 };
 
-/* All rows, in the order of commands.def; NULL past the end. */
-const struct command *command_row(size_t i);
+/* The tables, in the order of commands.def (table.c). */
+extern const struct cli admin_cli;
+/* NULL past the end. */
 const struct command_group *group_row(size_t i);
-
 /* Is the command one of the group? */
-bool command_in_group(const struct command *c, const struct command_group *g);
+bool command_in_group(const struct cli_row *c, const struct command_group *g);
 
 /* One invocation: what the command line said. */
 struct invocation {
@@ -112,24 +94,13 @@ typedef int command_run(struct invocation *in);
 #undef P
 #undef G
 
-/* ---- words about the table (table.c) ---- */
-
-/* "account add ADDRESS [--quota SIZE] ..." */
-void usage_line(const struct command *c, struct buf *out);
-/* All commands, or those of one group, or one, as text for a terminal. */
-void help_all(struct buf *out);
-void help_group(const struct command_group *g, struct buf *out);
-/* The script for bash. */
-void completion(struct buf *out);
+/* ---- the command line ---- */
 
 /* admin.c: from the command line to the row, and on to `run`.  The exit status. */
 int command_line(int argc, char **argv, command_run *run);
 /* hidden.c: what the build and the parent's children ask (--manual, --completion,
  * --records, --filter).  False: it is none of that. */
 bool command_hidden(int argc, char **argv, int *ret_status);
-
-/* The command that is nearest to the words, for "did you mean". */
-const struct command *command_nearest(struct view words);
 
 /* ---- the manual (manual.c) ---- */
 
@@ -138,10 +109,8 @@ const struct command *command_nearest(struct view words);
 enum status manual_page(struct view name, struct buf *out) MUST_USE;
 /* manual_sendmail.c: the page waxwing-sendmail(1). */
 void manual_sendmail(struct buf *out);
-/* What pages are made of: the head of one, and plain paragraphs, in which
- * `typed words` are bold. */
+/* The head of a page. */
 void manual_head(struct buf *out, const char *name, int section, const char *help);
-void manual_text(struct buf *out, const char *text);
 /* The names of all pages with their sections, a line each. */
 void manual_names(struct buf *out);
 

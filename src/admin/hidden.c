@@ -10,14 +10,6 @@
 
 enum { TEXT_MAX = 1024 * 1024 };
 
-static int print(struct buf *text)
-{
-	bool good = buf_status(text) == ST_OK && fwrite(text->p, 1, text->n, stdout) == text->n;
-
-	buf_free(text);
-	return fflush(stdout) == 0 && good ? DONE : FAILED;
-}
-
 static int manual(const char *name)
 {
 	struct buf out = BUF(TEXT_MAX);
@@ -28,7 +20,7 @@ static int manual(const char *name)
 		tell("no manual page %.80s", name);
 		return WRONG_USE;
 	}
-	return print(&out);
+	return cli_print(&out);
 }
 
 static void roles_of(unsigned set, struct buf *out)
@@ -97,11 +89,11 @@ bool command_hidden(int argc, char **argv, int *ret_status)
 		return true;
 	}
 	if (argc == 2 && strcmp(argv[1], "--completion") == 0)
-		completion(&out);
+		cli_completion(&admin_cli, &out);
 	else if (argc == 2 && strcmp(argv[1], "--records") == 0)
 		records(&out);
 	else
 		return false;
-	*ret_status = print(&out);
+	*ret_status = cli_print(&out);
 	return true;
 }

@@ -27,7 +27,7 @@ static void put_files(struct buf *out)
 {
 	buf_puts(out, ".Sh FILES\n.Bl -tag -width local/submit\n.It Pa local/submit\n"
 		      "The server's socket, below the folder of the instance.\n.It Pa local/drop\n");
-	manual_text(out, "What was handed in while no server ran, each letter a file that only its owner can read. "
+	mdoc_text(out, "What was handed in while no server ran, each letter a file that only its owner can read. "
 			 "Where the server runs as root any user may leave letters there, as much as the disk holds "
 			 "(quotas of the file system count); where it does not, only the server's own user. "
 			 "When it starts, and whenever a file comes, it takes them.");
@@ -38,7 +38,7 @@ static void put_files(struct buf *out)
 static void put_status(struct buf *out)
 {
 	buf_puts(out, ".Sh EXIT STATUS\n");
-	manual_text(out, "Those of sysexits.h: 0 when the server has the letter, or it is flushed to the disk in the drop "
+	mdoc_text(out, "Those of sysexits.h: 0 when the server has the letter, or it is flushed to the disk in the drop "
 			 "folder; 64 when the command line is wrong; 65 when the letter is refused for what it is; 67 when a "
 			 "recipient does not exist (the others got it); 69 when it is refused for another reason; 75 when no "
 			 "server takes it and it cannot be kept for one; 77 when the user may not send so. "
@@ -50,7 +50,7 @@ void manual_sendmail(struct buf *out)
 {
 	manual_head(out, "waxwing-sendmail", 1, "hand in a letter as programs do");
 	buf_puts(out, ".Sh SYNOPSIS\n.Nm\n.Op Ar option ...\n.Op Ar recipient ...\n.Sh DESCRIPTION\n");
-	manual_text(out, "What cron, git, mutt, PHP and scripts call to send a letter: it is read from standard input, up to "
+	mdoc_text(out, "What cron, git, mutt, PHP and scripts call to send a letter: it is read from standard input, up to "
 			 "its end or a line with only a dot, and handed to the running waxwing of this machine. "
 			 "Where none runs, or it cannot take the letter now, it is kept in the drop folder for it.\n\n"
 			 "Who calls is known by his user id: no password is asked for. "
@@ -64,7 +64,7 @@ void manual_sendmail(struct buf *out)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		buf_puts(out, ".It ");
 		put_option(out, rows[i].letter, rows[i].argument);
-		manual_text(out, rows[i].doc);
+		mdoc_text(out, rows[i].doc);
 	}
 	buf_puts(out, ".It Fl \\-dir Ar DIR\nThe folder of the instance, in the place of\n.Ev WAXWING_DIR .\n"
 		      ".It Fl \\-version\nSay which version this is.\n.El\n"

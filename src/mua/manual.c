@@ -1,121 +1,28 @@
 /* manual.c - waxmail(1) in mdoc(7), made from the tables. */
 #include "mua/verb.h"
 
-enum { LINE_MOST = 76 };
-
 #define MANUAL_DATE "November 25, 2026"
 
-/* A full stop and what follows it begins a sentence. */
-static bool sentence_end(struct view v, size_t i)
-{
-	return strchr(".?!", v.p[i]) && i + 2 < v.n && v.p[i + 1] == ' ' && (v.p[i + 2] < 'a' || v.p[i + 2] > 'z');
-}
-
-static void put_character(struct buf *out, char c, bool line_start)
-{
-	if (line_start && (c == '.' || c == '\''))
-		buf_puts(out, "\\&");
-	if (c == '\\' || c == '-')
-		buf_puts(out, c == '\\' ? "\\e" : "\\-");
-	else
-		buf_putc(out, c);
-}
-
-/* Plain paragraphs: a sentence a line, no line long, `typed words` bold. */
-static void put_text(struct buf *out, const char *text)
-{
-	struct view v = view_cstr(text);
-	size_t line = out->n;
-	bool bold = false;
-
-	for (size_t i = 0; i < v.n; i++) {
-		size_t next = i + 1;
-
-		if (v.p[i] == '`') {
-			bold = !bold;
-			buf_puts(out, bold ? "\\fB" : "\\fR");
-			continue;
-		}
-		while (next < v.n && v.p[next] != ' ' && v.p[next] != '\n')
-			next++;
-		if (v.p[i] == '\n') {
-			buf_puts(out, "\n.Pp\n");
-			i += i + 1 < v.n && v.p[i + 1] == '\n';
-		} else if (sentence_end(v, i)) {
-			buf_putf(out, "%c\n", v.p[i++]);
-		} else if (v.p[i] == ' ' && out->n - line + next - i > LINE_MOST) {
-			buf_putc(out, '\n');
-		} else {
-			put_character(out, v.p[i], out->n == line);
-			continue;
-		}
-		line = out->n;
-	}
-	if (v.n)
-		buf_putc(out, '\n');
-}
-
-static void put_option(struct buf *out, size_t o)
-{
-	buf_puts(out, "Fl ");
-	for (const char *p = verb_options[o].word + 1; *p; p++)
-		put_character(out, *p, false);
-	if (verb_options[o].value)
-		buf_putf(out, " Ar %s", verb_options[o].value);
-}
-
-static void put_arguments(struct buf *out, const char *arguments)
-{
-	struct view left = view_cstr(arguments);
-	bool open = false;
-
-	while (left.n) {
-		struct view word = view_head(left, view_find(left, ' ')), bare = word;
-
-		if (bare.p[0] == '[') {
-			buf_puts(out, " Oo");
-			bare = view_skip(bare, 1);
-			open = true;
-		}
-		if (bare.n && bare.p[bare.n - 1] == ']')
-			bare.n--;
-		buf_putf(out, " Ar %.*s", VIEW_ARG(bare));
-		if (open && word.p[word.n - 1] == ']') {
-			buf_puts(out, " Oc");
-			open = false;
-		}
-		left = view_skip(left, word.n + 1);
-	}
-}
-
-static void put_verb(struct buf *out, const struct verb *v)
+static void put_verb(struct buf *out, const struct cli_row *v)
 {
 	buf_putf(out, ".It Cm %s", v->words);
-	put_arguments(out, v->arguments);
+	mdoc_arguments(out, v->arguments);
 	buf_putc(out, '\n');
-	put_text(out, v->help);
-	put_text(out, v->more);
+	mdoc_text(out, v->help);
+	mdoc_text(out, v->more);
 	if (v->options == 0)
 		return;
 	buf_puts(out, ".Pp\nOptions:\n");
-	for (size_t o = 0; o < OPTION_COUNT; o++)
-		if (v->options >> o & 1) {
-			buf_puts(out, ".Op ");
-			put_option(out, o);
-			buf_putc(out, '\n');
-		}
+	mdoc_usage(&verb_cli, v->options, out);
 }
 
 static void put_examples(struct buf *out)
 {
-	const struct verb *v;
+	const struct cli_row *v;
 
 	buf_puts(out, ".Sh EXAMPLES\n.Bd -literal -offset indent\n");
-	for (size_t i = 0; (v = verb_row(i)) != NULL; i++) {
-		for (const char *p = v->examples; *p; p++)
-			put_character(out, *p, p == v->examples || p[-1] == '\n');
-		buf_putc(out, '\n');
-	}
+	for (size_t i = 0; (v = verb_cli.row(i)) != NULL; i++)
+		mdoc_literal(out, ((const struct verb *)v)->examples);
 	buf_puts(out, ".Ed\n");
 }
 
@@ -141,37 +48,31 @@ static const char config[] =
 
 void verb_manual(struct buf *out)
 {
-	const struct verb *v;
+	const struct cli_row *v;
 
 	buf_puts(out, ".\\\" Made by waxmail --manual; do not edit.\n.Dd " MANUAL_DATE "\n.Dt WAXMAIL 1\n.Os\n"
 		      ".Sh NAME\n.Nm waxmail\n.Nd read and write mail in the terminal\n.Sh SYNOPSIS\n.Nm\n.Nm\n"
 		      ".Ar verb\n.Op Ar argument ...\n.Op Ar option ...\n.Nm\n.Cm help\n.Op Ar verb\n.Sh DESCRIPTION\n");
-	put_text(out, "waxmail keeps a copy of each account's letters in Maildir, makes it the same as the server's by IMAP (or fetches by POP3), and sends by SMTP. "
+	mdoc_text(out, "waxmail keeps a copy of each account's letters in Maildir, makes it the same as the server's by IMAP (or fetches by POP3), and sends by SMTP. "
 		      "Without a verb it is a full-screen reader. With one it does that and ends, reads ids and texts from standard input and writes results to standard output, so that verbs work together in pipes.\n\n"
 		      "Where a verb takes [ID ...] and none is given, they are read from standard input: the first word of each line, or the id of each object of JSON.\n\n"
 		      "The verbs are:");
 	buf_puts(out, ".Bl -tag -width Ds\n");
-	for (size_t i = 0; (v = verb_row(i)) != NULL; i++)
+	for (size_t i = 0; (v = verb_cli.row(i)) != NULL; i++)
 		put_verb(out, v);
-	buf_puts(out, ".El\n.Pp\nThe options are:\n.Bl -tag -width Ds\n");
-	for (size_t o = 0; o < OPTION_COUNT; o++) {
-		buf_puts(out, ".It ");
-		put_option(out, o);
-		buf_putc(out, '\n');
-		put_text(out, verb_options[o].help);
-	}
-	buf_puts(out, ".El\n.Sh A TOUR OF FIVE MINUTES\n");
-	put_text(out, tour);
+	buf_puts(out, ".El\n");
+	mdoc_options(&verb_cli, ~(option_set)0, out);
+	buf_puts(out, ".Sh A TOUR OF FIVE MINUTES\n");
+	mdoc_text(out, tour);
 	buf_puts(out, ".Sh CONFIGURATION\n");
-	put_text(out, config);
+	mdoc_text(out, config);
 	buf_puts(out, ".Sh ENVIRONMENT\n.Bl -tag -width Ds\n.It Ev VISUAL , EDITOR\nThe editor.\n"
 		      ".It Ev NO_COLOR\nWhen set and not empty, nothing is coloured.\n"
 		      ".It Ev XDG_CONFIG_HOME , XDG_DATA_HOME\nWhere configuration and letters are kept, in\n.Pa waxmail .\n.El\n"
 		      ".Sh FILES\n.Bl -tag -width Ds\n.It Pa ~/.config/waxmail/config\nThe configuration.\n"
 		      ".It Pa ~/.config/waxmail/aliases\nThe address book.\n"
-		      ".It Pa ~/.local/share/waxmail/ADDRESS/\nThe copy of an account:\n.Pa mail\nholds a Maildir for each folder.\n.El\n"
-		      ".Sh EXIT STATUS\n");
-	put_text(out, "0 when it was done, 1 when it was refused or failed (standard error says why), 2 when the command line is wrong.");
+		      ".It Pa ~/.local/share/waxmail/ADDRESS/\nThe copy of an account:\n.Pa mail\nholds a Maildir for each folder.\n.El\n");
+	mdoc_exit_status(out);
 	put_examples(out);
 	buf_puts(out, ".Sh SEE ALSO\n.Xr mutt 1 ,\n.Xr waxwing 8\n");
 }

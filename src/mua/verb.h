@@ -11,10 +11,7 @@
 #ifndef WAXWING_MUA_VERB_H
 #define WAXWING_MUA_VERB_H
 
-#include "base/buf.h"
-#include "base/status.h"
-
-enum { DONE = 0, FAILED = 1, WRONG_USE = 2 };
+#include "cli/cli.h"
 
 enum option_id {
 #define O(id, word, value, help) OPTION_##id,
@@ -23,14 +20,6 @@ enum option_id {
 	OPTION_COUNT,
 };
 
-struct option_row {
-	const char *word;	/* "--to" */
-	const char *value;	/* "ADDRESS", or NULL for one without a value */
-	const char *help;
-};
-extern const struct option_row verb_options[OPTION_COUNT];
-
-typedef uint64_t option_set;
 #define OPT(id) (UINT64_C(1) << OPTION_##id)
 #define OPTIONS_ALWAYS (OPT(account) | OPT(help))
 _Static_assert(OPTION_COUNT <= 64, "an option_set has a bit for each");
@@ -38,30 +27,20 @@ _Static_assert(OPTION_COUNT <= 64, "an option_set has a bit for each");
 struct invocation;
 
 struct verb {
-	const char *words;	/* "account add" */
-	const char *arguments;	/* "ADDRESS", for the usage line */
-	int least, most;	/* of them */
-	option_set options;	/* besides OPTIONS_ALWAYS */
+	struct cli_row row;
 	int (*run)(struct invocation *in);
-	const char *help;	/* one line */
-	const char *more;	/* paragraphs, for the manual page; may be empty */
 	const char *examples;	/* command lines, one a line */
 };
 
-/* In the order of verbs.def; NULL past the end. */
-const struct verb *verb_row(size_t i);
-
-struct given {
-	enum option_id id;
-	const char *value;	/* "" for one without */
-};
+/* The tables, in the order of verbs.def (table.c).  A row is the begin of a struct verb. */
+extern const struct cli verb_cli;
 
 /* One invocation: what the command line said. */
 struct invocation {
 	const struct verb *verb;
 	char **args;		/* without words and options; n of them */
 	int n;
-	struct given *given;	/* in their order */
+	struct cli_given *given;	/* in their order */
 	size_t n_given;
 };
 
@@ -81,14 +60,6 @@ int verb_run(int argc, char **argv);
 /* Without a verb: the full-screen reader. */
 int verb_screen(struct invocation *in);
 
-/* ---- words about the table (table.c, manual.c) ---- */
-
-void verb_usage(const struct verb *v, struct buf *out);
-void verb_help_all(struct buf *out);
-/* Those verbs whose first word it is; false: there are none. */
-bool verb_help(struct view word, struct buf *out);
-void verb_completion(struct buf *out);
-const struct verb *verb_nearest(struct view words);
 /* waxmail(1) in mdoc(7). */
 void verb_manual(struct buf *out);
 

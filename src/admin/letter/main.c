@@ -19,7 +19,7 @@ static int run(struct invocation *in)
 {
 	if (handlers[in->command->id])
 		return handlers[in->command->id](in);
-	tell("waxwing-letter does not carry out `%s`; waxwing does", in->command->words);
+	tell("waxwing-letter does not carry out `%s`; waxwing does", in->command->row.words);
 	return WRONG_USE;
 }
 

@@ -1,0 +1,88 @@
+/* help.c - the tables as text for a terminal. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { HELP_COLUMN = 26, WIDE = 78 - HELP_COLUMN };
+
+struct view cli_first_word(const struct cli_row *r)
+{
+	return view_head(view_cstr(r->words), strcspn(r->words, " "));
+}
+
+void cli_usage(const struct cli *c, const struct cli_row *r, struct buf *out)
+{
+	buf_putf(out, "%s %s%s%s", c->program, r->words, r->arguments[0] ? " " : "", r->arguments);
+	for (size_t o = 0; o < c->n_options; o++)
+		if ((r->options | c->shown) >> o & 1)
+			buf_putf(out, " [%s%s%s]", c->options[o].word, c->options[o].value ? " " : "",
+				 c->options[o].value ? c->options[o].value : "");
+}
+
+/* Text in a column of its own, broken at blanks. */
+static void put_column(struct buf *out, struct view text)
+{
+	while (text.n > WIDE) {
+		size_t n = WIDE;
+
+		while (n && text.p[n] != ' ')
+			n--;
+		if (n == 0)
+			n = WIDE;
+		buf_putf(out, "%.*s\n  %*s", (int)n, text.p, HELP_COLUMN, "");
+		text = view_trim(view_skip(text, n));
+	}
+	buf_putf(out, "%.*s\n", VIEW_ARG(text));
+}
+
+static void two_columns(struct buf *out, const char *left, const char *more, const char *right)
+{
+	size_t n = strlen(left) + (more[0] ? 1 + strlen(more) : 0);
+
+	buf_putf(out, "  %s%s%s", left, more[0] ? " " : "", more);
+	if (n + 1 > HELP_COLUMN) {
+		buf_puts(out, "\n  ");
+		n = 0;
+	}
+	buf_putf(out, "%*s", (int)(HELP_COLUMN - n), "");
+	put_column(out, view_cstr(right));
+}
+
+void cli_list_row(const struct cli_row *r, struct buf *out)
+{
+	two_columns(out, r->words, r->arguments, r->help);
+}
+
+option_set cli_options(const struct cli *c, struct view word)
+{
+	const struct cli_row *r;
+	option_set set = c->always;
+
+	for (size_t i = 0; (r = c->row(i)) != NULL; i++)
+		if (view_eq(cli_first_word(r), word))
+			set |= r->options;
+	return set;
+}
+
+bool cli_help(const struct cli *c, struct view word, struct buf *out)
+{
+	const struct cli_row *r;
+	option_set set = cli_options(c, word);
+	bool any = false;
+
+	for (size_t i = 0; (r = c->row(i)) != NULL; i++) {
+		if (!view_eq(cli_first_word(r), word))
+			continue;
+		cli_usage(c, r, out);
+		buf_putf(out, "\n    %s\n", r->help);
+		any = true;
+	}
+	if (any)
+		buf_puts(out, "\noptions:\n");
+	for (size_t o = 0; any && o < c->n_options; o++)
+		if (set >> o & 1)
+			two_columns(out, c->options[o].word, c->options[o].value ? c->options[o].value : "",
+				    c->options[o].help);
+	return any;
+}
