@@ -106,6 +106,20 @@ class Peer:
         return "".join(f"mount --bind {self.path(n)} /etc/{n}\n" for n in ("passwd", "group"))
 
 
+def master_cf(port):
+    """Postfix' own, without chroots, and with its server at that port of loopback."""
+    lines = []
+    for line in open("/usr/share/postfix/master.cf.dist"):
+        words = line.split()
+        if line.startswith("smtp ") and words[1] == "inet":
+            line = f"127.0.0.1:{port} inet n - n - - smtpd\n"
+        elif line[:1].isalpha() and len(words) > 7:
+            words[4] = "n"
+            line = " ".join(words) + "\n"
+        lines.append(line)
+    return "".join(lines)
+
+
 class Postfix(Peer):
     needs = "postfix"
 
@@ -147,16 +161,7 @@ smtpd_tls_security_level = may
 smtp_tls_security_level = may
 smtputf8_enable = yes
 """ + (f"smtpd_milters = inet:127.0.0.1:{self.milter}\nmilter_default_action = tempfail\n" if self.milter else ""))
-        master = []
-        for line in open("/usr/share/postfix/master.cf.dist"):
-            words = line.split()
-            if line.startswith("smtp ") and words[1] == "inet":
-                line = f"127.0.0.1:{self.port} inet n - n - - smtpd\n"
-            elif line[:1].isalpha() and len(words) > 7:
-                words[4] = "n"
-                line = " ".join(words) + "\n"
-            master.append(line)
-        self.write("etc/master.cf", "".join(master))
+        self.write("etc/master.cf", master_cf(self.port))
 
     def script(self):
         return f'exec postfix -c {self.path("etc")} start-fg\n'

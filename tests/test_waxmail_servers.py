@@ -13,7 +13,7 @@ import time
 import pytest
 
 from certificates import Authority
-from mail_peers import Peer, wait_port
+from mail_peers import Peer, master_cf, wait_port
 from ports import free_ports
 from test_waxmail import imap, letter
 from waxmail import Person
@@ -133,16 +133,7 @@ smtpd_sasl_path = auth
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
 smtpd_recipient_restrictions = permit_sasl_authenticated, reject
 """)
-        master = []
-        for line in open("/usr/share/postfix/master.cf.dist"):
-            words = line.split()
-            if line.startswith("smtp ") and words[1] == "inet":
-                line = f"127.0.0.1:{self.submission} inet n - n - - smtpd\n"
-            elif line[:1].isalpha() and len(words) > 7:
-                words[4] = "n"
-                line = " ".join(words) + "\n"
-            master.append(line)
-        self.write("etc/master.cf", "".join(master))
+        self.write("etc/master.cf", master_cf(self.submission))
 
     def script(self):
         return f'dovecot -F -c {self.path("dovecot.conf")} &\nexec postfix -c {self.path("etc")} start-fg\n'
