@@ -75,7 +75,7 @@ def test_what_is_half_said_is_not_lost(instance, service):
 
 def test_all_who_idle_hear_of_it(instance):
     w = instance(QUICK)
-    ten = [idle(w, "imaps" if i % 2 else "imap") for i in range(10)]
+    ten = idles(w, 5, "imap") + idles(w, 5, "imaps")
     other = idle(w, name="Brown@foo.com")
     no_room(w)
     send(w)
