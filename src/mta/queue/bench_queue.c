@@ -49,21 +49,11 @@ static void must(enum status st, const char *what)
 
 /* ---- a queue without processes ---- */
 
-static struct queue *queue_new(void)
+static struct queue *queue_alone(void)
 {
-	struct queue *q = calloc(1, sizeof *q);
+	struct queue *q = queue_new();
 
 	must(q ? ST_OK : ST_NOMEM, "queue");
-	for (int i = 0; i < DOORS_MAX; i++)
-		q->doors[i].watch.fd = -1;
-	q->proc.parent.watch.fd = q->warden.watch.fd = -1;
-	ring_init(&q->by_age);
-	ring_init(&q->by_place);
-	ring_init(&q->active);
-	q->promises_end = &q->promises;
-	q->line_end = &q->line;
-	q->out = BUF(RECORD_MAX);
-	q->arena = ARENA(16 * 1024 * 1024);
 	must(conf_defaults(&q->proc.conf), "settings");
 	must(loop_new(&q->proc.loop), "loop");
 	remote_init(q);
@@ -261,7 +251,7 @@ static size_t heap_now(void)
 static void measure(const struct setup *s)
 {
 	double n = s->letters, filled, begun, turns, done, at = processor(), wall;
-	struct queue *q = queue_new();
+	struct queue *q = queue_alone();
 	size_t heap;
 	steady_ms alone, beside;
 
@@ -269,7 +259,7 @@ static void measure(const struct setup *s)
 	fill(q, s);
 	filled = processor() - at;
 	spool_close(q->spool);		/* the first queue is left as it is: a crash frees nothing either */
-	q = queue_new();
+	q = queue_alone();
 	heap = heap_now();
 	at = processor();
 	wall = seconds(CLOCK_MONOTONIC);

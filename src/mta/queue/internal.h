@@ -247,6 +247,9 @@ void queue_timer(struct queue *q, struct timer *t, steady_ms at);
  * the next queue finds it: this one ends. */
 void queue_give_up(struct queue *q, const char *what);
 
+/* queue.c: an empty one, that nobody is connected with; NULL: no memory. */
+struct queue *queue_new(void) MUST_USE;
+
 /* intake.c: letters from doors, group commit. */
 void queue_take_letter(struct queue *q, struct channel *ch, struct record *rec);
 void queue_commit(struct turn_hook *h);

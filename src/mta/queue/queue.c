@@ -168,15 +168,12 @@ static enum status open_spool(struct queue *q, const char *folder, uint64_t *ret
 	return st == ST_OK ? letters_by_place(q) : st;
 }
 
-int queue_main(void)
+struct queue *queue_new(void)
 {
 	struct queue *q = calloc(1, sizeof *q);
-	char folder[4096];
-	uint64_t damaged = 0;
-	enum status st;
 
 	if (q == NULL)
-		return 1;
+		return NULL;
 	for (size_t i = 0; i < DOORS_MAX; i++)
 		q->doors[i].watch.fd = -1;
 	q->proc.parent.watch.fd = q->warden.watch.fd = -1;
@@ -187,6 +184,18 @@ int queue_main(void)
 	q->line_end = &q->line;
 	q->out = BUF(RECORD_MAX);
 	q->arena = ARENA(16 * 1024 * 1024);
+	return q;
+}
+
+int queue_main(void)
+{
+	struct queue *q = queue_new();
+	char folder[4096];
+	uint64_t damaged = 0;
+	enum status st;
+
+	if (q == NULL)
+		return 1;
 	q->flush.fire = flush_due;
 	q->settle.fire = settle_due;
 	q->ask_dropped.fire = dropped_ask;
