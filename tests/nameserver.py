@@ -78,7 +78,7 @@ class Zone:
         self.name, self.records = absolute(name), records
         self.signed, self.ds, self.expired, self.nsec3 = signed, ds, expired, nsec3
         self.elsewhere = elsewhere
-        self.serial = 0
+        self.serial, self.key, self.written = 0, None, None
 
     @property
     def file(self):
@@ -106,7 +106,8 @@ class Dns:
         name = absolute(name)
         old = self.zones.get(name)
         self.zones[name] = z = Zone(name, records, signed and not elsewhere, ds, expired, nsec3, elsewhere)
-        z.serial = old.serial if old else 0
+        if old:
+            z.serial, z.key, z.written = old.serial, old.key, old.written
         if elsewhere:
             self.stubs.append(f"{name.rstrip('.')}=127.0.0.1:{elsewhere}")
         above = name
@@ -164,7 +165,7 @@ class Dns:
         return self.run("keymgr", "-c", self.path("knot.conf"), zone.name, *words)
 
     def make_key(self, z):
-        if z.signed and not hasattr(z, "key"):
+        if z.signed and not z.key:
             if not self.keymgr(z, "ds").strip():
                 self.keymgr(z, "generate", "algorithm=ECDSAP256SHA256", "ksk=yes", "zsk=yes",
                             *(f"{t}=20200101000000" for t in ("created", "publish", "ready", "active")))
@@ -191,17 +192,22 @@ class Dns:
         return lines
 
     def write_zone(self, z):
+        """Whether it is another than it was."""
+        cut = [line for c in self.below(z) for line in self.delegation(c)]
+        wanted = (z.records, cut, z.signed, z.expired, z.nsec3)
+        if wanted == z.written:
+            return False
+        z.written = wanted
         z.serial += 1
         root = "" if z.name == "." else "." + z.name
         lines = [f"$ORIGIN {z.name}", f"$TTL {self.ttl}",
                  f"@ SOA ns1{root or '.'} hostmaster{root or '.'} {z.serial} 3600 600 864000 {self.ttl}",
-                 f"@ NS ns1{root or '.'}", f"ns1{root or '.'} A 127.0.0.1"]
-        for c in self.below(z):
-            lines += self.delegation(c)
+                 f"@ NS ns1{root or '.'}", f"ns1{root or '.'} A 127.0.0.1", *cut]
         with open(self.path(z.file), "w") as f:
             f.write("\n".join(lines) + "\n" + z.records + "\n")
         if z.expired:
             self.sign_long_ago(z)
+        return True
 
     def sign_long_ago(self, z):
         """By kzonesign, a year and a half before now; knot serves it as it is."""
@@ -221,17 +227,15 @@ class Dns:
         self.write_conf()
         for z in self.ours():
             self.make_key(z)
-        for z in self.ours():
-            self.write_zone(z)
-        keys = self.keymgr(self.zones["."], "dnskey")
-        with open(self.anchor, "w") as f:
-            f.write(keys)
+        changed = [z for z in self.ours() if self.write_zone(z)]
         if again:
             self.run("knotc", "-c", self.path("knot.conf"), "-b", "reload")
         else:
+            with open(self.anchor, "w") as f:
+                f.write(self.keymgr(self.zones["."], "dnskey"))
             self.process = subprocess.Popen(["knotd", "-c", self.path("knot.conf")], stdin=subprocess.DEVNULL,
                                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for z in self.ours():
+        for z in changed:
             self.wait_serving(z)
 
     def wait_serving(self, z):
