@@ -5,6 +5,7 @@
 #include "smime/sink.h"
 
 #include "msg/header.h"
+#include "msg/lex.h"
 
 /* A longer header section is compared with nothing: the work grows with its square. */
 enum { FIELDS_MOST = 1024, VALUE_MOST = 256 * 1024, HEADER_MOST = 256 * 1024 };
@@ -65,7 +66,7 @@ static bool outer_field(const struct field *f, struct view *ret_name, struct vie
 
 	if (!view_eq_i(f->name, VIEW("HP-Outer")) || colon == f->value.n)
 		return false;
-	*ret_name = view_trim(view_head(f->value, colon));
+	*ret_name = lex_trim(view_head(f->value, colon));
 	*ret_value = view_skip(f->value, colon + 1);
 	return true;
 }
@@ -213,6 +214,15 @@ static size_t section_end(struct view entity)
 	return at;
 }
 
+/* What is packed may be a text and no MIME entity (the examples of RFC 4134 are). */
+static bool begins_with_field(struct view entity)
+{
+	struct field f;
+	size_t at = 0;
+
+	return !field_next(entity, &at, &f) || f.name.n;
+}
+
 static enum status put_header(const struct legacy *outer, size_t outer_end, const struct legacy *payload, size_t end,
 			      bool inside, struct buf *out)
 {
@@ -231,7 +241,7 @@ enum status smime_put_letter(const struct smime_letter *l, struct view letter,
 			     enum status (*take)(void *arg, struct view piece), void *arg)
 {
 	struct legacy outer = { .whole = letter }, payload = { .whole = l->payload };
-	size_t outer_end = section_end(letter), end = section_end(l->payload);
+	size_t outer_end = section_end(letter), end = begins_with_field(l->payload) ? section_end(l->payload) : 0;
 	struct buf header = BUF(outer_end + end + 64);
 	enum status st = ST_OK;
 
