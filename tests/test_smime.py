@@ -144,6 +144,13 @@ def test_certificates(pki, who, verdict, problem, chain):
         assert v["signers"][0]["addresses"] == []
 
 
+def test_certificate_of_several_addresses(pki):
+    """Whoever is said to have signed is the author, not the first name of his certificate."""
+    pki.leaf("several", san="email:ceo@bar.com,email:smith@bar.com")
+    v = judged(pki, signed(pki, "several"))
+    assert v["verdict"] == "good" and "smith@bar.com" in v["sentence"] and "ceo" not in v["sentence"], v
+
+
 def test_certificate_for_any_purpose(pki):
     pki.leaf("anything", san="email:smith@bar.com", extendedKeyUsage="anyExtendedKeyUsage")
     assert judged(pki, signed(pki, "anything"))["verdict"] == "good"

@@ -283,9 +283,12 @@ const struct smime_signer *smime_main_signer(const struct smime_letter *l)
 	return best;
 }
 
-static void put_who(const struct smime_signer *s, struct buf *out)
+/* Of several addresses the author's, where it is one of them. */
+static void put_who(const struct smime_letter *l, const struct smime_signer *s, struct buf *out)
 {
-	if (s && s->n_addresses)
+	if (s && s->address_match)
+		buf_put(out, l->author.all[0].address);
+	else if (s && s->n_addresses)
 		buf_put(out, s->addresses[0]);
 	else if (s && s->subject.n)
 		buf_put(out, s->subject);
@@ -301,22 +304,22 @@ static void put_signature(const struct smime_letter *l, struct buf *out)
 	switch (l->word) {
 	case SMIME_GOOD:
 		buf_puts(out, "Signed by ");
-		put_who(s, out);
+		put_who(l, s, out);
 		buf_puts(out, ", who wrote it, and not changed since");
 		break;
 	case SMIME_WEAK:
 		buf_puts(out, "Signed as ");
-		put_who(s, out);
+		put_who(l, s, out);
 		buf_putf(out, ", but it proves little: %s", gravest(s ? s->problems : p));
 		break;
 	case SMIME_MISMATCH:
 		buf_puts(out, "Do not take this as from its author: it was signed by ");
-		put_who(s, out);
+		put_who(l, s, out);
 		buf_putf(out, ", and %s", gravest((s ? s->problems : 0) | (l->problems & PROBLEM(FROM_INSIDE))));
 		break;
 	case SMIME_UNTRUSTED:
 		buf_puts(out, "Signed by somebody who calls himself ");
-		put_who(s, out);
+		put_who(l, s, out);
 		buf_putf(out, ", and nobody can tell who that is: %s", gravest(s ? s->problems : p));
 		break;
 	default:
