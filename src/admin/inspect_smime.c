@@ -91,7 +91,8 @@ bool smime_means_open(struct smime_means *m, const struct invocation *in)
 			return false;
 		}
 	}
-	if (in->given[OPTION_authorities] == NULL && in->given[OPTION_ca] == NULL &&
+	/* Commands that write ask nobody for trust. */
+	if ((in->command->options & OPT(ca)) && in->given[OPTION_authorities] == NULL && in->given[OPTION_ca] == NULL &&
 	    read_file(system_authorities, &m->system) == ST_OK)
 		smime_trust_later(m->trust, buf_view(&m->system));
 	return true;
