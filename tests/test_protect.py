@@ -279,6 +279,19 @@ def test_whom_nobody_can_sign_for(world):
     assert not world.plain.letters
 
 
+def test_a_certificate_from_elsewhere(world):
+    """Of RSA, for both uses, and of an authority that is not ours."""
+    world.w.account("Black@foo.com")
+    world.pki.leaf("black", "rsa", "email:Black@foo.com")
+    p12 = world.pki("black.p12")
+    openssl("pkcs12", "-export", "-inkey", world.pki("black.key"), "-in", world.pki("black.crt"), "-passout", "pass:x",
+            "-out", p12)
+    world.w.run("cert", "import", "Black@foo.com", p12, "--password-stdin", stdin="x")
+    world.take(["peer@plain.example"], "Waxwing-Protect: protect\n", sender="Black@foo.com")
+    r = world.inspect(world.plain.wait(1)[0]["data"], world.key("peer@plain.example"), world.pki("ca.crt"))
+    assert r["verdict"] == "good" and r["signers"][0]["addresses"] == ["Black@foo.com"]
+
+
 def test_large_letters_and_eight_bits(world):
     body = "Grüße, " * 10 + "\n"
     text = "From: Jones@foo.com\nTo: peer@plain.example\nSubject: x\nMIME-Version: 1.0\n" \

@@ -50,6 +50,23 @@ static enum status form_of(const struct encryption *c, const struct envelope *e,
 	return st == ST_EXISTS ? ST_OK : st;
 }
 
+static void log_put(const struct envelope *e, const struct recipient *to, uint32_t uid, bool encrypted, enum status st)
+{
+	log_begin(st == ST_OK ? LOG_INFO_ : LOG_WARN_, st == ST_OK ? "delivered" : "not-delivered");
+	log_view("id", e->id);
+	log_view("to", to->address);
+	log_u64("uid", uid);
+	if (to->via_kind == VIA_SENT)
+		log_str("mailbox", "sent");
+	if (e->quarantine.n)
+		log_str("mailbox", "junk");
+	if (encrypted && st == ST_OK)
+		log_str("encrypted", "yes");
+	if (st != ST_OK)
+		log_str("why", status_name(st));
+	log_end();
+}
+
 static enum verdict put(struct store *store, const struct encryption *c, const struct rec_deliver *in,
 			const struct envelope *e, struct view letter, struct buf *out)
 {
@@ -84,19 +101,7 @@ static enum verdict put(struct store *store, const struct encryption *c, const s
 	buf_free(&head);
 	buf_free(&sealed);
 	arena_free(&a);
-	log_begin(st == ST_OK ? LOG_INFO_ : LOG_WARN_, st == ST_OK ? "delivered" : "not-delivered");
-	log_view("id", e->id);
-	log_view("to", to->address);
-	log_u64("uid", uid);
-	if (sent)
-		log_str("mailbox", "sent");
-	if (e->quarantine.n)
-		log_str("mailbox", "junk");
-	if (c->certificate.n && st == ST_OK)
-		log_str("encrypted", "yes");
-	if (st != ST_OK)
-		log_str("why", status_name(st));
-	log_end();
+	log_put(e, to, uid, c->certificate.n > 0, st);
 	buf_puts(out, status_name(st));
 	return st == ST_NOSPACE ? verdict_full(store, letter.n + head_n) : verdict_of(st);
 }

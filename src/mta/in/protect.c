@@ -430,14 +430,11 @@ static bool is_among(const struct smime_recipient *to, size_t n, X509 *x)
 }
 
 /* For all who are named, and the author. */
-static enum reply write_main(struct protecting *p, bool encrypt)
+static enum reply write_main(struct protecting *p, bool encrypt, struct sink *ret)
 {
-	struct smtp_session *s = p->s;
-	uint32_t most = s->env.n_recipients + 1;
+	uint32_t most = p->s->env.n_recipients + 1;
 	struct smime_recipient *to = arena_array(&p->a, most, sizeof *to);
-	struct sink written;
 	size_t n = 0;
-	enum reply r;
 
 	if (to == NULL)
 		return SAY_TRY_AGAIN;
@@ -446,14 +443,16 @@ static enum reply write_main(struct protecting *p, bool encrypt)
 	for (uint32_t i = 0; encrypt && i + 1 < most; i++)
 		if (!p->readers[i].apart && !is_among(to, n, p->readers[i].certificate))
 			to[n++].certificate = p->readers[i].certificate;
-	r = write_for(p, to, n, &written);
-	if (r != SAY_OK)
-		return r;
+	return write_for(p, to, n, ret);
+}
+
+/* It takes the place of what came. */
+static void put_main(struct smtp_session *s, const struct sink *written)
+{
 	sink_free(&s->sink);
-	s->sink = written;
+	s->sink = *written;
 	if (!s->env.smtputf8)
 		s->env.body = BODY_7BIT;
-	return SAY_OK;
 }
 
 /* One letter, one recipient, one certificate; from here to its place in the queue. */
@@ -541,7 +540,8 @@ static void demand_tls(struct protecting *p)
 static enum reply write_all(struct protecting *p, bool encrypt)
 {
 	bool best = p->s->protect >= PROTECT_BEST;
-	enum reply r = SAY_OK;
+	struct sink written;
+	enum reply r;
 
 	if (best && !encrypt)
 		demand_tls(p);
@@ -551,9 +551,17 @@ static enum reply write_all(struct protecting *p, bool encrypt)
 		return SAY_OK;
 	if (p->s->env.body == BODY_BINARY)
 		return refuse(p, SAY_CANNOT_PROTECT, VIEW_NONE, "What comes as BINARYMIME cannot be signed or encrypted here");
+	/* First, so that nobody has his own where this cannot be written. */
+	r = write_main(p, encrypt, &written);
+	if (r != SAY_OK)
+		return r;
 	if (encrypt && p->apart)
 		r = send_apart(p);
-	return r == SAY_OK ? write_main(p, encrypt) : r;
+	if (r == SAY_OK)
+		put_main(p->s, &written);
+	else
+		sink_free(&written);
+	return r;
 }
 
 static enum reply protect(struct protecting *p)
