@@ -314,13 +314,16 @@ def test_what_nobody_can_protect_is_refused(world):
         code, said = c.getreply()
         assert code == 550 and b"BINARYMIME" in said
     # A user of this machine has proved nothing.
-    world.w.configure(**{"local.accounts": "root = Jones@foo.com"})
-    os.kill(world.w.process.pid, signal.SIGHUP)
-    world.w.wait_log(" reloaded")
-    p = subprocess.run([os.path.join(os.path.dirname(WAXWING), "waxwing-sendmail"), "-f", "Jones@foo.com", "peer@plain.example"], text=True,
-                       input="From: Jones@foo.com\nSubject: x\nTo: peer@plain.example\nWaxwing-Protect: sign\n\nhello\n", timeout=30,
-                       env=dict(os.environ, WAXWING_DIR=world.w.dir), capture_output=True)
-    assert p.returncode and "log in" in p.stderr, p
+    for accounts in ("root = Jones@foo.com", ""):   # with an account, and without
+        world.w.configure(**{"local.accounts": accounts})
+        n = world.w.log().count(" reloaded")
+        os.kill(world.w.process.pid, signal.SIGHUP)
+        world.w.wait_until(lambda: world.w.log().count(" reloaded") > n)
+        p = subprocess.run([os.path.join(os.path.dirname(WAXWING), "waxwing-sendmail"), "-f", "Jones@foo.com",
+                            "peer@plain.example"], text=True, timeout=30, capture_output=True,
+                           input="From: Jones@foo.com\nSubject: x\nTo: peer@plain.example\nWaxwing-Protect: sign\n\nhello\n",
+                           env=dict(os.environ, WAXWING_DIR=world.w.dir))
+        assert p.returncode and "log in" in p.stderr, p
     assert not world.plain.letters and not queue(world.w, "list")
 
 

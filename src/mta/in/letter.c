@@ -240,7 +240,7 @@ static void finish(struct smtp_session *s)
 	enum reply r = refusal(s, &why);
 
 	smtp_dialog_letter(s, s->sink.size);
-	if (r == SAY_OK && s->account)
+	if (r == SAY_OK)
 		r = smtp_protect(s, &why);
 	if (r == SAY_OK)
 		r = smtp_seal(s);

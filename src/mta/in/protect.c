@@ -598,11 +598,25 @@ static void protecting_free(struct protecting *p)
 	ERR_clear_error();
 }
 
+/* A user of this machine without an account: what he asks for he cannot have, and
+ * less is not what he wants.  A stranger's field is nobody's wish here. */
+static enum reply of_nobody(const struct smtp_session *s)
+{
+	enum protect wish = PROTECT_BEST;
+	struct field f;
+
+	if (!s->local.here || !field_find(buf_view(&s->checks->pass.header), VIEW("Waxwing-Protect"), &f))
+		return SAY_OK;
+	return protect_take(view_trim(f.value), &wish) == ST_OK && wish == PROTECT_OFF ? SAY_OK : SAY_PROTECT_LOGIN;
+}
+
 enum reply smtp_protect(struct smtp_session *s, struct buf *why)
 {
 	struct protecting p = { .s = s, .why = why, .a = ARENA(PLAN_ARENA) };
 	enum reply r;
 
+	if (s->account == 0)
+		return of_nobody(s);
 	if (s->protect == PROTECT_OFF)
 		return SAY_OK;
 	r = open_letter(&p);
