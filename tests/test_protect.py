@@ -64,8 +64,8 @@ class World:
         return address.replace("@", ".")
 
     def close(self):
-        self.w.stop()
         self.dns.stop()
+        self.w.stop()
         self.strong.__exit__(None, None, None)
         self.plain.__exit__(None, None, None)
 
@@ -347,29 +347,47 @@ def asked_for_nothing(world):
 def test_killed_in_the_middle(world):
     """Nothing is acknowledged, nothing is lost, and nothing is anywhere in clear."""
     world.policy("protect")
-    names, door = world.w.pids("names")[0], world.w.pids("door")[0]
-    os.kill(names, signal.SIGSTOP)      # the door waits for certificates, with the whole text in its hands
+    names, door, warden = (world.w.pids(x)[0] for x in ("names", "door", "warden"))
+
+    def begin(to):
+        """The door waits for a certificate that nobody has asked for lately, with the whole text in its hands."""
+        text = LETTER.format(sender="Jones@foo.com", to=to, n=98, more="")
+        c = session(world.w)
+        assert c.mail("Jones@foo.com")[0] == 250 and c.rcpt(to)[0] == 250
+        os.kill(names, signal.SIGSTOP)
+        c.docmd("DATA")
+        c.send(text.replace("\n", "\r\n").encode() + b".\r\n")
+        c.sock.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            c.sock.recv(100)
+        c.sock.settimeout(20)
+        return c
+
     try:
-        with session(world.w) as c:
-            c.mail("Jones@foo.com")
-            c.rcpt("peer@elsewhere.example")
-            c.docmd("DATA")
-            text = LETTER.format(sender="Jones@foo.com", to="peer@elsewhere.example", n=98, more="")
-            c.send(text.replace("\n", "\r\n").encode() + b".\r\n")
-            c.sock.settimeout(0.5)
-            with pytest.raises(TimeoutError):
-                c.sock.recv(100)
-            os.kill(door, signal.SIGKILL)
-            c.sock.settimeout(20)
-            try:
-                assert c.sock.recv(100) == b""
-            except ConnectionError:
-                pass
-            c.close()
-    except smtplib.SMTPServerDisconnected:
-        pass
-    finally:
+        c = begin("peer@elsewhere.example")
+        os.kill(warden, signal.SIGSTOP)     # from now on the door waits for the signature
         os.kill(names, signal.SIGCONT)
+        c.sock.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            c.sock.recv(100)
+        c.sock.settimeout(20)
+        os.kill(warden, signal.SIGKILL)
+        assert c.sock.recv(100).startswith(b"451 4.7.5")
+        c.close()
+        world.w.wait_until(lambda: world.w.pids("warden") and world.w.pids("warden") != [warden])
+        c = begin("blind@elsewhere.example")
+        os.kill(door, signal.SIGKILL)
+        try:
+            assert c.sock.recv(100) == b""
+        except ConnectionError:
+            pass
+        c.close()
+    finally:
+        for pid in (names, warden):
+            try:
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:
+                pass
     world.w.wait_until(lambda: world.w.pids("door") and world.w.pids("door") != [door])
     world.w.wait_port(world.w.ports["submission"])
     assert not queue(world.w, "list") and not world.strong.letters

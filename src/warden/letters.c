@@ -148,6 +148,22 @@ static enum status sign_for(struct warden *w, uint64_t account, const struct rec
 	return st;
 }
 
+/* No: the ticket, or the key, is not good for it. */
+static enum verdict verdict_of(enum status st)
+{
+	switch (st) {
+	case ST_OK:
+		return VERDICT_OK;
+	case ST_DENIED:
+	case ST_SYNTAX:
+	case ST_TIMEOUT:
+	case ST_MISSING:
+		return VERDICT_NO;
+	default:
+		return VERDICT_LATER;
+	}
+}
+
 void letter_sign_ask(struct warden *w, struct channel *ch, const struct record *rec)
 {
 	struct buf signature = BUF(SIGNATURE_MAX);
@@ -161,8 +177,7 @@ void letter_sign_ask(struct warden *w, struct channel *ch, const struct record *
 	if (st == ST_OK)
 		st = sign_for(w, account, &in, &signature);
 	rec_put_letter_sign_answer(&w->out, rec->call, rec->sid,
-				   &(struct rec_letter_sign_answer){ st == ST_OK ? VERDICT_OK : VERDICT_NO,
-								     buf_view(&signature) });
+				   &(struct rec_letter_sign_answer){ (uint8_t)verdict_of(st), buf_view(&signature) });
 	(void)!role_send(ch, &w->out, -1);
 	buf_free(&signature);
 }

@@ -41,6 +41,7 @@ struct protecting {
 	enum smime_cover cover;
 	struct smime_key signer;	/* key NULL: it is not signed here */
 	struct view signing;		/* its certificate, DER */
+	bool unanswered;		/* warden did not say whether it signs */
 	STACK_OF(X509) *chain;
 	X509 *own;			/* the author's, to encrypt for; or NULL */
 	struct reader *readers;
@@ -135,6 +136,7 @@ static enum status sign(const struct tls_signer *t, enum tls_scheme scheme, stru
 	st = channel_ask(p->s->host->warden, &b, -1, ASK_MS, &answer, &type, NULL);
 	if (st == ST_OK && (type != REC_letter_sign_answer || !rec_take_letter_sign_answer(buf_view(&answer), &a)))
 		st = ST_SYNTAX;
+	p->unanswered = st != ST_OK || a.verdict == VERDICT_LATER;
 	if (st == ST_OK && a.verdict != VERDICT_OK)
 		st = ST_DENIED;
 	if (st == ST_OK)
@@ -418,6 +420,8 @@ static enum reply write_for(struct protecting *p, const struct smime_recipient *
 	if (st == ST_OK)
 		return SAY_OK;
 	sink_free(ret);
+	if (p->unanswered)
+		return SAY_PROTECT_LATER;
 	return st == ST_DENIED || st == ST_SYNTAX ? SAY_CANNOT_PROTECT : st == ST_LIMIT ? SAY_TOO_LARGE : SAY_NO_SPACE;
 }
 
