@@ -1,8 +1,11 @@
 """Letters that go on: catch-alls, details, aliases and forwards to other hosts,
 groups, and the way back of bounces."""
 import json
+import os
 import re
+import signal
 import smtplib
+import threading
 
 import pytest
 
@@ -171,6 +174,42 @@ def test_who_may_post(world):
         assert p.returncode == 1 and "is not one of ours" in p.stderr
         p = w.run("group", "add", "Jones@foo.com", "Jones@foo.com", check=False)
         assert p.returncode == 1 and "has that address" in p.stderr
+
+
+def test_who_is_told_of_what_fails_while_it_is_asked_who_that_is(world):
+    """Bounces of a group's members are its owner's, whatever else of the letter comes back just then."""
+    at = {"slow": threading.Event(), "fast": threading.Event()}
+    there = []
+
+    def answer(_, line):
+        who = re.match(r"RCPT TO:<(\w+)", line)[1]
+        if who not in at:
+            return None
+        there.append(who)
+        assert at[who].wait(60)
+        return "550 5.1.1 nobody"
+
+    with Sink(rcpt=answer) as sink:
+        w = world(sink)
+        w.run("group", "add", "crew@foo.com", "Jones@foo.com", "anyone")
+        w.run("group", "member", "add", "crew@foo.com", "slow@elsewhere.example")
+        w.run("alias", "add", "out@bar.com", "fast@other.example")
+        with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=20) as c:
+            c.sendmail("smith@elsewhere.example", ["crew@foo.com", "out@bar.com"], TEXT.format("two"))
+        w.wait_until(lambda: sorted(there) == ["fast", "slow"])
+        warden = w.pids("warden")[0]
+        os.kill(warden, signal.SIGSTOP)
+        try:
+            for n, who in enumerate(("fast", "slow")):
+                at[who].set()
+                w.wait_until(lambda: w.log().count(" failed ") > n)
+        finally:
+            os.kill(warden, signal.SIGCONT)
+        m = str(got(w, "Jones@foo.com", "Your letter to crew@foo.com was not delivered"))
+        assert "slow@elsewhere.example" in m and "fast@" not in m
+        told = sink.wait(1)[0]
+        assert told["rcpts"] == ["RCPT TO:<smith@elsewhere.example>"]
+        assert b"fast@other.example" in told["data"] and b"slow@" not in told["data"]
 
 
 def rewritten(sink, n=0):

@@ -211,6 +211,9 @@ enum reply imap_do_list(struct imap_session *s, struct imap_parse *p, bool uid)
 		buf_puts(out_of(s), "* LIST (\\Noselect) \"/\" \"\"\r\n");
 		return SAY_OK;
 	}
+	/* Nothing is shown that could still be lost: mod-sequences go back with it. */
+	if (((l.select | l.answer) & IMAP_LIST_STATUS) && imap_durable(s) != SAY_OK)
+		return SAY_NOT_DURABLE;
 	st = gather(&g);
 	if (st != ST_OK)
 		return imap_reply_of(st);

@@ -1,5 +1,6 @@
 /* test_session.c - sessions as their clients see them: several on one
  * mailbox, given back to the door and taken up again, and hostile ones. */
+#include "base/disk.h"
 #include "base/test.h"
 #include "ms/imap/house.h"
 
@@ -97,6 +98,23 @@ static void login_tag_is_answered(void **state)
 	says(c, "LOGIN a b", "q BAD");
 	says(c, "STARTTLS", "q BAD");
 	says(c, "LOGOUT", "* BYE");
+}
+
+/* A flush that fails shows whether one was asked for. */
+static void status_shows_nothing_that_could_be_lost(void **state)
+{
+	const struct delivery d = { .letter = VIEW("Subject: one\r\n\r\nThe body.\r\n") };
+	struct client *a = enter(0);
+	uint32_t uid;
+
+	(void)state;
+	assert_int_equal(store_deliver(house.store, &d, &uid), ST_OK);
+	assert_int_equal(disk_fault(VIEW("flush:EIO:0:100")), ST_OK);
+	says(a, "LIST \"\" INBOX", "q OK");
+	says(a, "LIST \"\" INBOX RETURN (STATUS (HIGHESTMODSEQ))", "q NO [SERVERBUG]");
+	says(a, "STATUS INBOX (HIGHESTMODSEQ)", "q NO [SERVERBUG]");
+	assert_int_equal(disk_fault(VIEW("flush:EIO:0:0")), ST_OK);
+	says(a, "LIST \"\" INBOX RETURN (STATUS (MESSAGES))", "* STATUS INBOX (MESSAGES 1)");
 }
 
 static void two_sessions_see_each_other(void **state)
@@ -365,6 +383,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(login_tag_is_answered),
+		TEST(status_shows_nothing_that_could_be_lost),
 		TEST(two_sessions_see_each_other),
 		TEST(idle_is_parked_and_woken),
 		TEST(changes_while_parked_are_told_once),

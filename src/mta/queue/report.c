@@ -356,11 +356,11 @@ static void drop(struct queue *q, struct letter *l, const char *why)
 	letter_settled(q, l);
 }
 
-/* Marks all recipients whose letters go under the same reverse-path as the
- * first that is to be told of. */
-static struct view mark(struct letter *l, const struct envelope *e)
+/* Marks all recipients of that reverse-path (VIEW_NONE: of the first there is)
+ * that are to be told of; it, or VIEW_NONE where there are none. */
+static struct view mark(struct letter *l, const struct envelope *e, struct view sender)
 {
-	struct view sender = VIEW_NONE;
+	bool any = false;
 
 	for (uint32_t i = 0; i < l->n; i++) {
 		struct view from = recipient_sender(e, &e->recipients[i]);
@@ -370,8 +370,9 @@ static struct view mark(struct letter *l, const struct envelope *e)
 			continue;
 		sender = from;
 		l->to[i].reporting = what;
+		any = true;
 	}
-	return sender;
+	return any ? sender : VIEW_NONE;
 }
 
 /* The letter's envelope, in memory of its own: it must last while we wait. */
@@ -409,7 +410,7 @@ static bool report_on(struct queue *q, uint64_t id, struct draft *d)
 		letter_log_held(l, "its envelope in the spool cannot be read for a report");
 		return true;
 	}
-	d->sender = mark(l, &e);
+	d->sender = mark(l, &e, VIEW_NONE);
 	unmark(l);
 	if (d->sender.n == 0)
 		return true;
@@ -427,7 +428,11 @@ static bool report_on(struct queue *q, uint64_t id, struct draft *d)
 		d->targets = arena_copy(&d->arena, buf_view(&d->progress));
 		buf_clear(&d->progress);
 	}
-	d->sender = mark(l, &e);
+	/* More may have ended meanwhile, also of others whom we have not asked for. */
+	if (mark(l, &e, d->sender).n == 0) {
+		report_soon(q, l);
+		return true;
+	}
 	st = v == VERDICT_OK || v == VERDICT_RELAY ? draft_write(q, l, &e, d) :
 	     v == VERDICT_NO			   ? ST_MISSING :
 						     ST_CLOSED;
