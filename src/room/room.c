@@ -224,6 +224,9 @@ static void parent_says(struct role_process *p, struct record *rec)
 	} else if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to)) {
 		take_channel(r, &to, rec->fd);
 		return;
+	} else if (rec->type == REC_url_channel && rec->fd >= 0) {
+		urls_take(r, rec->fd);
+		return;
 	}
 	if (rec->fd >= 0)
 		close(rec->fd);
@@ -316,6 +319,7 @@ int room_main(char **argv)
 	sessions_begin(r);
 	room_busy(r);
 	role_run(&r->proc);
+	urls_stop(r);
 	store_close(r->store);
 	log_flush();
 	return 0;

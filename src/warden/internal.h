@@ -82,7 +82,7 @@ struct login {
 	uint64_t sid;
 	struct guess_who who;
 	enum service service;
-	bool mail;		/* IMAP or POP3: wants a ticket */
+	enum ticket_what what;	/* its ticket is for */
 	bool known, right;
 	bool upgrade;		/* has no keys for SCRAM yet: make them of this password */
 	struct scram_texts texts;
@@ -123,6 +123,7 @@ void login_answer(struct login *g, enum verdict v);
 /* Answers to doors; `rec` lasts until they return. */
 void login_ask(struct warden *w, struct channel *ch, const struct record *rec);
 void room_ask(struct warden *w, struct channel *ch, const struct record *rec);
+void url_room_ask(struct warden *w, struct channel *ch, const struct record *rec);
 
 /* exchange.c: SASL by more than one message. */
 void sasl_begin_asked(struct warden *w, struct channel *ch, const struct record *rec);

@@ -108,7 +108,7 @@ void login_answer(struct login *g, enum verdict v)
 	if (v == VERDICT_OK) {
 		a.account = g->account;
 		a.address = g->address;
-		if (g->mail && ticket_make(&w->logins.tickets, g->account, g->app, g->door, g->verifier,
+		if (ticket_make(&w->logins.tickets, g->what, g->account, g->app, g->door, g->verifier,
 					   clock_wall(), &ticket) != ST_OK)
 			a = (struct rec_login_answer){ .verdict = VERDICT_LATER };
 		else
@@ -225,7 +225,7 @@ struct login *login_new(struct warden *w, uint32_t door, uint32_t call, uint64_t
 	*g = (struct login){
 		.w = w, .door = door, .door_came = w->door_came[door], .call = call, .sid = sid,
 		.who = { .network = guess_network(peer), .wide = guess_wide(peer) },
-		.service = service, .mail = service >= SERVICE_IMAP, .last = BUF(LAST_MAX),
+		.service = service, .what = service >= SERVICE_IMAP ? TICKET_ROOM : TICKET_URLS, .last = BUF(LAST_MAX),
 	};
 	copy_text(g->event.service, sizeof g->event.service, view_cstr(service_name(service)));
 	copy_text(g->event.peer, sizeof g->event.peer, peer);
@@ -395,7 +395,7 @@ void login_ask(struct warden *w, struct channel *ch, const struct record *rec)
 
 /* Whose ticket this is, and a fresh one in its place.  ST_DENIED, ST_SYNTAX,
  * ST_TIMEOUT: no good; ST_MISSING: no such account any more. */
-static enum status renew(struct warden *w, struct view old, uint32_t door, uint64_t *ret_account,
+static enum status renew(struct warden *w, enum ticket_what what, struct view old, uint32_t door, uint64_t *ret_account,
 			 struct buf *fresh)
 {
 	struct arena arena = ARENA(ARENA_ACCOUNT);
@@ -414,13 +414,20 @@ static enum status renew(struct warden *w, struct view old, uint32_t door, uint6
 	if (app)
 		acc.verifier = one.verifier;
 	if (st == ST_OK)
-		st = ticket_check(m, old, door, acc.verifier, clock_wall());
+		st = ticket_check(m, what, old, door, acc.verifier, clock_wall());
 	if (st == ST_OK)
-		st = ticket_make(m, id, app, door, acc.verifier, clock_wall(), fresh);
+		st = ticket_make(m, what, id, app, door, acc.verifier, clock_wall(), fresh);
 	arena_free(&arena);
 	if (st == ST_OK)
 		*ret_account = id;
 	return st;
+}
+
+static enum verdict verdict_of_ticket(enum status st)
+{
+	bool bad = st == ST_DENIED || st == ST_SYNTAX || st == ST_TIMEOUT || st == ST_MISSING;
+
+	return st == ST_OK ? VERDICT_OK : bad ? VERDICT_NO : VERDICT_LATER;
 }
 
 void room_ask(struct warden *w, struct channel *ch, const struct record *rec)
@@ -433,7 +440,7 @@ void room_ask(struct warden *w, struct channel *ch, const struct record *rec)
 
 	if (!rec_take_room_ask(rec->body, &in))
 		return;
-	st = renew(w, in.ticket, door, &a.account, &fresh);
+	st = renew(w, TICKET_ROOM, in.ticket, door, &a.account, &fresh);
 	if (st == ST_OK && in.open) {
 		rec_put_room_open(&w->out, 0, rec->sid,
 				  &(struct rec_room_open){ a.account, ROLE_DOOR, door });
@@ -441,11 +448,31 @@ void room_ask(struct warden *w, struct channel *ch, const struct record *rec)
 	}
 	if (st == ST_OK)
 		a.ticket = buf_view(&fresh);
-	else if (st == ST_DENIED || st == ST_SYNTAX || st == ST_TIMEOUT || st == ST_MISSING)
-		a = (struct rec_room_answer){ .verdict = VERDICT_NO };
 	else
-		a = (struct rec_room_answer){ .verdict = VERDICT_LATER };
+		a = (struct rec_room_answer){ .verdict = (uint8_t)verdict_of_ticket(st) };
 	rec_put_room_answer(&w->out, rec->call, rec->sid, &a);
+	(void)!role_send(ch, &w->out, -1);
+	buf_free(&fresh);
+}
+
+void url_room_ask(struct warden *w, struct channel *ch, const struct record *rec)
+{
+	struct rec_url_room_ask in;
+	struct rec_url_room_answer a = { 0 };
+	struct buf fresh = BUF(TICKET_SIZE);
+	uint32_t door = (uint32_t)ch->peer_id;
+	uint64_t account;
+	enum status st;
+
+	if (!rec_take_url_room_ask(rec->body, &in))
+		return;
+	st = renew(w, TICKET_URLS, in.ticket, door, &account, &fresh);
+	if (st == ST_OK) {
+		rec_put_url_room_open(&w->out, 0, rec->sid, &(struct rec_url_room_open){ account, door });
+		st = role_send(&w->proc.parent, &w->out, -1);
+	}
+	a.verdict = (uint8_t)verdict_of_ticket(st);
+	rec_put_url_room_answer(&w->out, rec->call, rec->sid, &a);
 	(void)!role_send(ch, &w->out, -1);
 	buf_free(&fresh);
 }

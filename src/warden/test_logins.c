@@ -38,16 +38,17 @@ static void a_ticket_is_for_one_door_account_and_time(void **state)
 	uint64_t account, app;
 
 	(void)state;
-	assert_int_equal(ticket_make(&m, 7, 0, 3, v1, now, &t), ST_OK);
+	assert_int_equal(ticket_make(&m, TICKET_ROOM, 7, 0, 3, v1, now, &t), ST_OK);
 	assert_int_equal(t.n, TICKET_SIZE);
 	assert_int_equal(ticket_account(buf_view(&t), &account, &app), ST_OK);
 	assert_int_equal(account, 7);
-	assert_int_equal(ticket_check(&m, buf_view(&t), 3, v1, now), ST_OK);
-	assert_int_equal(ticket_check(&m, buf_view(&t), 3, v1, now + TICKET_LIFE_MS - 1), ST_OK);
-	assert_int_equal(ticket_check(&m, buf_view(&t), 3, v1, now + TICKET_LIFE_MS), ST_TIMEOUT);
-	assert_int_equal(ticket_check(&m, buf_view(&t), 2, v1, now), ST_DENIED);
+	assert_int_equal(ticket_check(&m, TICKET_ROOM, buf_view(&t), 3, v1, now), ST_OK);
+	assert_int_equal(ticket_check(&m, TICKET_ROOM, buf_view(&t), 3, v1, now + TICKET_LIFE_MS - 1), ST_OK);
+	assert_int_equal(ticket_check(&m, TICKET_ROOM, buf_view(&t), 3, v1, now + TICKET_LIFE_MS), ST_TIMEOUT);
+	assert_int_equal(ticket_check(&m, TICKET_ROOM, buf_view(&t), 2, v1, now), ST_DENIED);
+	assert_int_equal(ticket_check(&m, TICKET_URLS, buf_view(&t), 3, v1, now), ST_DENIED);
 	/* The password was changed. */
-	assert_int_equal(ticket_check(&m, buf_view(&t), 3, v2, now), ST_DENIED);
+	assert_int_equal(ticket_check(&m, TICKET_ROOM, buf_view(&t), 3, v2, now), ST_DENIED);
 	buf_free(&t);
 	mac_free(&m);
 }
@@ -58,16 +59,16 @@ static void no_octet_of_a_ticket_can_be_changed(void **state)
 	struct buf t = BUF(TICKET_SIZE + 1);
 
 	(void)state;
-	assert_int_equal(ticket_make(&m, 7, 0, 3, v1, now, &t), ST_OK);
+	assert_int_equal(ticket_make(&m, TICKET_ROOM, 7, 0, 3, v1, now, &t), ST_OK);
 	for (size_t i = 0; i < t.n; i++) {
 		t.p[i] = (char)(t.p[i] ^ 1);
-		assert_int_not_equal(ticket_check(&m, buf_view(&t), 3, v1, now), ST_OK);
+		assert_int_not_equal(ticket_check(&m, TICKET_ROOM, buf_view(&t), 3, v1, now), ST_OK);
 		t.p[i] = (char)(t.p[i] ^ 1);
 	}
-	assert_int_equal(ticket_check(&m, view_head(buf_view(&t), t.n - 1), 3, v1, now), ST_SYNTAX);
+	assert_int_equal(ticket_check(&m, TICKET_ROOM, view_head(buf_view(&t), t.n - 1), 3, v1, now), ST_SYNTAX);
 	buf_putc(&t, 'x');
-	assert_int_equal(ticket_check(&m, buf_view(&t), 3, v1, now), ST_SYNTAX);
-	assert_int_equal(ticket_check(&m, VIEW(""), 3, v1, now), ST_SYNTAX);
+	assert_int_equal(ticket_check(&m, TICKET_ROOM, buf_view(&t), 3, v1, now), ST_SYNTAX);
+	assert_int_equal(ticket_check(&m, TICKET_ROOM, VIEW(""), 3, v1, now), ST_SYNTAX);
 	buf_free(&t);
 	mac_free(&m);
 }
@@ -84,15 +85,15 @@ static void the_key_outlives_the_process(void **state)
 	assert_int_equal(mac_open(dir, "ticket.key", &m), ST_OK);
 	assert_int_equal(fstatat(dir, "ticket.key", &sb, 0), 0);
 	assert_int_equal(sb.st_mode & 0777, 0600);
-	assert_int_equal(ticket_make(&m, 7, 0, 3, v1, now, &t), ST_OK);
+	assert_int_equal(ticket_make(&m, TICKET_ROOM, 7, 0, 3, v1, now, &t), ST_OK);
 	assert_int_equal(mac_open(dir, "ticket.key", &again), ST_OK);
-	assert_int_equal(ticket_check(&again, buf_view(&t), 3, v1, now), ST_OK);
+	assert_int_equal(ticket_check(&again, TICKET_ROOM, buf_view(&t), 3, v1, now), ST_OK);
 	mac_free(&again);
 	/* A file cut short is no key: a new one is made. */
 	assert_int_equal(unlinkat(dir, "ticket.key", 0), 0);
 	close(openat(dir, "ticket.key", O_CREAT | O_WRONLY, 0600));
 	assert_int_equal(mac_open(dir, "ticket.key", &again), ST_OK);
-	assert_int_equal(ticket_check(&again, buf_view(&t), 3, v1, now), ST_DENIED);
+	assert_int_equal(ticket_check(&again, TICKET_ROOM, buf_view(&t), 3, v1, now), ST_DENIED);
 	unlinkat(dir, "ticket.key", 0);
 	close(dir);
 	rmdir(path);

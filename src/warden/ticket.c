@@ -4,9 +4,10 @@
 
 #include <string.h>
 
-enum { FORM = 2, SIGNED = TICKET_SIZE - MAC_SIZE };
+enum { SIGNED = TICKET_SIZE - MAC_SIZE };
 
 struct ticket {
+	uint8_t what;
 	uint64_t account, app;
 	uint32_t door;
 	wall_ms expires;
@@ -23,14 +24,14 @@ static enum status seal(const struct mac *m, struct view text, struct view verif
 	return mac_of(m, parts, 2, out);
 }
 
-enum status ticket_make(const struct mac *m, uint64_t account, uint64_t app, uint32_t door,
+enum status ticket_make(const struct mac *m, enum ticket_what what, uint64_t account, uint64_t app, uint32_t door,
 			struct view verifier, wall_ms now, struct buf *out)
 {
 	unsigned char mac[MAC_SIZE];
 	enum status st;
 
 	buf_clear(out);
-	put_u8(out, FORM);
+	put_u8(out, (uint8_t)what);
 	put_u64(out, account);
 	put_u64(out, app);
 	put_u32(out, door);
@@ -49,14 +50,13 @@ static enum status take(struct view bytes, struct ticket *ret)
 	struct cursor c = cursor_over(bytes);
 	struct ticket t = { .text = view_head(bytes, SIGNED) };
 
-	if (take_u8(&c) != FORM)
-		return ST_SYNTAX;
+	t.what = take_u8(&c);
 	t.account = take_u64(&c);
 	t.app = take_u64(&c);
 	t.door = take_u32(&c);
 	t.expires = (wall_ms)take_u64(&c);
 	t.mac = take_bytes(&c, MAC_SIZE);
-	if (!cursor_end(&c))
+	if (!cursor_end(&c) || (t.what != TICKET_ROOM && t.what != TICKET_URLS))
 		return ST_SYNTAX;
 	*ret = t;
 	return ST_OK;
@@ -74,7 +74,7 @@ enum status ticket_account(struct view ticket, uint64_t *ret_account, uint64_t *
 	return st;
 }
 
-enum status ticket_check(const struct mac *m, struct view ticket, uint32_t door, struct view verifier,
+enum status ticket_check(const struct mac *m, enum ticket_what what, struct view ticket, uint32_t door, struct view verifier,
 			 wall_ms now)
 {
 	unsigned char mac[MAC_SIZE], claimed[MAC_SIZE];
@@ -86,7 +86,7 @@ enum status ticket_check(const struct mac *m, struct view ticket, uint32_t door,
 	if (st != ST_OK)
 		return st;
 	memcpy(claimed, t.mac.p, MAC_SIZE);
-	if (!mac_same(mac, claimed) || t.door != door)
+	if (!mac_same(mac, claimed) || t.door != door || t.what != what)
 		return ST_DENIED;
 	return t.expires <= now ? ST_TIMEOUT : ST_OK;
 }

@@ -1,10 +1,12 @@
-/* ticket.h - what a door shows to have a room opened.
+/* ticket.h - what a door shows to have a room opened, or asked for a URL.
  *
  *     0      1         9     17     21        29      61
  *     +------+---------+-----+------+---------+-------+
- *     | form | account | app | door | expires | mac   |
+ *     | what | account | app | door | expires | mac   |
  *     +------+---------+-----+------+---------+-------+
  *
+ * what is enum ticket_what: who logged in to hand in letters, be it with a
+ * password for nothing else, gets one that opens no room.
  * app is the app password that was used, 0: the account's own.
  * mac is HMAC-SHA256 over what stands before it and over that password's
  * verifier, under the key in keys/ticket.key: so a ticket is good for one
@@ -21,20 +23,25 @@
 
 /* Longer than the longest imap.timeout: a parked session wakes within that,
  * and is given a fresh one. */
+enum ticket_what {
+	TICKET_ROOM = 2,	/* IMAP, POP3: his sessions */
+	TICKET_URLS = 3,	/* submission: what URLs of his own letters name (RFC 4468) */
+};
+
 enum { TICKET_LIFE_MS = 25 * 3600 * 1000, TICKET_SIZE = 61 };
 
 /* The key of that folder (an open descriptor), made at the first start.  The
  * errors of disk.h. */
 
-enum status ticket_make(const struct mac *m, uint64_t account, uint64_t app, uint32_t door,
+enum status ticket_make(const struct mac *m, enum ticket_what what, uint64_t account, uint64_t app, uint32_t door,
 			struct view verifier, wall_ms now, struct buf *out) MUST_USE;
 
 /* Whose it claims to be; to be believed only after ticket_check.  ST_SYNTAX. */
 enum status ticket_account(struct view ticket, uint64_t *ret_account, uint64_t *ret_app) MUST_USE;
 
-/* ST_DENIED: another door's, not ours, or the password has changed;
- * ST_TIMEOUT: expired; ST_SYNTAX, ST_NOMEM. */
-enum status ticket_check(const struct mac *m, struct view ticket, uint32_t door, struct view verifier,
+/* ST_DENIED: another door's, for something else, not ours, or the password has
+ * changed; ST_TIMEOUT: expired; ST_SYNTAX, ST_NOMEM. */
+enum status ticket_check(const struct mac *m, enum ticket_what what, struct view ticket, uint32_t door, struct view verifier,
 			 wall_ms now) MUST_USE;
 
 #endif

@@ -40,7 +40,9 @@ static enum reply decided(struct smtp_session *s)
 	case VERDICT_OK:
 		buf_clear(&s->login);
 		buf_put(&s->login, buf_view(&p->address));
-		if (buf_status(&s->login) != ST_OK)
+		buf_clear(&s->ticket);
+		buf_put(&s->ticket, buf_view(&p->ticket));
+		if (buf_status(&s->login) != ST_OK || buf_status(&s->ticket) != ST_OK)
 			return SAY_LOGIN_LATER;
 		s->account = p->account;
 		return SAY_LOGGED_IN;

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TX_MAX = 16 * 1024 * 1024, LOGIN_MAX = 512, GREETING_MAX = 64 };
+enum { TX_MAX = 16 * 1024 * 1024, LOGIN_MAX = 512, TICKET_MAX = 1024, GREETING_MAX = 64 };
 
 static const struct {
 	short code;
@@ -82,6 +82,7 @@ void smtp_forget_client(struct smtp_session *s)
 	smtp_auth_forget(s);
 	buf_free(&s->helo);
 	buf_free(&s->login);
+	buf_free(&s->ticket);
 	s->account = 0;
 	s->extended = false;
 }
@@ -295,6 +296,7 @@ static enum status open_session(const struct smtp_host *host, enum service servi
 	s->mode = service_implicit_tls(service) ? MODE_HANDSHAKE : MODE_COMMANDS;
 	s->helo = BUF(DOMAIN_MAX);
 	s->login = BUF(LOGIN_MAX);
+	s->ticket = BUF(TICKET_MAX);
 	s->tx = ARENA(TX_MAX);
 	snprintf(s->peer, sizeof s->peer, "%s", peer);
 	s->conn.serve = serve;
