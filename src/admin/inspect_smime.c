@@ -92,7 +92,7 @@ bool smime_means_open(struct smime_means *m, const struct invocation *in)
 		}
 	}
 	/* Commands that write ask nobody for trust. */
-	if ((in->command->options & OPT(ca)) && in->given[OPTION_authorities] == NULL && in->given[OPTION_ca] == NULL &&
+	if ((in->command->row.options & OPT(ca)) && in->given[OPTION_authorities] == NULL && in->given[OPTION_ca] == NULL &&
 	    read_file(system_authorities, &m->system) == ST_OK)
 		smime_trust_later(m->trust, buf_view(&m->system));
 	return true;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "door/login/people.h"
+#include "door/urls.h"
 #include "door/web/web.h"
 #include "mta/in/session.h"
 #include "role/role.h"
@@ -41,6 +42,7 @@ struct door {
 	struct smtp_host smtp;
 	struct smtp_session *smtp_sessions;
 	struct people people;
+	struct urls urls;
 	struct web web;
 	struct timer stop_late;
 	struct sink_budget budget;
@@ -60,6 +62,11 @@ static void smtp_ended(void *arg, struct smtp_session *s)
 	d->connections--;
 	if (d->proc.stopping && d->connections == 0)
 		loop_stop(d->proc.loop);
+}
+
+static enum verdict url_named(void *arg, const struct url_request *what)
+{
+	return urls_fetch(&((struct door *)arg)->urls, what);
 }
 
 static void visit_ended(void *arg, uint64_t sid)
@@ -305,6 +312,8 @@ static void parent_says(struct role_process *p, struct record *rec)
 
 	if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to) && to.role == ROLE_ROOM)
 		people_room_channel(&d->people, to.account, rec->fd);
+	else if (rec->type == REC_url_channel)
+		urls_channel(&d->urls, rec->sid, rec->fd);
 	else if (rec->type == REC_room_failed && rec_take_room_failed(rec->body, &failed))
 		people_room_failed(&d->people, failed.account);
 	else if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to))
@@ -406,7 +415,7 @@ int door_main(void)
 		return 1;
 	d->smtp = (struct smtp_host){
 		.loop = d->proc.loop, .conf = &d->proc.conf, .warden = &d->warden, .queue = &d->queue, .relay = &d->relay,
-		.budget = &d->budget, .checks = &d->checks, .stopping = &d->proc.stopping, .ended = smtp_ended, .door = d,
+		.budget = &d->budget, .checks = &d->checks, .stopping = &d->proc.stopping, .url = url_named, .ended = smtp_ended, .door = d,
 		.sessions = &d->smtp_sessions,
 	};
 	d->listen_again.fire = listen_again;
@@ -421,6 +430,7 @@ int door_main(void)
 		.tokens = &d->certificates.tokens, .ended = person_ended, .door = d,
 	};
 	people_begin(&d->people);
+	d->urls = (struct urls){ .loop = d->proc.loop, .warden = &d->warden, .stopping = &d->proc.stopping };
 	d->web = (struct web){
 		.loop = d->proc.loop, .conf = &d->proc.conf, .warden = &d->warden, .tls = d->certificates.tls,
 		.ended = visit_ended, .door = d,

@@ -270,8 +270,7 @@ bool url_access_allows(const struct imap_url *u, const struct url_reader *who)
 
 /* ---- what it names ---- */
 
-enum status url_open(struct store *s, const struct mailbox *selected, const struct imap_url *u, struct mailbox **ret_m,
-		     uint32_t *ret_uid)
+enum status url_open(struct store *s, const struct mailbox *selected, const struct imap_url *u, struct mailbox **ret)
 {
 	struct view name = u->mailbox.n ? u->mailbox : selected ? selected->name : VIEW_NONE;
 	struct mailbox *m;
@@ -279,12 +278,11 @@ enum status url_open(struct store *s, const struct mailbox *selected, const stru
 
 	if (st != ST_OK)
 		return st == ST_SYNTAX ? ST_MISSING : st;
-	if ((u->uidvalidity && u->uidvalidity != m->uidvalidity) || mailbox_find(m, u->uid, false) >= m->n) {
+	if (u->uidvalidity && u->uidvalidity != m->uidvalidity) {
 		mailbox_release(m);
 		return ST_MISSING;
 	}
-	*ret_m = m;
-	*ret_uid = u->uid;
+	*ret = m;
 	return ST_OK;
 }
 
@@ -311,7 +309,7 @@ static struct view cut(const struct imap_url *u, struct view v)
 	return u->length && u->length < v.n ? view_head(v, (size_t)u->length) : v;
 }
 
-enum status url_piece(struct mailbox *m, uint32_t uid, const struct imap_url *u, bool binary, struct arena *a,
+enum status url_piece(struct mailbox *m, const struct imap_url *u, bool binary, struct arena *a,
 		      struct buf *own, struct view *ret)
 {
 	struct section section;
@@ -319,7 +317,7 @@ enum status url_piece(struct mailbox *m, uint32_t uid, const struct imap_url *u,
 	enum status st = section_named(u, a, &section);
 
 	if (st == ST_OK)
-		st = letter_of(m, uid, &letter);
+		st = letter_of(m, u->uid, &letter);
 	if (st != ST_OK)
 		return st;
 	piece = letter;
@@ -353,7 +351,7 @@ static enum status decoded_part(const struct mime *m, struct mime_part *p)
 	return st;
 }
 
-enum status url_structure(struct mailbox *m, uint32_t uid, const struct imap_url *u, bool binary, struct arena *a,
+enum status url_structure(struct mailbox *m, const struct imap_url *u, bool binary, struct arena *a,
 			  struct buf *out)
 {
 	struct section section;
@@ -363,7 +361,7 @@ enum status url_structure(struct mailbox *m, uint32_t uid, const struct imap_url
 	enum status st = section_named(u, a, &section);
 
 	if (st == ST_OK)
-		st = letter_of(m, uid, &letter);
+		st = letter_of(m, u->uid, &letter);
 	if (st == ST_OK)
 		st = mime_parse(letter, a, &mime);
 	if (st == ST_OK)
@@ -384,17 +382,18 @@ enum status url_fetch(struct store *s, const struct conf *c, const struct url_re
 	struct mailbox *m = NULL;
 	struct imap_url u;
 	struct view piece;
-	uint32_t uid;
 	enum status st = imap_url_take(text, &a, &u);
 
 	if (st == ST_OK && (!url_is_own(c, who->user, &u) || !url_access_allows(&u, who)))
 		st = ST_DENIED;
 	if (st == ST_OK)
-		st = url_open(s, NULL, &u, &m, &uid);
+		st = url_open(s, NULL, &u, &m);
+	if (st == ST_MISSING)
+		st = ST_DENIED;
 	if (st == ST_OK)
 		st = urlauth_check(m, &u, clock_wall());
 	if (st == ST_OK)
-		st = url_piece(m, uid, &u, false, &a, &own, &piece);
+		st = url_piece(m, &u, false, &a, &own, &piece);
 	if (st == ST_OK) {
 		buf_put(out, piece);
 		st = buf_status(out);

@@ -50,27 +50,26 @@ bool url_is_own(const struct conf *c, struct view user, const struct imap_url *u
 /* May he use it, were the token good? */
 bool url_access_allows(const struct imap_url *u, const struct url_reader *who);
 
-/* The letter that a URL names: its mailbox, which the caller releases, and
- * the uid.  `selected` (or NULL) is for URLs that name no mailbox.
- * ST_MISSING. */
+/* The mailbox of the letter that a URL names; the caller releases it.
+ * `selected` (or NULL) is for URLs that name none.  ST_MISSING. */
 enum status url_open(struct store *s, const struct mailbox *selected, const struct imap_url *u,
-		     struct mailbox **ret_m, uint32_t *ret_uid) MUST_USE;
+		     struct mailbox **ret) MUST_USE;
 
 /* The piece of it: `binary` without its transfer encoding (RFC 5524).  own
  * holds what does not lie in the letter; valid until the store changes.
  * ST_MISSING, ST_SYNTAX (the section; an encoding that is not known),
  * ST_CORRUPT, ST_NOMEM, ST_LIMIT. */
-enum status url_piece(struct mailbox *m, uint32_t uid, const struct imap_url *u, bool binary, struct arena *a,
+enum status url_piece(struct mailbox *m, const struct imap_url *u, bool binary, struct arena *a,
 		      struct buf *own, struct view *ret) MUST_USE;
 
 /* BODYPARTSTRUCTURE of it, or with `binary` of what that gives (RFC 5524 3.2).
  * As url_piece. */
-enum status url_structure(struct mailbox *m, uint32_t uid, const struct imap_url *u, bool binary, struct arena *a,
+enum status url_structure(struct mailbox *m, const struct imap_url *u, bool binary, struct arena *a,
 			  struct buf *out) MUST_USE;
 
 /* All of that for a URL with a token, from a stranger to this process: the
  * bytes, at the end of out.  ST_DENIED: not for him, or the token is not
- * good; ST_TIMEOUT; ST_MISSING; others. */
+ * good, which is looked at before anything is; ST_TIMEOUT; ST_MISSING; others. */
 enum status url_fetch(struct store *s, const struct conf *c, const struct url_reader *who, struct view text,
 		      struct buf *out) MUST_USE;
 

@@ -129,6 +129,7 @@ void parent_receive(struct channel *ch, struct record *rec)
 {
 	struct child *c = ch->owner;
 	struct rec_room_open open;
+	struct rec_url_room_open url;
 	struct rec_room_done done;
 	struct rec_letter_dropped dropped;
 
@@ -142,6 +143,10 @@ void parent_receive(struct channel *ch, struct record *rec)
 	case REC_room_open:
 		if (rec_take_room_open(rec->body, &open))
 			parent_open_room(c->parent, open.account, (enum role)open.role, open.index);
+		break;
+	case REC_url_room_open:
+		if (rec_take_url_room_open(rec->body, &url))
+			parent_open_url(c->parent, url.account, url.index, rec->sid);
 		break;
 	case REC_room_done:
 		if (rec_take_room_done(rec->body, &done))

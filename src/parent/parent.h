@@ -43,6 +43,8 @@ struct waiter {
 	struct waiter *next;
 	enum role role;
 	uint32_t index;
+	bool url;		/* only for what URLs name, for that session */
+	uint64_t sid;
 };
 
 struct listener {
@@ -131,6 +133,9 @@ void child_join(struct child *a, struct child *b);
 /* room.c: a channel between that process and the room of the account, which
  * is started where it does not run. */
 void parent_open_room(struct parent *p, uint64_t account, enum role role, uint32_t index);
+/* To that door and to the room, which is started where there is none: a channel
+ * for what URLs name, of that session. */
+void parent_open_url(struct parent *p, uint64_t account, uint32_t door, uint64_t sid);
 /* That door holds no session of that account (any more). */
 void parent_room_done(struct parent *p, uint64_t account, uint32_t door);
 /* That door has ended, and all that it held. */

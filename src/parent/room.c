@@ -5,6 +5,7 @@
 #include "role/role.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { ASK_AGAIN_MS = 1000 };
 
@@ -135,15 +136,22 @@ static void say_failed(struct parent *p, uint64_t account, enum role role, uint3
 	buf_free(&b);
 }
 
-static enum status wait_for(struct child *room, enum role role, uint32_t index)
+static enum status wait_for(struct child *room, const struct waiter *who)
 {
 	struct waiter *w = malloc(sizeof *w);
 
 	if (w == NULL)
 		return ST_NOMEM;
-	*w = (struct waiter){ room->waiters, role, index };
+	*w = *who;
+	w->next = room->waiters;
 	room->waiters = w;
 	return ST_OK;
+}
+
+/* It is going, and who wants it has to wait for its end. */
+static bool is_going(const struct child *room)
+{
+	return room->pid && (room->leaving || !channel_is_open(&room->ch));
 }
 
 static enum status start_room(struct parent *p, struct child *room)
@@ -170,8 +178,8 @@ void parent_open_room(struct parent *p, uint64_t account, enum role role, uint32
 		say_failed(p, account, role, index);
 		return;
 	}
-	if (st == ST_OK && room->pid && (room->leaving || !channel_is_open(&room->ch))) {
-		st = wait_for(room, role, index);
+	if (st == ST_OK && is_going(room)) {
+		st = wait_for(room, &(struct waiter){ .role = role, .index = index });
 		if (st == ST_OK)
 			return;
 	}
@@ -191,6 +199,58 @@ void parent_open_room(struct parent *p, uint64_t account, enum role role, uint32
 		child_join(asker, room);
 }
 
+/* ---- for one URL ---- */
+
+/* fd -1: it cannot be had now. */
+static enum status give_url_channel(struct child *to, uint64_t account, uint64_t sid, int fd)
+{
+	struct buf b = BUF(64);
+	enum status st;
+
+	rec_put_url_channel(&b, 0, sid, &(struct rec_url_channel){ account });
+	st = channel_is_open(&to->ch) ? role_send(&to->ch, &b, fd) : ST_CLOSED;
+	buf_free(&b);
+	return st;
+}
+
+static enum status join_url(struct child *door, struct child *room, uint64_t sid)
+{
+	int fds[2];
+	enum status st = channel_pair(fds);
+
+	if (st != ST_OK)
+		return st;
+	st = give_url_channel(room, room->account, sid, fds[1]);
+	if (st == ST_OK)
+		st = give_url_channel(door, room->account, sid, fds[0]);
+	close(fds[0]);
+	close(fds[1]);
+	return st;
+}
+
+void parent_open_url(struct parent *p, uint64_t account, uint32_t index, uint64_t sid)
+{
+	struct child *door = parent_child(p, ROLE_DOOR, index);
+	bool resting = map_get(&p->resting, account) != NULL;
+	struct child *room = door == NULL || p->stopping || resting ? NULL : room_child(p, account);
+	enum status st = room ? ST_OK : ST_MISSING;
+
+	if (st == ST_OK && is_going(room)) {
+		st = wait_for(room, &(struct waiter){ .index = index, .url = true, .sid = sid });
+		if (st == ST_OK)
+			return;
+	}
+	if (st == ST_OK && room->pid == 0)
+		st = start_room(p, room);
+	if (st == ST_OK)
+		st = join_url(door, room, sid);
+	if (st == ST_OK || door == NULL)
+		return;
+	log_event(LOG_WARN_, "url-room", "account=%llu why=\"%s\"", (unsigned long long)account, status_name(st));
+	if (give_url_channel(door, account, sid, -1) != ST_OK)
+		log_event(LOG_WARN_, "url-room-unsaid", "account=%llu", (unsigned long long)account);
+}
+
 void parent_room_ended(struct child *c)
 {
 	struct parent *p = c->parent;
@@ -208,7 +268,10 @@ void parent_room_ended(struct child *c)
 	while (w) {
 		struct waiter *next = w->next;
 
-		parent_open_room(p, account, w->role, w->index);
+		if (w->url)
+			parent_open_url(p, account, w->index, w->sid);
+		else
+			parent_open_room(p, account, w->role, w->index);
 		free(w);
 		w = next;
 	}

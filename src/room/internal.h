@@ -20,6 +20,15 @@ struct sessions {
 	struct store_watcher watcher;
 };
 
+/* A door that asks what a URL names; one, on its own channel. */
+struct url_visit {
+	struct channel ch;
+	struct room *room;
+	struct buf held;	/* what it names, until all of it was given */
+	bool found;
+	struct url_visit *next;
+};
+
 struct room {
 	struct role_process proc;
 	struct store *store;
@@ -28,6 +37,8 @@ struct room {
 	struct channel queue;
 	struct channel doors[DOORS_MAX];
 	struct sessions sessions;
+	struct url_visit *visits;
+	uint32_t n_visits;
 	struct turn_hook turn;
 	struct timer idle;
 	struct timer house;	/* when nothing came for a moment: what may wait */
@@ -51,6 +62,10 @@ void room_no_sessions(struct room *r);
 void sessions_begin(struct room *r);
 /* `session` of a door.  Owns rec->fd. */
 void sessions_take(struct room *r, struct channel *door, struct record *rec);
+/* urls.c: a door asks by this channel.  Owns fd. */
+void urls_take(struct room *r, int fd);
+void urls_stop(struct room *r);
+
 /* BYE to all; room_no_sessions follows when the last is gone. */
 void sessions_stop(struct room *r);
 

@@ -226,6 +226,9 @@ static void parent_says(struct role_process *p, struct record *rec)
 	} else if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to)) {
 		take_channel(r, &to, rec->fd);
 		return;
+	} else if (rec->type == REC_url_channel && rec->fd >= 0) {
+		urls_take(r, rec->fd);
+		return;
 	}
 	if (rec->fd >= 0)
 		close(rec->fd);
@@ -348,6 +351,7 @@ int room_main(char **argv, letter_encrypt *encrypt)
 	sessions_begin(r);
 	room_busy(r);
 	role_run(&r->proc);
+	urls_stop(r);
 	store_close(r->store);
 	log_flush();
 	return 0;

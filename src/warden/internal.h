@@ -93,7 +93,7 @@ struct login {
 	uint64_t sid;
 	struct guess_who who;
 	enum service service;
-	bool mail;		/* IMAP or POP3: wants a ticket */
+	enum ticket_use use;	/* of its ticket */
 	bool known, right;
 	bool upgrade;		/* has no keys for SCRAM yet: make them of this password */
 	struct scram_texts texts;
@@ -139,6 +139,7 @@ enum status login_of_ticket(struct warden *w, enum ticket_use use, struct view t
 /* Answers to doors; `rec` lasts until they return. */
 void login_ask(struct warden *w, struct channel *ch, const struct record *rec);
 void room_ask(struct warden *w, struct channel *ch, const struct record *rec);
+void url_room_ask(struct warden *w, struct channel *ch, const struct record *rec);
 
 /* exchange.c: SASL by more than one message. */
 void sasl_begin_asked(struct warden *w, struct channel *ch, const struct record *rec);

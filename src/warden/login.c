@@ -108,7 +108,7 @@ void login_answer(struct login *g, enum verdict v)
 	if (v == VERDICT_OK) {
 		a.account = g->account;
 		a.address = g->address;
-		if (ticket_make(&w->logins.tickets, g->mail ? TICKET_ROOM : TICKET_LETTERS, g->account, g->app,
+		if (ticket_make(&w->logins.tickets, g->use, g->account, g->app,
 				g->door, g->verifier, clock_wall(), &ticket) != ST_OK)
 			a = (struct rec_login_answer){ .verdict = VERDICT_LATER };
 		else
@@ -225,7 +225,7 @@ struct login *login_new(struct warden *w, uint32_t door, uint32_t call, uint64_t
 	*g = (struct login){
 		.w = w, .door = door, .door_came = w->door_came[door], .call = call, .sid = sid,
 		.who = { .network = guess_network(peer), .wide = guess_wide(peer) },
-		.service = service, .mail = service >= SERVICE_IMAP, .last = BUF(LAST_MAX),
+		.service = service, .use = service >= SERVICE_IMAP ? TICKET_ROOM : TICKET_LETTERS, .last = BUF(LAST_MAX),
 	};
 	copy_text(g->event.service, sizeof g->event.service, view_cstr(service_name(service)));
 	copy_text(g->event.peer, sizeof g->event.peer, peer);
@@ -428,6 +428,13 @@ enum status login_of_ticket(struct warden *w, enum ticket_use use, struct view t
 	return renew(w, use, ticket, door, ret_account, NULL);
 }
 
+static enum verdict verdict_of_ticket(enum status st)
+{
+	bool bad = st == ST_DENIED || st == ST_SYNTAX || st == ST_TIMEOUT || st == ST_MISSING;
+
+	return st == ST_OK ? VERDICT_OK : bad ? VERDICT_NO : VERDICT_LATER;
+}
+
 void room_ask(struct warden *w, struct channel *ch, const struct record *rec)
 {
 	struct rec_room_ask in;
@@ -446,11 +453,29 @@ void room_ask(struct warden *w, struct channel *ch, const struct record *rec)
 	}
 	if (st == ST_OK)
 		a.ticket = buf_view(&fresh);
-	else if (st == ST_DENIED || st == ST_SYNTAX || st == ST_TIMEOUT || st == ST_MISSING)
-		a = (struct rec_room_answer){ .verdict = VERDICT_NO };
 	else
-		a = (struct rec_room_answer){ .verdict = VERDICT_LATER };
+		a = (struct rec_room_answer){ .verdict = (uint8_t)verdict_of_ticket(st) };
 	rec_put_room_answer(&w->out, rec->call, rec->sid, &a);
 	(void)!role_send(ch, &w->out, -1);
 	buf_free(&fresh);
+}
+
+void url_room_ask(struct warden *w, struct channel *ch, const struct record *rec)
+{
+	struct rec_url_room_ask in;
+	struct rec_url_room_answer a = { 0 };
+	uint32_t door = (uint32_t)ch->peer_id;
+	uint64_t account;
+	enum status st;
+
+	if (!rec_take_url_room_ask(rec->body, &in))
+		return;
+	st = login_of_ticket(w, TICKET_LETTERS, in.ticket, door, &account);
+	if (st == ST_OK) {
+		rec_put_url_room_open(&w->out, 0, rec->sid, &(struct rec_url_room_open){ account, door });
+		st = role_send(&w->proc.parent, &w->out, -1);
+	}
+	a.verdict = (uint8_t)verdict_of_ticket(st);
+	rec_put_url_room_answer(&w->out, rec->call, rec->sid, &a);
+	(void)!role_send(ch, &w->out, -1);
 }

@@ -1,4 +1,5 @@
-/* ticket.h - what a door shows to have a room opened, or letters signed.
+/* ticket.h - what a door shows to have a room opened, or letters signed and
+ * pieces of them fetched.
  *
  *     0      1         9     17     21        29      61
  *     +------+---------+-----+------+---------+-------+
@@ -30,7 +31,8 @@ enum { TICKET_LIFE_MS = 25 * 3600 * 1000, TICKET_SIZE = 61 };
 /* The form, too. */
 enum ticket_use {
 	TICKET_ROOM = 2,	/* of IMAP and POP3: opens the account's room */
-	TICKET_LETTERS = 3,	/* of submission: has letters signed by the account's keys */
+	TICKET_LETTERS = 3,	/* of submission, and opens no room: has letters signed by the account's keys, and
+				 * brings what URLs of its own letters name (RFC 4468) */
 };
 
 enum status ticket_make(const struct mac *m, enum ticket_use use, uint64_t account, uint64_t app,

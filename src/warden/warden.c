@@ -65,6 +65,7 @@ static const struct {
 	{ REC_local_ask, local_ask },
 	{ REC_login_ask, login_ask },
 	{ REC_room_ask, room_ask },
+	{ REC_url_room_ask, url_room_ask },
 	{ REC_certificate_ask, certificate_ask },
 	{ REC_sign_ask, sign_ask },
 	{ REC_ticket_key_ask, ticket_key_ask },

@@ -56,17 +56,16 @@ static enum status add_url(struct imap_session *s, struct view text, struct buf 
 	struct mailbox *m = NULL;
 	struct imap_url u;
 	struct view piece;
-	uint32_t uid;
 	enum status st = imap_url_take(text, &a, &u);
 
 	if (st == ST_OK && !may_use(s, &u))
 		st = ST_DENIED;
 	if (st == ST_OK)
-		st = url_open(s->host->store, s->sel.m, &u, &m, &uid);
+		st = url_open(s->host->store, s->sel.m, &u, &m);
 	if (st == ST_OK && u.access)
 		st = urlauth_check(m, &u, clock_wall());
 	if (st == ST_OK)
-		st = url_piece(m, uid, &u, false, &a, &own, &piece);
+		st = url_piece(m, &u, false, &a, &own, &piece);
 	if (st == ST_OK)
 		buf_put(out, piece);
 	if (m)

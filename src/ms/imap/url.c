@@ -166,20 +166,19 @@ static enum status look_up(struct imap_session *s, const struct url_wish *w, str
 	struct mailbox *m = NULL;
 	struct imap_url u;
 	struct view piece;
-	uint32_t at;
 	bool binary = w->wants & WANTS_BINARY;
 	enum status st = imap_url_take(w->text, a, &u);
 
 	if (st == ST_OK && (!url_is_own(s->host->conf, who.user, &u) || !url_access_allows(&u, &who)))
 		st = ST_DENIED;
 	if (st == ST_OK)
-		st = url_open(s->host->store, NULL, &u, &m, &at);
+		st = url_open(s->host->store, NULL, &u, &m);
 	if (st == ST_OK)
 		st = urlauth_check(m, &u, clock_wall());
 	if (st == ST_OK && (w->wants & WANTS_STRUCTURE))
-		st = url_structure(m, at, &u, binary, a, &f->structure);
+		st = url_structure(m, &u, binary, a, &f->structure);
 	if (st == ST_OK && w->wants != WANTS_STRUCTURE) {
-		st = url_piece(m, at, &u, binary, a, &own, &piece);
+		st = url_piece(m, &u, binary, a, &own, &piece);
 		f->decodable = st == ST_OK;
 		if (st == ST_OK)
 			keep(f, piece);

@@ -72,6 +72,7 @@ static void put_keywords(const struct smtp_session *s, struct buf *b)
 	if (conn_has_tls(&s->conn))
 		buf_puts(b, "\nREQUIRETLS");	/* RFC 8689 2: only then */
 	smtp_put_parameters(s, b);
+	smtp_put_burl(s, b);
 	buf_puts(b, "\nDSN\n8BITMIME\nBINARYMIME\nCHUNKING\nSMTPUTF8\nENHANCEDSTATUSCODES\nHELP");
 }
 
@@ -181,6 +182,7 @@ static const struct command {
 	{ "RCPT", cmd_rcpt, NEEDS_HELO | NEEDS_LOGIN },
 	{ "DATA", cmd_data, NEEDS_HELO | NEEDS_LOGIN },
 	{ "BDAT", cmd_bdat, ANY_LEVEL },
+	{ "BURL", cmd_burl, NEEDS_HELO | NEEDS_LOGIN },
 	{ "STARTTLS", cmd_starttls, NEEDS_HELO | IDLE | ANY_LEVEL },
 	{ "AUTH", cmd_auth, NEEDS_HELO | IDLE },
 	{ "RSET", cmd_rset, IDLE },

@@ -20,10 +20,13 @@ void smtp_dialog_reply(const struct smtp_session *s, struct view line)
 		note(s, "server", line);
 }
 
-/* "AUTH PLAIN secret" without the third word. */
+/* "AUTH PLAIN secret" without the third word, and a URL without its token. */
 static struct view without_secret(struct view line)
 {
 	size_t verb = view_find(line, ' ') + 1;
+
+	if (view_starts_i(line, VIEW("BURL ")))
+		return view_head(line, view_find(line, ';'));
 
 	if (!view_starts_i(line, VIEW("AUTH ")))
 		return line;

@@ -160,9 +160,23 @@ bool smtp_auth_safe(const struct smtp_session *s);
 /* What this connection can log in with. */
 void smtp_auth_offer(const struct smtp_session *s, struct sasl_offer *ret);
 
+/* ---- burl.c ---- */
+enum reply cmd_burl(struct smtp_session *s, struct view rest);
+/* The word of EHLO, for who may use it or could by logging in. */
+void smtp_put_burl(const struct smtp_session *s, struct buf *out);
+
 /* ---- letter.c ---- */
 enum reply cmd_data(struct smtp_session *s, struct view rest);
 enum reply cmd_bdat(struct smtp_session *s, struct view rest);
+/* A piece of the text that is neither a line of DATA nor the client's own: the
+ * text begins with it, or goes on. */
+void smtp_text_begin(struct smtp_session *s);
+void smtp_text_put(struct smtp_session *s, struct view run);
+/* How much more may come. */
+uint64_t smtp_text_room(const struct smtp_session *s);
+/* The transaction is over: with the letter, or without. */
+void smtp_text_finish(struct smtp_session *s);
+void smtp_text_end(struct smtp_session *s);
 /* Bytes in MODE_TEXT and MODE_CHUNK.  False when more must come first. */
 bool smtp_take_text(struct smtp_session *s);
 /* The queue's word that the letter is on disk, with its envelope as it is now. */

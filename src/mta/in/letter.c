@@ -63,7 +63,7 @@ static void put_trace(struct smtp_session *s)
 	buf_free(&b);
 }
 
-static void text_begin(struct smtp_session *s)
+void smtp_text_begin(struct smtp_session *s)
 {
 	const struct conf *conf = s->host->conf;
 	char id[40];
@@ -226,7 +226,7 @@ static void say_kept(struct smtp_session *s)
 }
 
 /* The transaction is over, and with it its clocks. */
-static void text_end(struct smtp_session *s)
+void smtp_text_end(struct smtp_session *s)
 {
 	s->conn.patience = (uint64_t)s->host->conf->smtp_timeout;
 	conn_limit(&s->conn, 0);
@@ -258,7 +258,7 @@ static void finish(struct smtp_session *s)
 	else
 		smtp_reply(s, r);
 	buf_free(&why);
-	text_end(s);
+	smtp_text_end(s);
 	if (r == SAY_SHUTTING_DOWN) {
 		conn_close(&s->conn);
 	} else if (s->letters >= (uint32_t)s->host->conf->smtp_letters) {
@@ -281,7 +281,7 @@ enum reply cmd_data(struct smtp_session *s, struct view rest)
 		return SAY_NOT_AFTER_BDAT;
 	if (s->env.body == BODY_BINARY)
 		return SAY_BINARY_BY_BDAT;
-	text_begin(s);
+	smtp_text_begin(s);
 	s->mode = MODE_TEXT;
 	return SAY_GO_AHEAD;
 }
@@ -333,9 +333,29 @@ enum reply cmd_bdat(struct smtp_session *s, struct view rest)
 	s->chunk_left = s->chunk;
 	s->chunk_refusal = (uint8_t)chunk_refusal(s);
 	if (s->chunk_refusal == SAY_NOTHING && !s->text_begun)
-		text_begin(s);
+		smtp_text_begin(s);
 	s->mode = MODE_CHUNK;
 	return SAY_NOTHING;
+}
+
+/* So of BODY=BINARYMIME, and else lines that end in CRLF. */
+void smtp_text_put(struct smtp_session *s, struct view run)
+{
+	if (s->env.body == BODY_BINARY)
+		put_text(s, run);
+	else
+		smtp_chunk_take(&s->text, run, put_text, s);
+}
+
+uint64_t smtp_text_room(const struct smtp_session *s)
+{
+	return s->sink.size < s->sink.most ? s->sink.most - s->sink.size : 0;
+}
+
+void smtp_text_finish(struct smtp_session *s)
+{
+	smtp_chunk_end(&s->text, put_text, s);
+	finish(s);
 }
 
 static void chunk_end(struct smtp_session *s)
@@ -350,12 +370,11 @@ static void chunk_end(struct smtp_session *s)
 		/* What came of it is worth nothing; so chunks pipelined behind this
 		 * one are refused too (there is no MAIL any more). */
 		smtp_reply(s, r);
-		text_end(s);
+		smtp_text_end(s);
 		return;
 	}
 	if (s->last) {
-		smtp_chunk_end(&s->text, put_text, s);
-		finish(s);
+		smtp_text_finish(s);
 		return;
 	}
 	buf_putf(&b, "%llu octets received", (unsigned long long)s->chunk);
@@ -375,10 +394,8 @@ bool smtp_take_chunk_bytes(struct smtp_session *s)
 	if (conn_view(c).n == 0 && conn_fill(c) != ST_OK)
 		return false;
 	v = view_head(conn_view(c), s->chunk_left);
-	if (s->chunk_refusal == SAY_NOTHING && s->env.body == BODY_BINARY)
-		put_text(s, v);
-	else if (s->chunk_refusal == SAY_NOTHING)
-		smtp_chunk_take(&s->text, v, put_text, s);
+	if (s->chunk_refusal == SAY_NOTHING)
+		smtp_text_put(s, v);
 	conn_take(c, v.n);
 	s->chunk_left -= v.n;
 	return true;

@@ -17,6 +17,15 @@
 #include "wire/smtp.h"
 #include "wire/tls.h"
 
+/* What BURL asks of the room of who has logged in. */
+struct url_request {
+	uint64_t sid;
+	uint64_t most;		/* of no use when it is longer */
+	struct view ticket, user, url;
+	void (*put)(void *arg, struct view bytes);
+	void *arg;
+};
+
 /* What the door lends to every session. */
 struct smtp_session;
 
@@ -30,6 +39,8 @@ struct smtp_host {
 	const bool *stopping;
 	struct smtp_session **sessions;	/* all that are open */
 	const bool *tokens;	/* warden can check those of an issuer */
+	/* The bytes that a URL names, put as they come; waits (door/urls.h). */
+	enum verdict (*url)(void *door, const struct url_request *what);
 	void (*ended)(void *door, struct smtp_session *s);
 	void *door;
 };
@@ -81,7 +92,7 @@ struct smtp_session {
 	struct buf helo;	/* the client's name */
 	struct buf login;	/* the address that logged in */
 	uint64_t account;	/* its account, 0: nobody */
-	struct buf ticket;	/* and what shows warden that it did (TICKET_LETTERS) */
+	struct buf ticket;	/* and what shows warden that it did (TICKET_LETTERS); empty: nobody */
 	struct local_user local;
 	enum smtp_mode mode;
 	struct proving *proving;	/* a login on its way */
