@@ -2,6 +2,7 @@
  * was it encrypted. */
 #include "admin/inspect.h"
 #include "admin/listing.h"
+#include "admin/revoked.h"
 #include "admin/tell.h"
 
 #include "base/clock.h"
@@ -242,11 +243,11 @@ json_t *inspect_smime(struct invocation *in, struct view input)
 	json_t *o = NULL;
 	enum status st;
 
-	if (!smime_means_open(&means, in))
+	if (!take_fetch(in) || !smime_means_open(&means, in))
 		return NULL;
 	how.trust = means.trust;
 	how.keys = &means.keys;
-	st = smime_read(input, &how, &l);
+	st = read_with_fetch(in, &means, &how, input, &l);
 	if (st == ST_OK) {
 		o = smime_json(&l);
 		smime_free(&l);

@@ -1,5 +1,6 @@
 /* smime.c - waxwing smime: letters signed, encrypted and opened. */
 #include "admin/inspect.h"
+#include "admin/revoked.h"
 #include "admin/tell.h"
 
 #include "base/clock.h"
@@ -248,7 +249,7 @@ static enum status read_letter(const struct invocation *in, struct smime_means *
 			       struct smime_letter *ret)
 {
 	struct smime_reading how = { .trust = m->trust, .keys = &m->keys, .now = clock_wall() };
-	enum status st = smime_read(letter, &how, ret);
+	enum status st = read_with_fetch(in, m, &how, letter, ret);
 
 	if (st != ST_OK || in->given[OPTION_find] == NULL || !believe_dns(in, m, ret))
 		return st;
@@ -266,7 +267,7 @@ static int with_letter(struct invocation *in, use_letter *use)
 	enum status st;
 	int status = FAILED;
 
-	if (!take_time(in))
+	if (!take_time(in) || !take_fetch(in))
 		return WRONG_USE;
 	if (!smime_means_open(&m, in))
 		return FAILED;
