@@ -19,6 +19,9 @@ json_t *inspect_tlsa(struct invocation *in, struct view input);
 /* What S/MIME says (inspect_smime.c).  NULL: it has complained. */
 json_t *inspect_smime(struct invocation *in, struct view input);
 
+/* Where Debian keeps what its package ca-certificates trusts. */
+extern const char system_authorities[];
+
 /* What the options name of keys and of whom to trust. */
 struct smime_means {
 	struct smime_trust *trust;

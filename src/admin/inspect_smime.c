@@ -13,8 +13,7 @@
 
 enum { TRUST_FILE_MAX = 64 * 1024 * 1024 };
 
-/* Where Debian keeps what its package ca-certificates trusts. */
-static const char system_authorities[] = "/etc/ssl/certs/ca-certificates.crt";
+const char system_authorities[] = "/etc/ssl/certs/ca-certificates.crt";
 
 /* ---- keys, and whom to trust ---- */
 

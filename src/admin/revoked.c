@@ -224,7 +224,7 @@ static void run(struct revoked *r)
 	if (r->resolver) {
 		st = loop_new(&r->loop);
 		if (st == ST_OK)
-			st = fetcher_new(r->loop, "/etc/ssl/certs/ca-certificates.crt", &r->fetcher);
+			st = fetcher_new(r->loop, system_authorities, &r->fetcher);
 		if (st == ST_OK)
 			st = co_start(fetch_all, r);
 		/* With lists that were kept it has not waited. */

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "smime/chain.h"
-#include "smime/discover.h"
+#include "smime/ldap.h"
 #include "smime/write.h"
 
 #include <stdio.h>
@@ -150,13 +150,48 @@ static bool push_usable(const struct discovered *d, STACK_OF(X509) *all)
 	return false;
 }
 
-static bool find_one(struct resolver *r, struct view address, STACK_OF(X509) *all)
+/* Does an authority of ours vouch for it?  A certificate to encrypt for need not be good to sign with. */
+static bool is_vouched_for(const struct smime_means *m, X509 *x)
+{
+	const smime_problems bad = PROBLEM(SELF_SIGNED) | PROBLEM(UNKNOWN_AUTHORITY) | PROBLEM(CHAIN) | PROBLEM(CONSTRAINTS) |
+				   PROBLEM(EXPIRED) | PROBLEM(NOT_YET) | PROBLEM(REVOKED);
+	struct chain_answer c;
+
+	return smime_chain(m->trust, x, NULL, NULL, clock_wall(), -1, &c) == ST_OK && (c.problems & bad) == 0;
+}
+
+static bool find_in_ldap(const struct invocation *in, const struct smime_means *m, struct view address, STACK_OF(X509) *all)
+{
+	struct ldap_place where = { in->given[OPTION_ldap], in->given[OPTION_ca] ? in->given[OPTION_ca] : system_authorities };
+	struct arena a = ARENA(ANSWER_MAX);
+	struct buf why = BUF(1024);
+	struct discovered d = { .outcome = DISCOVERY_FAILED };
+	enum status st = smime_ldap_find(&where, address, &a, &d, &why);
+	bool found = st == ST_OK && d.outcome == DISCOVERY_FOUND && push_usable(&d, all);
+
+	if (why.n)
+		tell("%s: %.*s", where.url, VIEW_ARG(buf_view(&why)));
+	if (found)
+		tell("%.*s: the certificate is from the directory %s; %s", VIEW_ARG(address), where.url,
+		     is_vouched_for(m, sk_X509_value(all, sk_X509_num(all) - 1)) ? "an authority that is trusted vouches for it, too" :
+		     "nobody else vouches for it");
+	buf_free(&why);
+	arena_free(&a);
+	return found;
+}
+
+static bool find_one(const struct invocation *in, const struct smime_means *m, struct resolver *r, struct view address,
+		     STACK_OF(X509) *all)
 {
 	struct arena a = ARENA(ANSWER_MAX);
 	struct discovered d;
 	enum status st = smime_discover(r, address, &a, &d);
 	bool found = st == ST_OK && d.outcome == DISCOVERY_FOUND && push_usable(&d, all);
 
+	if (st == ST_OK && !found && in->given[OPTION_ldap] && find_in_ldap(in, m, address, all)) {
+		arena_free(&a);
+		return true;
+	}
 	if (st != ST_OK)
 		tell("%.*s: %s", VIEW_ARG(address), st == ST_SYNTAX ? "is no address" : status_name(st));
 	else if (!found)
@@ -167,7 +202,7 @@ static bool find_one(struct resolver *r, struct view address, STACK_OF(X509) *al
 }
 
 /* --to: addresses with commas between. */
-static bool find_all(const struct invocation *in, STACK_OF(X509) *all)
+static bool find_all(const struct invocation *in, const struct smime_means *m, STACK_OF(X509) *all)
 {
 	struct view list = view_cstr(in->given[OPTION_to]), one;
 	struct asker asker;
@@ -175,22 +210,31 @@ static bool find_all(const struct invocation *in, STACK_OF(X509) *all)
 	bool good = r != NULL;
 
 	while (good && (one = view_take_word(&list)).n)
-		good = find_one(r, one, all);
+		good = find_one(in, m, r, one, all);
 	asker_close(&asker);
 	return good;
 }
 
-static bool take_recipients(const struct invocation *in, STACK_OF(X509) *all, struct smime_recipient *to, size_t *ret_n)
+static bool take_recipients(const struct invocation *in, const struct smime_means *m, STACK_OF(X509) *all, struct smime_recipient *to, size_t *ret_n)
 {
 	const char *path = in->given[OPTION_certificates];
 
-	if ((path && !take_file(path, all)) || (in->given[OPTION_to] && !find_all(in, all)))
+	if ((path && !take_file(path, all)) || (in->given[OPTION_to] && !find_all(in, m, all)))
 		return false;
 	if (sk_X509_num(all) > SMIME_RECIPIENTS_WRITTEN_MOST) {
 		tell("these are more than %d certificates", SMIME_RECIPIENTS_WRITTEN_MOST);
 		return false;
 	}
 	return choose_recipients(path ? path : in->given[OPTION_to], all, to, ret_n);
+}
+
+static bool take_ldap(const struct invocation *in)
+{
+	const char *flaw = in->given[OPTION_ldap] ? ldap_url_flaw(in->given[OPTION_ldap]) : NULL;
+
+	if (flaw)
+		tell("--ldap: %s", flaw);
+	return flaw == NULL;
 }
 
 int cmd_smime_encrypt(struct invocation *in)
@@ -206,7 +250,7 @@ int cmd_smime_encrypt(struct invocation *in)
 		tell("smime encrypt: --certificates FILE or --to ADDRESS is needed");
 		return WRONG_USE;
 	}
-	if (!take_time(in) || !take_cipher(in, &how.cipher))
+	if (!take_time(in) || !take_cipher(in, &how.cipher) || !take_ldap(in))
 		return WRONG_USE;
 	in->given[OPTION_certificates] = NULL;
 	if (!smime_means_open(&m, in))
@@ -214,7 +258,7 @@ int cmd_smime_encrypt(struct invocation *in)
 	in->given[OPTION_certificates] = recipients;
 	take_wishes(in, &m, &how);
 	all = sk_X509_new_null();
-	if (all && has_signer(in, &how) && take_recipients(in, all, to, &how.n_recipients))
+	if (all && has_signer(in, &how) && take_recipients(in, &m, all, to, &how.n_recipients))
 		status = write_letter(&how);
 	sk_X509_pop_free(all, X509_free);
 	smime_means_close(&m);
