@@ -117,6 +117,15 @@ def test_import_and_export(one, files, tmp_path):
     wrong = subprocess.run([WAXWING, "cert", "import", "Jones@foo.com", pki("eves.p12"), "--password-stdin", "--dir", one.dir],
                            input=b"secret\n", capture_output=True)
     assert wrong.returncode == 1 and b"does not name" in wrong.stderr
+    # Each is refused for what it is.
+    for name, why, more in (("web", b"emailProtection", {"extendedKeyUsage": "serverAuth"}), ("over", b"expired", {
+            "dates": ("-startdate", "20200101000000Z", "-enddate", "20210101000000Z")}), ("crl", b"neither signing nor", {"keyUsage": "cRLSign"}),
+            ("short", b"too short", {"key": "short"}), ("above", b"authority's", {"basicConstraints": "critical,CA:TRUE"})):
+        pki.leaf(name, **{"key": "rsa", "san": "email:Jones@foo.com", **more})
+        openssl("pkcs12", "-export", "-in", pki(f"{name}.pem"), "-out", pki(f"{name}.p12"), "-passout", "pass:secret")
+        wrong = subprocess.run([WAXWING, "cert", "import", "Jones@foo.com", pki(f"{name}.p12"), "--password-stdin", "--dir", one.dir],
+                               input=b"secret\n", capture_output=True)
+        assert wrong.returncode == 1 and why in wrong.stderr, wrong.stderr
     raw(one, "cert", "import", "Jones@foo.com", pki("theirs.p12"), "--password-stdin", stdin=b"secret\n")
     rows = [r for r in listed(one, "Jones@foo.com") if r["state"] == "active"]
     assert [(r["kind"], r["imported"]) for r in rows] == [("both", True)]

@@ -1,7 +1,9 @@
 /* asking.c - where the commands that check letters get their answers of DNS. */
 #include "admin/inspect.h"
+#include "admin/revoked.h"
 #include "admin/tell.h"
 
+#include "smime/ldap.h"
 #include "trust/records.h"
 
 enum { WHY_MAX = 1024 };
@@ -86,4 +88,4 @@ void asker_close(struct asker *a)
 		direct_free(a->direct);
 }
 
-const struct asking asking = { asker_open, asker_close };
+const struct asking asking = { asker_open, asker_close, read_with_fetch, find_in_ldap, ldap_url_flaw };

@@ -4,6 +4,7 @@
 
 #include "admin/command.h"
 #include "names/direct.h"
+#include "smime/discover.h"
 #include "smime/identity.h"
 #include "trust/signature.h"
 
@@ -16,6 +17,9 @@ int inspect_trust(struct invocation *in);
 /* TLSA records and certificates (inspect_tlsa.c).  NULL: it has complained. */
 json_t *inspect_tlsa(struct invocation *in, struct view input);
 
+/* Where Debian keeps what its package ca-certificates trusts. */
+extern const char system_authorities[];
+
 /* What the options name of keys and of whom to trust. */
 struct smime_means {
 	struct smime_trust *trust;
@@ -25,7 +29,17 @@ struct smime_means {
 /* --key, --certificates, --authorities (--ca), --crl, --ocsp.  False: it has complained. */
 bool smime_means_open(struct smime_means *m, const struct invocation *in);
 void smime_means_close(struct smime_means *m);
+/* smime_read; with --fetch as in->asking does it. */
+enum status read_smime(const struct invocation *in, struct smime_means *m, const struct smime_reading *how,
+		       struct view letter, struct smime_letter *ret) MUST_USE;
 json_t *smime_json(const struct smime_letter *l);
+
+/* Certificates of the address from where --ldap says, to encrypt for (ldap.c).  False: there is
+ * none, and it has said why. */
+bool find_in_ldap(const struct invocation *in, const struct smime_means *m, struct view address, STACK_OF(X509) *all);
+/* The first of them that can be encrypted for now (smime.c). */
+bool push_usable(const struct discovered *d, STACK_OF(X509) *all);
+
 json_t *author_json(const struct author *a);
 
 /* One of them, which is a part of `waxwing verify`.  NULL: it has complained. */
@@ -56,10 +70,15 @@ struct asker {
 struct resolver *asker_open(struct asker *a, const struct invocation *in);
 void asker_close(struct asker *a);
 
-/* The two, for commands that are also in a program without DNS (waxwing-letter). */
+/* What asks somebody, for commands that are also in a program without the libraries for it
+ * (waxwing-letter): the two above, read_with_fetch (revoked.h) and find_in_ldap (ldap.c). */
 struct asking {
 	struct resolver *(*open)(struct asker *a, const struct invocation *in);
 	void (*close)(struct asker *a);
+	enum status (*read)(const struct invocation *in, struct smime_means *m, const struct smime_reading *how,
+			    struct view letter, struct smime_letter *ret);
+	bool (*ldap)(const struct invocation *in, const struct smime_means *m, struct view address, STACK_OF(X509) *all);
+	const char *(*ldap_flaw)(const char *url);	/* of smime/ldap.h */
 };
 extern const struct asking asking;
 

@@ -2,6 +2,7 @@
  * was it encrypted. */
 #include "admin/inspect.h"
 #include "admin/listing.h"
+#include "admin/revoked.h"
 #include "admin/tell.h"
 
 #include "base/clock.h"
@@ -13,8 +14,7 @@
 
 enum { TRUST_FILE_MAX = 64 * 1024 * 1024 };
 
-/* Where Debian keeps what its package ca-certificates trusts. */
-static const char system_authorities[] = "/etc/ssl/certs/ca-certificates.crt";
+const char system_authorities[] = "/etc/ssl/certs/ca-certificates.crt";
 
 /* ---- keys, and whom to trust ---- */
 
@@ -236,6 +236,46 @@ json_t *smime_json(const struct smime_letter *l)
 	return o;
 }
 
+/* ---- --fetch ---- */
+
+bool fetch_wish_take(const char *text, struct fetch_wish *ret)
+{
+	struct view left = view_cstr(text ? text : ""), one;
+	bool *const to[] = { &ret->crl, &ret->ocsp, &ret->private };
+	static const char *const words[] = { "crl", "ocsp", "private" };
+
+	while (left.n) {
+		size_t i = 0;
+
+		one = view_head(left, view_find(left, ','));
+		left = view_skip(left, one.n + 1);
+		while (i < 3 && !view_eq(one, view_cstr(words[i])))
+			i++;
+		if (i == 3)
+			return false;
+		*to[i] = true;
+	}
+	return true;
+}
+
+bool take_fetch(const struct invocation *in)
+{
+	struct fetch_wish wish = { 0 };
+
+	if (fetch_wish_take(in->given[OPTION_fetch], &wish))
+		return true;
+	tell("--fetch: should be of crl, ocsp and private, with commas between");
+	return false;
+}
+
+enum status read_smime(const struct invocation *in, struct smime_means *m, const struct smime_reading *how,
+		       struct view letter, struct smime_letter *ret)
+{
+	return in->given[OPTION_fetch] ? in->asking->read(in, m, how, letter, ret) : smime_read(letter, how, ret);
+}
+
+/* ---- the command ---- */
+
 int cmd_inspect_smime(struct invocation *in)
 {
 	struct smime_reading how = { 0 };
@@ -245,13 +285,13 @@ int cmd_inspect_smime(struct invocation *in)
 	json_t *o = NULL;
 	enum status st;
 
-	if (!take_time(in))
+	if (!take_time(in) || !take_fetch(in))
 		return WRONG_USE;
 	if (!smime_means_open(&means, in))
 		return FAILED;
 	if (input_open(&i, STDIN_FILENO, "standard input")) {
 		how = (struct smime_reading){ .trust = means.trust, .keys = &means.keys, .now = clock_wall() };
-		st = smime_read(i.letter, &how, &l);
+		st = read_smime(in, &means, &how, i.letter, &l);
 		if (st == ST_OK) {
 			o = smime_json(&l);
 			smime_free(&l);

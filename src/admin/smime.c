@@ -1,10 +1,10 @@
 /* smime.c - waxwing smime: letters signed, encrypted and opened. */
 #include "admin/inspect.h"
+#include "admin/revoked.h"
 #include "admin/tell.h"
 
 #include "base/clock.h"
 #include "smime/chain.h"
-#include "smime/discover.h"
 #include "smime/write.h"
 
 #include <stdio.h>
@@ -137,7 +137,7 @@ static bool take_file(const char *path, STACK_OF(X509) *all)
 }
 
 /* The first of his that can be encrypted for. */
-static bool push_usable(const struct discovered *d, STACK_OF(X509) *all)
+bool push_usable(const struct discovered *d, STACK_OF(X509) *all)
 {
 	for (size_t i = 0; i < d->n_people; i++) {
 		X509 *x = smime_certificate(d->people[i]);
@@ -149,13 +149,18 @@ static bool push_usable(const struct discovered *d, STACK_OF(X509) *all)
 	return false;
 }
 
-static bool find_one(struct resolver *r, struct view address, STACK_OF(X509) *all)
+static bool find_one(const struct invocation *in, const struct smime_means *m, struct resolver *r, struct view address,
+		     STACK_OF(X509) *all)
 {
 	struct arena a = ARENA(ANSWER_MAX);
 	struct discovered d;
 	enum status st = smime_discover(r, address, &a, &d);
 	bool found = st == ST_OK && d.outcome == DISCOVERY_FOUND && push_usable(&d, all);
 
+	if (st == ST_OK && !found && in->given[OPTION_ldap] && in->asking->ldap(in, m, address, all)) {
+		arena_free(&a);
+		return true;
+	}
 	if (st != ST_OK)
 		tell("%.*s: %s", VIEW_ARG(address), st == ST_SYNTAX ? "is no address" : status_name(st));
 	else if (!found)
@@ -166,7 +171,7 @@ static bool find_one(struct resolver *r, struct view address, STACK_OF(X509) *al
 }
 
 /* --to: addresses with commas between. */
-static bool find_all(const struct invocation *in, STACK_OF(X509) *all)
+static bool find_all(const struct invocation *in, const struct smime_means *m, STACK_OF(X509) *all)
 {
 	struct view list = view_cstr(in->given[OPTION_to]), one;
 	struct asker asker;
@@ -174,22 +179,31 @@ static bool find_all(const struct invocation *in, STACK_OF(X509) *all)
 	bool good = r != NULL;
 
 	while (good && (one = view_take_word(&list)).n)
-		good = find_one(r, one, all);
+		good = find_one(in, m, r, one, all);
 	in->asking->close(&asker);
 	return good;
 }
 
-static bool take_recipients(const struct invocation *in, STACK_OF(X509) *all, struct smime_recipient *to, size_t *ret_n)
+static bool take_recipients(const struct invocation *in, const struct smime_means *m, STACK_OF(X509) *all, struct smime_recipient *to, size_t *ret_n)
 {
 	const char *path = in->given[OPTION_certificates];
 
-	if ((path && !take_file(path, all)) || (in->given[OPTION_to] && !find_all(in, all)))
+	if ((path && !take_file(path, all)) || (in->given[OPTION_to] && !find_all(in, m, all)))
 		return false;
 	if (sk_X509_num(all) > SMIME_RECIPIENTS_WRITTEN_MOST) {
 		tell("these are more than %d certificates", SMIME_RECIPIENTS_WRITTEN_MOST);
 		return false;
 	}
 	return choose_recipients(path ? path : in->given[OPTION_to], all, to, ret_n);
+}
+
+static bool take_ldap(const struct invocation *in)
+{
+	const char *flaw = in->given[OPTION_ldap] ? in->asking->ldap_flaw(in->given[OPTION_ldap]) : NULL;
+
+	if (flaw)
+		tell("--ldap: %s", flaw);
+	return flaw == NULL;
 }
 
 int cmd_smime_encrypt(struct invocation *in)
@@ -205,7 +219,7 @@ int cmd_smime_encrypt(struct invocation *in)
 		tell("smime encrypt: --certificates FILE or --to ADDRESS is needed");
 		return WRONG_USE;
 	}
-	if (!take_time(in) || !take_cipher(in, &how.cipher))
+	if (!take_time(in) || !take_cipher(in, &how.cipher) || !take_ldap(in))
 		return WRONG_USE;
 	in->given[OPTION_certificates] = NULL;
 	if (!smime_means_open(&m, in))
@@ -213,7 +227,7 @@ int cmd_smime_encrypt(struct invocation *in)
 	in->given[OPTION_certificates] = recipients;
 	take_wishes(in, &m, &how);
 	all = sk_X509_new_null();
-	if (all && has_signer(in, &how) && take_recipients(in, all, to, &how.n_recipients))
+	if (all && has_signer(in, &how) && take_recipients(in, &m, all, to, &how.n_recipients))
 		status = write_letter(&how);
 	sk_X509_pop_free(all, X509_free);
 	smime_means_close(&m);
@@ -248,7 +262,7 @@ static enum status read_letter(const struct invocation *in, struct smime_means *
 			       struct smime_letter *ret)
 {
 	struct smime_reading how = { .trust = m->trust, .keys = &m->keys, .now = clock_wall() };
-	enum status st = smime_read(letter, &how, ret);
+	enum status st = read_smime(in, m, &how, letter, ret);
 
 	if (st != ST_OK || in->given[OPTION_find] == NULL || !believe_dns(in, m, ret))
 		return st;
@@ -266,7 +280,7 @@ static int with_letter(struct invocation *in, use_letter *use)
 	enum status st;
 	int status = FAILED;
 
-	if (!take_time(in))
+	if (!take_time(in) || !take_fetch(in))
 		return WRONG_USE;
 	if (!smime_means_open(&m, in))
 		return FAILED;

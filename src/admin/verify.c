@@ -3,6 +3,7 @@
 #include "admin/inspect.h"
 #include "admin/instance.h"
 #include "admin/listing.h"
+#include "admin/revoked.h"
 #include "admin/tell.h"
 
 #include "trust/verdict.h"
@@ -117,7 +118,7 @@ static json_t *look_inside(const struct invocation *in, struct view letter, stru
 		return NULL;
 	how.trust = means.trust;
 	how.keys = &means.keys;
-	if (smime_read(letter, &how, &l) == ST_OK) {
+	if (read_smime(in, &means, &how, letter, &l) == ST_OK) {
 		s = smime_main_signer(&l);
 		smime_put_sentence(&l, &sentence);
 		v->smime = (struct content_seal){ .result = smime_result(l.word), .sentence = arena_copy(a, buf_view(&sentence)) };
@@ -216,7 +217,7 @@ int cmd_verify(struct invocation *in)
 	json_t *o = NULL;
 	int fd;
 
-	if (!take_time(in))
+	if (!take_time(in) || !take_fetch(in))
 		return WRONG_USE;
 	fd = from_stdin ? STDIN_FILENO : open(in->args[0], O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

@@ -44,6 +44,7 @@ static const struct row of_account[] = {
 	{ "password_command", KIND_TEXT, offsetof(struct account, password_command), 0, 0 },
 	{ "authserv_id", KIND_TEXT, offsetof(struct account, authserv_id), 0, 0 },
 	{ "signature", KIND_TEXT, offsetof(struct account, signature), 0, 0 },
+	{ "ldap", KIND_TEXT, offsetof(struct account, ldap), 0, 0 },
 	{ "save_sent", KIND_BOOL, offsetof(struct account, save_sent), 0, 0 },
 	{ "leave_on_server", KIND_BOOL, offsetof(struct account, leave), 0, 0 },
 	{ "flowed", KIND_BOOL, offsetof(struct account, flowed), 0, 0 },
@@ -53,6 +54,7 @@ static const struct row of_account[] = {
 enum { GENERAL = sizeof general / sizeof *general, OF_ACCOUNT = sizeof of_account / sizeof *of_account };
 
 static const struct account fresh = {
+	.ldap = "",
 	.address = "", .name = "", .user = "", .password_command = "", .authserv_id = "", .signature = "",
 	.save_sent = true, .leave = true, .flowed = true, .protect = true,
 };

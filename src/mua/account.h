@@ -33,6 +33,7 @@ struct account {
 	const char *password_command;	/* or "" */
 	const char *authserv_id;	/* whose verdicts are believed; "": the domain's own */
 	const char *signature;		/* a file, or "" */
+	const char *ldap;		/* where certificates of others are looked for at last (smime/ldap.h), or "" */
 	bool save_sent;			/* a copy of what is sent goes into the folder for that */
 	bool leave;			/* POP3: letters stay on the server */
 	bool flowed;			/* format=flowed */

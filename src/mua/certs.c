@@ -2,7 +2,7 @@
 
 #include "base/disk.h"
 #include "mua/say.h"
-#include "smime/discover.h"
+#include "smime/ldap.h"
 
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -12,7 +12,8 @@ enum { DNS_ARENA = 256 * 1024, CERTIFICATE_MAX = 64 * 1024 };
 
 const char *cert_source_text(enum cert_source s)
 {
-	return s == CERT_DNSSEC ? "from DNS, proved by DNSSEC" : s == CERT_SEEN ? "seen in a letter before" : "nowhere";
+	return s == CERT_DNSSEC ? "from DNS, proved by DNSSEC" : s == CERT_SEEN ? "seen in a letter before" :
+	       s == CERT_LDAP ? "from the LDAP directory, which alone says that it is his" : "nowhere";
 }
 
 /* ---- files ---- */
@@ -76,8 +77,9 @@ enum status certs_open(struct certs *c, struct place *p)
 {
 	enum status st;
 
-	*c = (struct certs){ .p = p, .people = sk_X509_new_null(), .found = sk_X509_new_null() };
-	if (c->people == NULL || c->found == NULL)
+	*c = (struct certs){ .p = p, .people = sk_X509_new_null(), .found = sk_X509_new_null(),
+			       .listed = sk_X509_new_null() };
+	if (c->people == NULL || c->found == NULL || c->listed == NULL)
 		return ST_NOMEM;
 	st = open_keys(c);
 	if (st != ST_OK) {
@@ -121,6 +123,7 @@ void certs_close(struct certs *c)
 	smime_keys_free(&c->keys);
 	sk_X509_pop_free(c->people, X509_free);
 	sk_X509_pop_free(c->found, X509_free);
+	sk_X509_pop_free(c->listed, X509_free);
 }
 
 enum status certs_add_keys(struct certs *c, struct view pem)
@@ -225,6 +228,28 @@ static void find_in_dns(struct certs *c, struct view address)
 	arena_free(&a);
 }
 
+/* Where the account has a directory. */
+static void find_in_ldap(struct certs *c, struct view address)
+{
+	struct ldap_place where = { c->p->account->ldap, c->p->settings.authorities };
+	struct discovered found = { .outcome = DISCOVERY_FAILED };
+	struct arena a = ARENA(DNS_ARENA);
+	struct buf why = BUF(1024);
+
+	if (where.url[0] && smime_ldap_find(&where, address, &a, &found, &why) != ST_OK)
+		found.n_people = 0;
+	if (why.n)
+		say("%s: %.*s", where.url, VIEW_ARG(buf_view(&why)));
+	for (size_t i = 0; i < found.n_people && sk_X509_num(c->listed) < CERTS_FOUND_MOST; i++) {
+		X509 *x = smime_certificate(found.people[i]);
+
+		if (x && !sk_X509_push(c->listed, x))
+			X509_free(x);
+	}
+	buf_free(&why);
+	arena_free(&a);
+}
+
 static X509 *best_of(STACK_OF(X509) *all, struct view address, wall_ms now)
 {
 	X509 *best = NULL;
@@ -247,8 +272,11 @@ X509 *certs_find(struct certs *c, struct view address, wall_ms now, enum cert_so
 	*ret = x ? CERT_DNSSEC : CERT_SEEN;
 	if (x == NULL)
 		x = best_of(c->people, address, now);
-	if (x == NULL)
-		*ret = CERT_NOWHERE;
+	if (x == NULL) {
+		find_in_ldap(c, address);
+		x = best_of(c->listed, address, now);
+		*ret = x ? CERT_LDAP : CERT_NOWHERE;
+	}
 	return x;
 }
 

@@ -7,7 +7,8 @@
  *                                      letters that they signed
  *
  * Somebody's certificate comes from SMIMEA records that DNSSEC proves (RFC 8162), or else
- * from a letter that he signed.  What is found in DNS without proof is not used.
+ * from a letter that he signed, or else from the account's LDAP directory (smime/ldap.h).  What
+ * is found in DNS without proof is not used.
  */
 #ifndef WAXWING_MUA_CERTS_H
 #define WAXWING_MUA_CERTS_H
@@ -17,7 +18,7 @@
 
 enum { CERTS_FOUND_MOST = 64 };
 
-enum cert_source { CERT_NOWHERE, CERT_DNSSEC, CERT_SEEN };
+enum cert_source { CERT_NOWHERE, CERT_DNSSEC, CERT_SEEN, CERT_LDAP };
 /* "from DNS, proved by DNSSEC".  Static. */
 const char *cert_source_text(enum cert_source s);
 
@@ -26,6 +27,7 @@ struct certs {
 	struct smime_keys keys;
 	STACK_OF(X509) *people;		/* from people.pem */
 	STACK_OF(X509) *found;		/* from DNS, in this run */
+	STACK_OF(X509) *listed;		/* from LDAP, in this run */
 	bool changed;			/* people has more than its file */
 };
 
@@ -39,7 +41,7 @@ const struct smime_key *certs_signer(const struct certs *c, struct view address,
 /* Our own certificate to encrypt for, or NULL. */
 X509 *certs_own(const struct certs *c, struct view address, wall_ms now);
 
-/* Somebody's to encrypt for, the newest; or NULL.  Asks DNS.  Good until certs_close. */
+/* Somebody's to encrypt for, the newest; or NULL.  Asks DNS, and perhaps LDAP.  Good until certs_close. */
 X509 *certs_find(struct certs *c, struct view address, wall_ms now, enum cert_source *ret);
 
 /* What DNS proves for the address is believed; how many certificates that were. */

@@ -1,4 +1,5 @@
 #include "smime/chain.h"
+#include "smime/internal.h"
 
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
@@ -42,6 +43,11 @@ void smime_trust_free(struct smime_trust *t)
 	sk_X509_pop_free(t->pinned, X509_free);
 	X509_STORE_free(t->store);
 	free(t);
+}
+
+X509_STORE *trust_store(struct smime_trust *t)
+{
+	return t->store;
 }
 
 /* ---- what is trusted ---- */

@@ -1,8 +1,8 @@
 /* chain.h - is a certificate to be believed: chains up to what was given,
  * revocation by lists and OCSP responses that were given (RFC 5280 6, RFC 8550 4).
  *
- * Nothing is fetched: where nothing that was given says whether a certificate
- * was revoked, the answer is "not checked".
+ * Nothing is fetched here (smime/revocation.h says from where it could be): where nothing
+ * that was given says whether a certificate was revoked, the answer is "not checked".
  */
 #ifndef WAXWING_SMIME_CHAIN_H
 #define WAXWING_SMIME_CHAIN_H

@@ -40,6 +40,9 @@ void smime_judge(struct reading *r);
 
 CMS_ContentInfo *cms_parse(struct view skeleton);
 
+/* chain.c: what is trusted, for whoever builds a chain; borrowed. */
+X509_STORE *trust_store(struct smime_trust *t);
+
 static inline size_t content_max(const struct reading *r)
 {
 	return r->how->content_max ? r->how->content_max : SMIME_CONTENT_MAX;

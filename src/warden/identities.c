@@ -424,7 +424,7 @@ static const char *flaw(const struct identities *i, const struct account *of, co
 		return "the certificate has expired";
 	if (smime_time(X509_get0_notBefore(x)) > i->now)
 		return "the certificate is not valid yet";
-	if (X509_check_ca(x) == 1)
+	if (X509_get_extension_flags(x) & EXFLAG_CA)
 		return "it is an authority's certificate, not a person's";
 	if (purpose != UINT32_MAX && !(purpose & (XKU_SMIME | XKU_ANYEKU)))
 		return "its extended key usage does not allow it for mail (emailProtection is missing)";

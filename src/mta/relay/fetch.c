@@ -130,7 +130,7 @@ static bool set_up(CURL *e, const struct fetcher *f, struct transfer *t, const s
 	struct curl_blob pem = { .data = f->authorities.p, .len = f->authorities.n, .flags = CURL_BLOB_NOCOPY };
 
 	return curl_easy_setopt(e, CURLOPT_URL, url) == CURLE_OK &&
-	       curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, w->clear ? "http" : "https") == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_RESOLVE, addresses) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_PROXY, "") == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
@@ -219,7 +219,7 @@ enum status fetch(struct fetcher *f, struct fetch *w, struct buf *out)
 	enum status st = ST_NOMEM;
 
 	snprintf(w->why, sizeof w->why, "no memory");
-	if (snprintf(url, sizeof url, "https://%s:%u%s", w->host, w->port, w->path) < URL_MAX &&
+	if (snprintf(url, sizeof url, "%s://%s:%u%s", w->clear ? "http" : "https", w->host, w->port, w->path) < URL_MAX &&
 	    snprintf(resolve, sizeof resolve, "%s:%u:%s", w->host, w->port, w->addresses) < RESOLVE_MAX)
 		addresses = curl_slist_append(NULL, resolve);
 	if (e && addresses && set_up(e, f, &t, w, url, addresses, error) && set_post(e, w, &fields))

@@ -1,4 +1,4 @@
-/* fetch.h - getting a file by HTTPS, as MTA-STS policies are (RFC 8461 3.3):
+/* fetch.h - getting a file by HTTPS (or HTTP, where it is signed itself), as MTA-STS policies are (RFC 8461 3.3):
  * and bringing one, as reports are (RFC 8460 5.4): libcurl, driven by our loop,
  * without threads.
  *
@@ -23,7 +23,7 @@ enum status fetcher_new(struct loop *l, const char *authorities, struct fetcher 
 /* Nothing may be on its way. */
 void fetcher_free(struct fetcher *f);
 
-/* For a coroutine: https://HOST:PORT/PATH at these addresses (as text, with
+/* For a coroutine: https://HOST:PORT/PATH (or http:) at these addresses (as text, with
  * commas between) into out, whose maximum is the limit.  ST_OK only for status
  * 200 and the whole body.  ST_TIMEOUT, ST_LIMIT, ST_DENIED (no 200, a type other
  * than wanted, or the certificate), ST_IO, ST_NOMEM; *ret_why says what, static
@@ -32,6 +32,7 @@ struct fetch {
 	const char *host, *path, *addresses;
 	uint16_t port;
 	uint64_t timeout_ms;
+	bool clear;		/* by HTTP */
 	const char *type;	/* media type wanted, "text/plain"; or NULL: any */
 	/* Where given it is not fetched, but these bytes are brought there (POST),
 	 * and any status of 2xx is well. */

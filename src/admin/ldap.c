@@ -1,0 +1,39 @@
+/* ldap.c - certificates of others from a directory (--ldap). */
+#include "admin/inspect.h"
+#include "admin/tell.h"
+
+#include "base/clock.h"
+#include "smime/chain.h"
+#include "smime/ldap.h"
+
+enum { ANSWER_MAX = 1024 * 1024 };
+
+/* Does an authority of ours vouch for it?  A certificate to encrypt for need not be good to sign with. */
+static bool is_vouched_for(const struct smime_means *m, X509 *x)
+{
+	const smime_problems bad = PROBLEM(SELF_SIGNED) | PROBLEM(UNKNOWN_AUTHORITY) | PROBLEM(CHAIN) | PROBLEM(CONSTRAINTS) |
+				   PROBLEM(EXPIRED) | PROBLEM(NOT_YET) | PROBLEM(REVOKED);
+	struct chain_answer c;
+
+	return smime_chain(m->trust, x, NULL, NULL, clock_wall(), -1, &c) == ST_OK && (c.problems & bad) == 0;
+}
+
+bool find_in_ldap(const struct invocation *in, const struct smime_means *m, struct view address, STACK_OF(X509) *all)
+{
+	struct ldap_place where = { in->given[OPTION_ldap], in->given[OPTION_ca] ? in->given[OPTION_ca] : system_authorities };
+	struct arena a = ARENA(ANSWER_MAX);
+	struct buf why = BUF(1024);
+	struct discovered d = { .outcome = DISCOVERY_FAILED };
+	enum status st = smime_ldap_find(&where, address, &a, &d, &why);
+	bool found = st == ST_OK && d.outcome == DISCOVERY_FOUND && push_usable(&d, all);
+
+	if (why.n)
+		tell("%s: %.*s", where.url, VIEW_ARG(buf_view(&why)));
+	if (found)
+		tell("%.*s: the certificate is from the directory %s; %s", VIEW_ARG(address), where.url,
+		     is_vouched_for(m, sk_X509_value(all, sk_X509_num(all) - 1)) ? "an authority that is trusted vouches for it, too" :
+		     "nobody else vouches for it");
+	buf_free(&why);
+	arena_free(&a);
+	return found;
+}

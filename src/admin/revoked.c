@@ -1,0 +1,257 @@
+#include "admin/revoked.h"
+#include "admin/tell.h"
+
+#include "base/clock.h"
+#include "base/disk.h"
+#include "mta/relay/fetch.h"
+#include "smime/revocation.h"
+#include "wire/rdata.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_SIZE = 4096, PLACES_ARENA = 4 * 1024 * 1024, ADDRESSES_MOST = 8 };
+
+struct revoked {
+	const struct invocation *in;
+	struct smime_means *m;
+	struct fetch_wish wish;
+	bool any, done;
+	struct loop *loop;
+	struct fetcher *fetcher;
+	struct resolver *resolver;
+	const struct revocation_place *places;
+	size_t n;
+};
+
+/* ---- what was fetched before ---- */
+
+static bool cache_folder(char out[PATH_SIZE])
+{
+	const char *top = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	static const char *const below[] = { "", "/waxwing", "/waxwing/lists" };
+	char path[PATH_SIZE];
+
+	if (top && top[0] == '/')
+		snprintf(path, sizeof path, "%s", top);
+	else if (home && home[0] == '/')
+		snprintf(path, sizeof path, "%s/.cache", home);
+	else
+		return false;
+	for (size_t i = 0; i < sizeof below / sizeof *below; i++)
+		if (snprintf(out, PATH_SIZE, "%s%s", path, below[i]) >= PATH_SIZE || (mkdir(out, 0700) != 0 && access(out, W_OK) != 0))
+			return false;
+	return true;
+}
+
+static bool cache_path(struct view url, char out[PATH_SIZE])
+{
+	unsigned char digest[SHA256_DIGEST_LENGTH];
+	char folder[PATH_SIZE];
+	size_t n;
+
+	if (!cache_folder(folder) || (n = strlen(folder)) + 2 * sizeof digest + 8 > PATH_SIZE)
+		return false;
+	SHA256((const unsigned char *)url.p, url.n, digest);
+	memcpy(out, folder, n);
+	out[n++] = '/';
+	for (size_t i = 0; i < sizeof digest; i++, n += 2)
+		snprintf(out + n, PATH_SIZE - n, "%02x", digest[i]);
+	return true;
+}
+
+static bool cached(struct view url, struct buf *out)
+{
+	char path[PATH_SIZE];
+
+	if (cache_path(url, path) && read_file(path, out) == ST_OK && smime_list_is_fresh(buf_view(out), clock_wall()))
+		return true;
+	out->n = 0;
+	return false;
+}
+
+/* Whole or not at all; without it the list is fetched again. */
+static void keep(struct view url, struct view list)
+{
+	char path[PATH_SIZE], fresh[PATH_SIZE + 8];
+	FILE *f;
+	bool good;
+	int fd;
+
+	if (!smime_list_is_fresh(list, clock_wall()) || !cache_path(url, path))
+		return;
+	snprintf(fresh, sizeof fresh, "%s.XXXXXX", path);
+	fd = mkstemp(fresh);
+	f = fd < 0 ? NULL : fdopen(fd, "w");
+	if (f == NULL)
+		return;
+	good = fwrite(list.p, 1, list.n, f) == list.n;
+	if (fclose(f) != 0 || !good || rename(fresh, path) != 0)
+		unlink(fresh);
+}
+
+/* ---- fetching ---- */
+
+static void put_addresses(struct revoked *r, const char *host, enum dns_type type, struct buf *out, bool *ret_private)
+{
+	struct arena a = ARENA(PLACES_ARENA);
+	char text[DNS_ADDRESS_TEXT];
+	struct dns_answer d;
+
+	if (dns_ask(r->resolver, view_cstr(host), type, &a, &d) == ST_OK && d.outcome == DNS_FOUND)
+		for (size_t i = 0; i < d.n && i < ADDRESSES_MOST; i++) {
+			if (dns_read_address(type, d.rdata[i], text) != ST_OK)
+				continue;
+			if (r->wish.private ||
+			    is_public_address(type == DNS_A ? AF_INET : AF_INET6, (const unsigned char *)d.rdata[i].p))
+				buf_putf(out, type == DNS_AAAA ? "%s[%s]" : "%s%s", out->n ? "," : "", text);
+			else
+				*ret_private = true;
+		}
+	arena_free(&a);
+}
+
+/* Where it may be fetched, or why not. */
+static const char *find_host(struct revoked *r, const struct revocation_url *u, struct buf *out)
+{
+	bool private = false;
+
+	if (!r->wish.private && u->port != 80 && u->port != 443)
+		return "not from another port than 80 and 443, without --fetch private";
+	put_addresses(r, u->host, DNS_A, out, &private);
+	put_addresses(r, u->host, DNS_AAAA, out, &private);
+	if (out->n == 0)
+		return private ? "its address is not a public one, and --fetch has no private" : "its host is not found in DNS";
+	buf_putc(out, '\0');
+	return buf_status(out) == ST_OK ? NULL : "too many addresses";
+}
+
+static enum status get(struct revoked *r, const struct revocation_place *p, struct buf *out, struct buf *why)
+{
+	struct buf addresses = BUF(FETCH_ADDRESSES);
+	struct revocation_url u;
+	enum status st = revocation_url_parse(p->url, &u);
+	const char *not = st == ST_OK ? find_host(r, &u, &addresses) : "no URL that is followed";
+
+	if (not == NULL) {
+		struct fetch f = { .host = u.host, .path = u.path, .addresses = addresses.p, .port = u.port, .clear = u.clear,
+				   .timeout_ms = REVOKED_MS, .post = p->request, .post_type = "application/ocsp-request" };
+
+		st = fetch(r->fetcher, &f, out);
+		if (st != ST_OK)
+			buf_puts(why, f.why);
+	} else {
+		buf_puts(why, not);
+		st = ST_DENIED;
+	}
+	buf_free(&addresses);
+	return st;
+}
+
+static void fetch_one(struct revoked *r, const struct revocation_place *p)
+{
+	struct buf out = BUF(REVOKED_MOST), why = BUF(1024);
+	bool list = p->request.n == 0;
+	enum status st = list && cached(p->url, &out) ? ST_OK : get(r, p, &out, &why);
+
+	if (st == ST_OK) {
+		st = list ? smime_trust_revoked(r->m->trust, buf_view(&out)) : smime_trust_ocsp(r->m->trust, buf_view(&out));
+		if (st != ST_OK)
+			buf_puts(&why, list ? "it is no list of revoked certificates" : "it is no OCSP response");
+	}
+	if (st == ST_OK && list)
+		keep(p->url, buf_view(&out));
+	if (st != ST_OK)
+		tell("%.*s: %.*s", VIEW_ARG(p->url), VIEW_ARG(buf_view(&why)));
+	r->any |= st == ST_OK;
+	buf_free(&out);
+	buf_free(&why);
+}
+
+static void fetch_all(void *arg)
+{
+	struct revoked *r = arg;
+
+	for (size_t i = 0; i < r->n; i++)
+		if (r->places[i].request.n ? r->wish.ocsp : r->wish.crl)
+			fetch_one(r, &r->places[i]);
+	r->done = true;
+	loop_stop(r->loop);
+}
+
+static void run(struct revoked *r)
+{
+	struct asker asker;
+	enum status st;
+
+	r->resolver = asker_open(&asker, r->in);
+	if (r->resolver) {
+		st = loop_new(&r->loop);
+		if (st == ST_OK)
+			st = fetcher_new(r->loop, system_authorities, &r->fetcher);
+		if (st == ST_OK)
+			st = co_start(fetch_all, r);
+		/* With lists that were kept it has not waited. */
+		if (st == ST_OK && !r->done)
+			loop_run(r->loop);
+		else if (st != ST_OK)
+			tell("nothing can be fetched: %s", status_name(st));
+		fetcher_free(r->fetcher);
+		if (r->loop)
+			loop_free(r->loop);
+	}
+	asker_close(&asker);
+}
+
+/* ---- for whom ---- */
+
+static STACK_OF(X509) *along(const struct smime_letter *l)
+{
+	STACK_OF(X509) *all = sk_X509_new_null();
+
+	for (size_t i = 0; all && i < l->n_certificates; i++) {
+		X509 *x = smime_certificate(l->certificates[i]);
+
+		if (x && sk_X509_push(all, x) <= 0)
+			X509_free(x);
+	}
+	return all;
+}
+
+bool fetch_revoked(const struct invocation *in, struct smime_means *m, const struct smime_letter *l)
+{
+	const struct smime_signer *s = smime_main_signer(l);
+	struct revocation_place places[REVOCATION_PLACES];
+	struct revoked r = { .in = in, .m = m, .places = places };
+	struct arena a = ARENA(PLACES_ARENA);
+	STACK_OF(X509) *others;
+	X509 *leaf;
+
+	if (in->given[OPTION_fetch] == NULL || !fetch_wish_take(in->given[OPTION_fetch], &r.wish) || s == NULL || !s->valid || s->chain != SMIME_CHAIN_TRUSTED || s->revocation != SMIME_NOT_CHECKED)
+		return false;
+	others = along(l);
+	leaf = smime_certificate(s->certificate);
+	if (others && leaf && smime_revocation_places(m->trust, leaf, others, clock_wall(), &a, places, &r.n) == ST_OK && r.n)
+		run(&r);
+	X509_free(leaf);
+	sk_X509_pop_free(others, X509_free);
+	arena_free(&a);
+	return r.any;
+}
+
+enum status read_with_fetch(const struct invocation *in, struct smime_means *m, const struct smime_reading *how,
+			    struct view letter, struct smime_letter *ret)
+{
+	enum status st = smime_read(letter, how, ret);
+
+	if (st != ST_OK || !fetch_revoked(in, m, ret))
+		return st;
+	smime_free(ret);
+	return smime_read(letter, how, ret);
+}

@@ -1,0 +1,30 @@
+/* revoked.h - fetching whether signers' certificates were revoked (--fetch): lists, and
+ * OCSP responses, which tell the authority who is read, and when.
+ *
+ * Only what trusted chains name (smime/revocation.h), from public addresses (or, where it
+ * has the word private, any), by HTTP or HTTPS, without redirects: at most REVOKED_MOST octets
+ * and REVOKED_MS each.  Lists are kept in $XDG_CACHE_HOME/waxwing/lists until they end.
+ */
+#ifndef WAXWING_ADMIN_REVOKED_H
+#define WAXWING_ADMIN_REVOKED_H
+
+#include "admin/inspect.h"
+
+enum { REVOKED_MOST = 16 * 1024 * 1024, REVOKED_MS = 10000 };
+
+/* The value of --fetch (inspect_smime.c, which every program has that can look at S/MIME). */
+struct fetch_wish { bool crl, ocsp, private; };
+/* False: it is none. */
+bool fetch_wish_take(const char *text, struct fetch_wish *ret);
+/* The same; it has complained. */
+bool take_fetch(const struct invocation *in);
+
+/* Adds to the means what was fetched for the letter's signers; false: nothing was.
+ * What could not be had is told, and is no error: then it is not checked. */
+bool fetch_revoked(const struct invocation *in, struct smime_means *m, const struct smime_letter *l);
+
+/* smime_read, and where --fetch finds something new, again. */
+enum status read_with_fetch(const struct invocation *in, struct smime_means *m, const struct smime_reading *how,
+			    struct view letter, struct smime_letter *ret) MUST_USE;
+
+#endif
