@@ -133,6 +133,13 @@ void sasl_dropped(struct warden *w, struct channel *ch, const struct record *rec
 void rcpt_ask(struct warden *w, struct channel *ch, const struct record *rec);
 
 /* sealing.c: signatures of letters that leave. */
+/* The address with its domain as the directory has it, be it in U-labels or in
+ * A-labels (RFC 5890) here or there, and the domain of ours that it is, or the
+ * nearest above it, with which it is aligned (RFC 9989 5.3.1, relaxed).
+ * VERDICT_NO: of no domain of ours; VERDICT_LATER. */
+enum verdict own_address(struct warden *w, struct view address, struct arena *a, struct view *ret_address,
+			 struct view *ret_domain);
+
 void seal_grant_ask(struct warden *w, struct channel *ch, const struct record *rec);
 void seal_keys_ask(struct warden *w, struct channel *ch, const struct record *rec);
 void seal_ask(struct warden *w, struct channel *ch, const struct record *rec);

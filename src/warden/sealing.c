@@ -18,7 +18,7 @@ _Static_assert((int)SIGNING_RSA == (int)SEAL_RSA_SHA256 && (int)SIGNING_ED25519 
 
 /* A letter is held for submission.hold and tried for queue.expire; what is on
  * its way then may be sent yet. */
-enum { GRANT_SPARE_MS = 86400000, SIGNATURE_MAX = 1024, KEY_NAME_MAX = 512, ANSWER_ARENA = 16 * 1024 };
+enum { GRANT_SPARE_MS = 86400000, SIGNATURE_MAX = 1024, KEY_NAME_MAX = 512, ANSWER_ARENA = 16 * 1024, AUTHORS_ARENA = 256 * 1024 };
 
 /* ---- grants ---- */
 
@@ -38,18 +38,56 @@ static enum verdict nearest(struct warden *w, struct view domain, struct view *r
 	return VERDICT_NO;
 }
 
+static enum status other_form(struct view domain, bool ascii, struct arena *a, struct view *ret)
+{
+	struct view v = VIEW_NONE;
+	enum status st = domain_ascii(domain, a, &v);
+
+	if (st == ST_OK && !ascii)
+		st = domain_unicode(v, a, &v);
+	if (st == ST_OK)
+		*ret = v;
+	return st;
+}
+
+enum verdict own_address(struct warden *w, struct view address, struct arena *a, struct view *ret_address,
+			 struct view *ret_domain)
+{
+	struct view domain = address_domain(address), other = VIEW_NONE;
+	enum verdict v = nearest(w, domain, ret_domain);
+	struct buf b = BUF(ANSWER_ARENA / 4);
+
+	if (v == VERDICT_OK)
+		*ret_address = address;
+	for (int ascii = 1; v == VERDICT_NO && ascii >= 0; ascii--) {
+		if (other_form(domain, ascii, a, &other) != ST_OK || view_eq(other, domain))
+			continue;
+		v = nearest(w, other, ret_domain);
+		if (v != VERDICT_OK)
+			continue;
+		buf_put(&b, view_head(address, address.n - domain.n));
+		buf_put(&b, other);
+		*ret_address = arena_copy(a, buf_view(&b));
+	}
+	if (buf_status(&b) == ST_NOMEM || a->st == ST_NOMEM)
+		v = VERDICT_LATER;
+	buf_free(&b);
+	return v;
+}
+
 /* Whose letter it is.  An address of ours that is not the account's is nobody's
  * whom we would prove; a stranger's (sent by us all the same) is signed for
  * who sends it. */
-static enum verdict find_author(struct warden *w, const struct rec_seal_grant_ask *in, bool own, struct view *ret)
+static enum verdict find_author(struct warden *w, const struct rec_seal_grant_ask *in, bool own, struct arena *a,
+				struct view *ret)
 {
 	struct cursor c = cursor_over(in->authors);
-	struct view domain = VIEW_NONE, found = VIEW_NONE;
+	struct view domain = VIEW_NONE, found = VIEW_NONE, sender;
 	bool its_own;
 
 	while (cursor_left(&c)) {
 		struct view address = take_view(&c);
-		enum verdict v = cursor_ok(&c) ? nearest(w, address_domain(address), &domain) : VERDICT_DENIED;
+		enum verdict v = cursor_ok(&c) ? own_address(w, address, a, &address, &domain) : VERDICT_DENIED;
 
 		if (v == VERDICT_NO)
 			continue;
@@ -61,7 +99,7 @@ static enum verdict find_author(struct warden *w, const struct rec_seal_grant_as
 			found = domain;
 	}
 	if (found.n == 0 && in->account && in->sender.n)
-		(void)!nearest(w, address_domain(in->sender), &found);
+		(void)!own_address(w, in->sender, a, &sender, &found);
 	*ret = found;
 	return found.n ? VERDICT_OK : VERDICT_NO;
 }
@@ -99,7 +137,8 @@ static enum status mac_grant(struct warden *w, struct view id, struct view said,
 	return mac_of(&w->sealing.grants, (struct view[]){ id, said }, 2, out);
 }
 
-static enum verdict grant(struct warden *w, const struct rec_seal_grant_ask *in, bool own, struct buf *out)
+static enum verdict grant(struct warden *w, const struct rec_seal_grant_ask *in, bool own, struct arena *a,
+			  struct buf *out)
 {
 	const struct conf *c = &w->proc.conf;
 	struct seal_grant g = { .until = clock_wall() + c->submission_hold + c->expire + GRANT_SPARE_MS };
@@ -107,8 +146,9 @@ static enum verdict grant(struct warden *w, const struct rec_seal_grant_ask *in,
 	enum verdict v = VERDICT_NO;
 
 	if (own || in->account)
-		v = find_author(w, in, own, &g.author);
-	else
+		v = find_author(w, in, own, a, &g.author);
+	/* What a host sends on for others, too. */
+	if (in->account == 0 && g.author.n == 0)
 		find_vias(w, in, &g);
 	if (v != VERDICT_OK && g.n_vias == 0)
 		return v;
@@ -134,7 +174,9 @@ void seal_grant_ask(struct warden *w, struct channel *ch, const struct record *r
 {
 	struct rec_seal_grant_ask in;
 	struct buf out = BUF(SEAL_GRANT_MAX), reporter = BUF(KEY_NAME_MAX);
+	struct arena a = ARENA(AUTHORS_ARENA);
 	enum verdict v;
+	bool own;
 
 	if (!rec_take_seal_grant_ask(rec->body, &in))
 		return;
@@ -142,12 +184,15 @@ void seal_grant_ask(struct warden *w, struct channel *ch, const struct record *r
 		put_reporter(w, &reporter);
 		in = (struct rec_seal_grant_ask){ .id = in.id, .authors = buf_view(&reporter) };
 	}
-	v = grant(w, &in, ch->peer == ROLE_QUEUE || ch->peer == ROLE_RELAY, &out);
+	/* A host that the operator answers for speaks for all of ours, as the queue does. */
+	own = ch->peer != ROLE_DOOR || (in.host && in.account == 0 && w->proc.conf.dkim_networks[0]);
+	v = grant(w, &in, own, &a, &out);
 	rec_put_seal_grant_answer(&w->out, rec->call, rec->sid, &(struct rec_seal_grant_answer){
 					  (uint8_t)v, v == VERDICT_OK ? buf_view(&out) : VIEW_NONE });
 	(void)!role_send(ch, &w->out, -1);
 	buf_free(&out);
 	buf_free(&reporter);
+	arena_free(&a);
 }
 
 /* ST_DENIED: it is not ours, not for that letter or domain, or too old. */

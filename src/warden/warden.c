@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { SENDER_ARENA = 16384 };
+
 static void domain_ask(struct warden *w, struct channel *ch, const struct record *rec)
 {
 	struct rec_domain_ask in;
@@ -23,13 +25,19 @@ static void domain_ask(struct warden *w, struct channel *ch, const struct record
 
 static void sender_ask(struct warden *w, struct channel *ch, const struct record *rec)
 {
+	struct arena arena = ARENA(SENDER_ARENA);
+	struct view domain = VIEW_NONE, address;
 	struct rec_sender_ask in;
 	bool own = false;
 	enum verdict v;
 
 	if (!rec_take_sender_ask(rec->body, &in))
 		return;
-	v = directory_may_send(w->directory, in.account, in.address, view_cstr(w->proc.conf.separators), &own);
+	address = in.address;
+	v = own_address(w, in.address, &arena, &address, &domain);
+	if (v != VERDICT_LATER)
+		v = directory_may_send(w->directory, in.account, address, view_cstr(w->proc.conf.separators), &own);
+	arena_free(&arena);
 	rec_put_sender_answer(&w->out, rec->call, rec->sid, &(struct rec_sender_answer){ (uint8_t)v, own });
 	(void)!role_send(ch, &w->out, -1);
 }
