@@ -4,7 +4,7 @@
     WAXWING=build/src/waxwing bench/checks.py [--rounds N] [--letters N] [--sessions N]
 
 Letters of 4 KiB, DKIM-signed, one a session, from one domain of a DNS of our own (knot on loopback, signed zones), all answers
-in the caches when it counts.  Two servers of one build, trust.check=yes and no, take letters in turn; each round's ratio is of
+in the caches when it counts, all rooms open (store.linger).  Two servers of one build, trust.check=yes and no, take letters in turn; each round's ratio is of
 two neighbouring runs, told is the median.
 """
 import argparse
@@ -85,7 +85,7 @@ def settings(values):
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--rounds", type=int, default=9)
-    ap.add_argument("--letters", type=int, default=2000)
+    ap.add_argument("--letters", type=int, default=4000)
     ap.add_argument("--sessions", type=int, default=100)
     a = ap.parse_args()
     if os.geteuid() != 0:
@@ -98,11 +98,11 @@ def main():
         dns.zone(SENDER, f'@ TXT "v=spf1 mx include:_spf.{SENDER} -all"\n@ MX 10 mx\nmx A 192.0.2.1\n'
                  f'_spf TXT "v=spf1 ip4:127.0.0.0/8 ~all"\n_dmarc TXT "v=DMARC1; p=reject; rua=mailto:r@{SENDER}"\n' + record)
         for name, check in (("unchecked", "no"), ("checked", "yes")):
-            s = Server(name, settings(dns.settings(**{"trust.check": check, "trust.check_loopback": "yes"})))
+            s = Server(name, settings(dns.settings(**{"trust.check": check, "trust.check_loopback": "yes", "store.linger": "10min"})))
             s.call("setup")
             s.start()
             servers.append(s)
-            s.take(letter, 500, a.sessions)
+            s.take(letter, 1000, a.sessions)
         log = open(os.path.join(servers[1].env["BENCH_DIR"], "waxwing/w/log/waxwing.log")).read()
         assert re.search(" checked .* spf=pass .* dkim=pass dmarc=pass", log), "not checked"
         rounds = []

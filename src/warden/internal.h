@@ -31,6 +31,7 @@ struct warden {
 	uint64_t door_came[DOORS_MAX];	/* which of its channels: grows */
 	struct channel queue, names;
 	struct channel relays[RELAYS_MAX];
+	uint64_t relay_came[RELAYS_MAX];
 	struct dns_over_channel dns;
 	struct buf out, targets;
 	struct mac srs;
@@ -60,6 +61,7 @@ struct warden {
 		int keys;		/* the folder */
 		struct mac grants;
 		struct sealing_slot slots[SEALING_SLOTS];
+		struct pool *pool;	/* for RSA; NULL: at once */
 	} sealing;
 	struct rotation {
 		struct timer timer;

@@ -10,6 +10,7 @@
 #include "msg/address.h"
 #include "trust/domain.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -300,10 +301,10 @@ static enum status key_of(struct warden *w, struct view domain, struct view sele
 	return st;
 }
 
-static enum status sign(struct warden *w, const struct rec_seal_ask *in, struct buf *out)
+/* The key, where it may sign that. */
+static enum status key_for(struct warden *w, const struct rec_seal_ask *in, struct signer_with_key **ret)
 {
 	struct wanted_key want = { .selector = in->selector };
-	struct signer_with_key *key = NULL;
 	enum status st = in->digest.n == SHA256_SIZE ? check_grant(w, in->id, in->grant, in->domain) : ST_SYNTAX;
 
 	if (st == ST_OK)
@@ -311,30 +312,115 @@ static enum status sign(struct warden *w, const struct rec_seal_ask *in, struct 
 	if (st == ST_OK && !want.good)
 		st = ST_MISSING;
 	if (st == ST_OK)
-		st = key_of(w, in->domain, in->selector, &key);
-	return st == ST_OK ? key->signer.sign(&key->signer, (const uint8_t *)in->digest.p, out) : st;
+		st = key_of(w, in->domain, in->selector, ret);
+	return st;
+}
+
+static void seal_said(struct warden *w, struct channel *ch, uint32_t call, uint64_t sid, enum status st,
+		      struct view signature)
+{
+	rec_put_seal_answer(&w->out, call, sid, &(struct rec_seal_answer){
+				    st == ST_OK ? VERDICT_OK : VERDICT_NO, signature });
+	(void)!role_send(ch, &w->out, -1);
+}
+
+static void log_not_sealed(const struct rec_seal_ask *in, enum status st)
+{
+	log_begin(LOG_WARN_, "not-sealed");
+	log_view("id", in->id);
+	log_view("domain", in->domain);
+	log_view("selector", in->selector);
+	log_str("why", status_name(st));
+	log_end();
+}
+
+/* One signature that is made beside. */
+struct sealing_job {
+	struct pool_job job;
+	struct warden *w;
+	uint64_t relay, relay_came, sid;
+	uint32_t call;
+	struct signer_with_key key;	/* with a reference of its own */
+	uint8_t digest[SHA256_SIZE];
+	struct buf signature;
+	enum status st;
+	struct arena names;
+	struct rec_seal_ask in;		/* for the log */
+};
+
+static void sealing_job_free(struct sealing_job *j)
+{
+	signer_free(&j->key);
+	buf_free(&j->signature);
+	arena_free(&j->names);
+	free(j);
+}
+
+static void sign_beside(struct pool_job *job)
+{
+	struct sealing_job *j = (struct sealing_job *)job;
+
+	j->st = j->key.signer.sign(&j->key.signer, j->digest, &j->signature);
+}
+
+static void signed_beside(struct pool_job *job)
+{
+	struct sealing_job *j = (struct sealing_job *)job;
+	struct channel *ch = &j->w->relays[j->relay];
+
+	if (j->st != ST_OK)
+		log_not_sealed(&j->in, j->st);
+	/* Another relay by now would take it for an answer to something else. */
+	if (channel_is_open(ch) && j->w->relay_came[j->relay] == j->relay_came)
+		seal_said(j->w, ch, j->call, j->sid, j->st, buf_view(&j->signature));
+	sealing_job_free(j);
+}
+
+/* False: it is to be done here and now. */
+static bool give(struct warden *w, const struct channel *ch, const struct record *rec, const struct rec_seal_ask *in,
+		 const struct signer_with_key *key)
+{
+	struct sealing_job *j = NULL;
+
+	/* Ed25519 takes less time than the way there and back. */
+	if (w->sealing.pool && key->signer.algorithm == SEAL_RSA_SHA256 && ch->peer_id < RELAYS_MAX)
+		j = calloc(1, sizeof *j);
+	if (j == NULL || EVP_PKEY_up_ref(key->pkey) != 1) {
+		free(j);
+		return false;
+	}
+	*j = (struct sealing_job){
+		.job = { .work = sign_beside, .done = signed_beside }, .w = w, .relay = ch->peer_id,
+		.relay_came = w->relay_came[ch->peer_id], .sid = rec->sid, .call = rec->call, .key = *key,
+		.signature = BUF(SIGNATURE_MAX), .names = ARENA(ANSWER_ARENA),
+	};
+	memcpy(j->digest, in->digest.p, SHA256_SIZE);
+	j->in.id = arena_copy(&j->names, in->id);
+	j->in.domain = arena_copy(&j->names, in->domain);
+	j->in.selector = arena_copy(&j->names, in->selector);
+	if (pool_give(w->sealing.pool, &j->job, false) == ST_OK)
+		return true;
+	sealing_job_free(j);
+	return false;
 }
 
 void seal_ask(struct warden *w, struct channel *ch, const struct record *rec)
 {
+	struct signer_with_key *key = NULL;
 	struct rec_seal_ask in;
 	struct buf signature = BUF(SIGNATURE_MAX);
 	enum status st;
 
 	if (!rec_take_seal_ask(rec->body, &in))
 		return;
-	st = sign(w, &in, &signature);
-	if (st != ST_OK) {
-		log_begin(LOG_WARN_, "not-sealed");
-		log_view("id", in.id);
-		log_view("domain", in.domain);
-		log_view("selector", in.selector);
-		log_str("why", status_name(st));
-		log_end();
-	}
-	rec_put_seal_answer(&w->out, rec->call, rec->sid, &(struct rec_seal_answer){
-				    st == ST_OK ? VERDICT_OK : VERDICT_NO, buf_view(&signature) });
-	(void)!role_send(ch, &w->out, -1);
+	st = key_for(w, &in, &key);
+	if (st == ST_OK && give(w, ch, rec, &in, key))
+		return;
+	if (st == ST_OK)
+		st = key->signer.sign(&key->signer, (const uint8_t *)in.digest.p, &signature);
+	if (st != ST_OK)
+		log_not_sealed(&in, st);
+	seal_said(w, ch, rec->call, rec->sid, st, buf_view(&signature));
 	buf_free(&signature);
 }
 

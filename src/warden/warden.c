@@ -103,7 +103,7 @@ static struct channel *channel_of(struct warden *w, const struct rec_channel_to 
 	if (to->role == ROLE_NAMES)
 		return &w->names;
 	if (to->role == ROLE_RELAY)
-		return to->index < RELAYS_MAX ? &w->relays[to->index] : NULL;
+		return to->index < RELAYS_MAX ? w->relay_came[to->index]++, &w->relays[to->index] : NULL;
 	if (to->role != ROLE_DOOR || to->index >= DOORS_MAX)
 		return NULL;
 	w->door_came[to->index]++;
@@ -164,6 +164,8 @@ static enum status open_all(struct warden *w, const char *directory, const char 
 		st = mac_open(fd, "seal.key", &w->sealing.grants);
 	if (st == ST_OK)
 		st = logins_open(w, directory, fd);
+	if (st == ST_OK)
+		st = pool_new(w->proc.loop, 0, &w->sealing.pool);
 	if (st == ST_OK)
 		st = submissions_open(w, directory, fd);
 	/* Keys of domains are read when they are first asked for. */
