@@ -37,7 +37,8 @@ enum until {
 enum { MARK = 1, COUNT = 2, LETTER = 4, HOLD = 8, LAST = 16 };
 
 /* In what is sent, %a is the address of the session's user, %s the size of a
- * letter, %i the number of this round, from 1. */
+ * letter, %i the number of this round, from 1, %f the domain of the sender: of
+ * a letter from a file it is sender.example. */
 struct step {
 	const char *send;	/* NULL: wait only */
 	enum until until;
@@ -47,7 +48,7 @@ struct step {
 static const struct step smtp[] = {
 	{ NULL, SMTP, 0 },
 	{ "EHLO bench.invalid\r\n", SMTP, 0 },
-	{ "MAIL FROM:<sender@bench.invalid>\r\n", SMTP, MARK },
+	{ "MAIL FROM:<sender@%f>\r\n", SMTP, MARK },
 	{ "RCPT TO:<%a>\r\n", SMTP, 0 },
 	{ "DATA\r\n", SMTP, 0 },
 	{ ".\r\n", SMTP, LETTER | COUNT },
@@ -117,6 +118,7 @@ static struct {
 	const struct step *steps;
 	char *letter;
 	size_t letter_n;
+	const char *file;	/* that it comes from, or NULL */
 	long opened, ended, held, rounds, errors;
 	double *times;		/* of each round, seconds */
 	struct {
@@ -170,6 +172,19 @@ static void make_letter(void)
 	}
 }
 
+/* All of the file, with line ends as they go over the wire. */
+static void read_letter(void)
+{
+	FILE *f = fopen(all.file, "rb");
+	long n = f && fseek(f, 0, SEEK_END) == 0 ? ftell(f) : -1;
+
+	all.letter = n > 0 ? malloc((size_t)n) : NULL;
+	if (all.letter == NULL || fseek(f, 0, SEEK_SET) != 0 || fread(all.letter, 1, (size_t)n, f) != (size_t)n)
+		fail(all.file);
+	all.letter_n = (size_t)n;
+	fclose(f);
+}
+
 static void fill_in(const struct conn *c, const char *from, char out[SEND_MAX])
 {
 	size_t n = 0;
@@ -185,6 +200,9 @@ static void fill_in(const struct conn *c, const char *from, char out[SEND_MAX])
 			break;
 		case 's':
 			n += (size_t)sprintf(out + n, "%zu", all.letter_n);
+			break;
+		case 'f':
+			n += (size_t)sprintf(out + n, "%s", all.file ? "sender.example" : "bench.invalid");
 			break;
 		case 'i':
 			n += (size_t)sprintf(out + n, "%ld", c->round + 1);
@@ -429,6 +447,10 @@ static int take_options(int argc, char **argv)
 	for (; i < argc; i++) {
 		size_t k, n = sizeof options / sizeof *options;
 
+		if (strncmp(argv[i], "file=", 5) == 0) {
+			all.file = argv[i] + 5;
+			continue;
+		}
 		for (k = 0; k < n; k++) {
 			size_t len = strlen(options[k].name);
 
@@ -452,12 +474,15 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], modes[i].name) == 0)
 			all.steps = modes[i].steps;
 	if (all.steps == NULL || opt.port == 0) {
-		fputs("usage: load smtp|append|imap|idle|pop3|hello port=N [count= conc= per= size= boxes= first= away=]"
+		fputs("usage: load smtp|append|imap|idle|pop3|hello port=N [count= conc= per= size= boxes= first= away= file=]"
 		      " [COMMAND...]\n", stderr);
 		return 2;
 	}
 	add_commands(argv + rest, argc - rest);
-	make_letter();
+	if (all.file)
+		read_letter();
+	else
+		make_letter();
 	all.times = calloc((size_t)(opt.count * opt.per) + 1, sizeof *all.times);
 	all.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (all.times == NULL || all.epoll < 0)

@@ -1,9 +1,12 @@
 """Every letter that leaves is sealed: signed for its author's domain, or sealed
 as sent on; and what others' programs (dkimpy, opendkim) say of it."""
+import base64
 import json
 import os
 import re
 import signal
+import smtplib
+import ssl
 import subprocess
 import time
 
@@ -66,6 +69,20 @@ def verify(letter, known):
         except dkim.ValidationError:
             return False
     return [one(i) for i in range(len(fields(letter, "DKIM-Signature")))]
+
+
+def submit_utf8(w, account, text):
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with smtplib.SMTP("127.0.0.1", w.ports["submission"], timeout=20) as c:
+        c.starttls(context=context)
+        c.ehlo()
+        plain = base64.b64encode(f"\0{account}\0secret".encode()).decode()
+        assert c.docmd("AUTH", "PLAIN " + plain)[0] == 235
+        c.command_encoding = "utf-8"
+        assert c.docmd("MAIL", f"FROM:<{account}> SMTPUTF8 BODY=8BITMIME")[0] == 250
+        assert c.rcpt("a@elsewhere.example")[0] == 250
+        assert c.data(text)[0] == 250
 
 
 def opendkim(letter, known, path):
@@ -155,6 +172,50 @@ def test_whose_letter_is_signed(world):
     with Sink() as sink:
         w = world(sink, **{"dkim.sign": "no"})
         assert sent(sink, w, 1, "Jones@foo.com") == set()
+
+
+def test_a_domain_in_either_form(world):
+    """The operator wrote U-labels, the letter has A-labels, and the other way round; d= has A-labels (RFC 8616)."""
+    with Sink(offers=["8BITMIME", "SMTPUTF8"]) as sink:
+        w = world(sink)
+        for domain in ("b\u00fccher.example", "xn--mller-kva.example"):
+            w.run("domain", "add", domain)
+            w.account("x@" + domain)
+        for n, (domain, ascii_domain) in enumerate((("b\u00fccher.example", "xn--bcher-kva.example"),
+                                                   ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+                                                   ("m\u00fcller.example", "xn--mller-kva.example")), 1):
+            text = f"From: J <x@{domain}>\r\nTo: a@elsewhere.example\r\nSubject: {n}\r\n\r\nx\r\n".encode()
+            account = "x@xn--mller-kva.example" if domain.startswith("m") else "x@b\u00fccher.example"
+            submit_utf8(w, account, text)
+            letter = sink.wait(n)[n - 1]["data"]
+            signed = fields(letter, "DKIM-Signature")
+            assert {tag(s, "d") for s in signed} == {ascii_domain} and len(signed) == 2, letter
+            known = {n.encode("idna").decode(): r for n, r in records(w, account.split("@")[1]).items()}
+            assert verify(letter, known) == [True, True]
+
+
+def test_hosts_that_speak_for_us(world):
+    """Only those that are named twice; their letters are not held against them, as a stranger's are."""
+    def sent(w, sink, n, author):
+        text = f"From: {author}\r\nTo: a@elsewhere.example\r\nSubject: {n}\r\n\r\nx\r\n"
+        code, said = bring(w, "a@elsewhere.example", "x", sender="cron@elsewhere.example", text=text)
+        return {tag(s, "d") for s in fields(sink.wait(n)[n - 1]["data"], "DKIM-Signature")} if code == 250 else said
+    common = {"relay.networks": "127.0.0.1/32", "trust.check_loopback": "yes"}
+    with Sink() as sink:
+        w = world(sink, **common, **{"dkim.networks": "127.0.0.1"})
+        assert sent(w, sink, 1, "root@foo.com") == {"foo.com"}
+        assert verify(sink.wait(1)[0]["data"], records(w, "foo.com")) == [True, True]
+        assert sent(w, sink, 2, "host@db.bar.com") == {"bar.com"}
+        assert sent(w, sink, 3, "x@far.example") == set()
+        assert sent(w, sink, 4, "root@foo.com\r\nFrom: root@bar.com") == set()
+    for networks in ("", "192.0.2.1"):
+        with Sink() as sink:
+            w = world(sink, **common, **{"dkim.networks": networks, "trust.reject_own": "no"})
+            assert sent(w, sink, 1, "root@foo.com") == set()
+            w.configure(**{"trust.reject_own": "reject"})
+            w.stop()
+            w.start()
+            assert "which is ours" in sent(w, sink, 2, "root@foo.com")
 
 
 def test_one_algorithm_and_none(world):

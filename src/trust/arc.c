@@ -154,43 +154,30 @@ void arc_collect(struct pass *p, struct resolver *r, struct arc *ret)
 
 /* ---- checking ---- */
 
-static enum status feed(EVP_MD_CTX *ctx, struct view v)
-{
-	return EVP_DigestUpdate(ctx, v.p, v.n) == 1 ? ST_OK : ST_NOMEM;
-}
-
 /* The sets below `upto`, each in its order (5.1.1). */
-static enum status feed_sets(struct pass *p, const struct arc *c, unsigned upto, EVP_MD_CTX *ctx)
+static enum status feed_sets(struct pass *p, const struct arc *c, unsigned upto, struct piece_hash *h)
 {
-	enum status st = ST_OK;
-
-	for (unsigned i = 0; i < upto && st == ST_OK; i++) {
-		st = feed(ctx, pass_canon(p, CANON_RELAXED, c->sets[i].results));
-		if (st == ST_OK)
-			st = feed(ctx, pass_canon(p, CANON_RELAXED, c->sets[i].message));
-		if (st == ST_OK)
-			st = feed(ctx, pass_canon(p, CANON_RELAXED, c->sets[i].seal));
+	for (unsigned i = 0; i < upto; i++) {
+		piece_hash_put(h, pass_canon(p, CANON_RELAXED, c->sets[i].results));
+		piece_hash_put(h, pass_canon(p, CANON_RELAXED, c->sets[i].message));
+		piece_hash_put(h, pass_canon(p, CANON_RELAXED, c->sets[i].seal));
 	}
-	return st == ST_OK ? p->st : st;
+	return p->st;
 }
 
 static enum status seal_digest(struct pass *p, const struct arc *c, unsigned i, uint8_t *ret_digest)
 {
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	enum status st = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 ? ST_OK : ST_NOMEM;
+	struct piece_hash h;
+	enum status st, end;
 
+	piece_hash_begin(&h, NULL);
+	st = feed_sets(p, c, i, &h);
+	piece_hash_put(&h, pass_canon(p, CANON_RELAXED, c->sets[i].results));
+	piece_hash_put(&h, pass_canon(p, CANON_RELAXED, c->sets[i].message));
 	if (st == ST_OK)
-		st = feed_sets(p, c, i, ctx);
-	if (st == ST_OK)
-		st = feed(ctx, pass_canon(p, CANON_RELAXED, c->sets[i].results));
-	if (st == ST_OK)
-		st = feed(ctx, pass_canon(p, CANON_RELAXED, c->sets[i].message));
-	if (st == ST_OK)
-		st = signature_hash_own(CANON_RELAXED, p->fields[c->sets[i].seal].raw, ctx);
-	if (st == ST_OK && EVP_DigestFinal_ex(ctx, ret_digest, NULL) != 1)
-		st = ST_NOMEM;
-	EVP_MD_CTX_free(ctx);
-	return st;
+		st = signature_hash_own(CANON_RELAXED, p->fields[c->sets[i].seal].raw, c->seals[i].b_raw, &h);
+	end = piece_hash_end(&h, ret_digest);
+	return st == ST_OK ? end : st;
 }
 
 static void check_seal(struct pass *p, struct arc *c, unsigned i, struct resolver *r, struct key_cache *cache)
@@ -291,15 +278,19 @@ enum status arc_seal_begin(struct pass *p, struct arc_sealing *s)
 	return body_want(&p->body, CANON_RELAXED, UINT64_MAX, &s->body_hash);
 }
 
-/* Puts the signature of the digest behind the field's empty b=. */
-static enum status put_signature(struct signer *signer, EVP_MD_CTX *ctx, struct buf *field)
+/* Puts the signature behind the field's empty b=; st: of what h was fed.  Ends h. */
+static enum status put_signature(struct signer *signer, struct piece_hash *h, enum status st, struct buf *field)
 {
 	struct buf bytes = BUF(2048), text = BUF(4096);
 	uint8_t digest[SHA256_SIZE];
-	enum status st = signature_hash_own(CANON_RELAXED, buf_view(field), ctx);
+	struct view own = buf_view(field);
+	enum status end;
 
-	if (st == ST_OK && EVP_DigestFinal_ex(ctx, digest, NULL) != 1)
-		st = ST_NOMEM;
+	if (st == ST_OK)
+		st = signature_hash_own(CANON_RELAXED, own, view_skip(own, own.n), h);
+	end = piece_hash_end(h, digest);
+	if (st == ST_OK)
+		st = end;
 	if (st == ST_OK)
 		st = signer->sign(signer, digest, &bytes);
 	seal_encode(buf_view(&bytes), &text);
@@ -321,9 +312,11 @@ static void put_tags(const struct arc_sealing *s, const char *name, unsigned ins
 
 static enum status put_message(struct pass *p, const struct arc_sealing *s, unsigned instance, struct buf *out)
 {
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	enum status st = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 ? ST_OK : ST_NOMEM;
 	struct buf names = BUF(32 * 1024);
+	struct piece_hash h;
+	enum status st;
+
+	piece_hash_begin(&h, NULL);
 
 	dkim_put_names(p, &names);
 	put_tags(s, "ARC-Message-Signature", instance, out);
@@ -332,18 +325,15 @@ static enum status put_message(struct pass *p, const struct arc_sealing *s, unsi
 	buf_puts(out, ";\r\n\tbh=");
 	seal_encode(view_make((const char *)p->body.hashes[s->body_hash].digest, SHA256_SIZE), out);
 	buf_puts(out, ";\r\n\tb=");
+	st = buf_status(&names);
 	if (st == ST_OK)
-		st = buf_status(&names);
-	if (st == ST_OK)
-		st = signature_hash_names(p, CANON_RELAXED, buf_view(&names), ctx);
-	if (st == ST_OK)
-		st = put_signature(s->signer, ctx, out);
+		st = signature_hash_names(p, CANON_RELAXED, buf_view(&names), &h);
+	st = put_signature(s->signer, &h, st, out);
 	buf_free(&names);
-	EVP_MD_CTX_free(ctx);
 	return st;
 }
 
-static enum status feed_own(struct view raw, EVP_MD_CTX *ctx)
+static enum status feed_own(struct view raw, struct piece_hash *h)
 {
 	struct buf b = BUF(1024 * 1024);
 	enum status st;
@@ -351,7 +341,7 @@ static enum status feed_own(struct view raw, EVP_MD_CTX *ctx)
 	canon_field(CANON_RELAXED, raw, false, &b);
 	st = buf_status(&b);
 	if (st == ST_OK)
-		st = feed(ctx, buf_view(&b));
+		piece_hash_put(h, buf_view(&b));
 	buf_free(&b);
 	return st;
 }
@@ -360,21 +350,19 @@ static enum status feed_own(struct view raw, EVP_MD_CTX *ctx)
 static enum status put_seal(struct pass *p, const struct arc *c, const struct arc_sealing *s, struct view results,
 			    struct view message, struct buf *out)
 {
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	enum status st = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 ? ST_OK : ST_NOMEM;
+	struct piece_hash h;
+	enum status st = ST_OK;
 
+	piece_hash_begin(&h, NULL);
 	put_tags(s, "ARC-Seal", c->n + 1, out);
 	buf_putf(out, "cv=%s;\r\n\tb=", c->result == ARC_NONE ? "none" : c->result == ARC_PASS ? "pass" : "fail");
-	if (st == ST_OK && c->result == ARC_PASS)
-		st = feed_sets(p, c, c->n, ctx);
+	if (c->result == ARC_PASS)
+		st = feed_sets(p, c, c->n, &h);
 	if (st == ST_OK)
-		st = feed_own(results, ctx);
+		st = feed_own(results, &h);
 	if (st == ST_OK)
-		st = feed_own(message, ctx);
-	if (st == ST_OK)
-		st = put_signature(s->signer, ctx, out);
-	EVP_MD_CTX_free(ctx);
-	return st;
+		st = feed_own(message, &h);
+	return put_signature(s->signer, &h, st, out);
 }
 
 enum status arc_seal_end(struct pass *p, const struct arc *c, struct arc_sealing *s, struct buf *out)

@@ -23,6 +23,21 @@ enum { SHA256_SIZE = 32, BODY_HASHES_MOST = 64, CANON_STAGE = 4096 };
  * the signature itself (3.7). */
 void canon_field(enum canon c, struct view raw, bool without_end, struct buf *out);
 
+/* A hash that is fed in many small pieces: they are gathered, which costs less
+ * than as many calls.  Errors are sticky: ST_NOMEM. */
+struct piece_hash {
+	EVP_MD_CTX *ctx;
+	bool own;
+	enum status st;
+	size_t n;
+	char stage[CANON_STAGE];
+};
+
+/* ctx has hashed with SHA-256 before, or NULL: one is made, and given back at the end. */
+void piece_hash_begin(struct piece_hash *h, EVP_MD_CTX *ctx);
+void piece_hash_put(struct piece_hash *h, struct view v);
+enum status piece_hash_end(struct piece_hash *h, uint8_t *ret_digest) MUST_USE;
+
 struct body_hash {
 	enum canon canon;
 	uint64_t limit;		/* l=, or UINT64_MAX */

@@ -42,14 +42,16 @@ static void read_one(struct pass *p, uint32_t field, struct signature *s)
 
 void dkim_collect(struct pass *p, unsigned most, struct resolver *r, struct dkim *ret)
 {
-	uint32_t id = pass_name(p, VIEW("DKIM-Signature")), n = 0;
+	uint32_t id = pass_name(p, VIEW("DKIM-Signature")), n = 0, all = 0;
 
 	*ret = (struct dkim){ 0 };
 	if (id == PASS_NONE)
 		return;
 	if (most > DKIM_SIGNATURES_MOST)
 		most = DKIM_SIGNATURES_MOST;
-	ret->signatures = arena_array(&p->a, most, sizeof *ret->signatures);
+	for (uint32_t at = p->names[id].last; at != PASS_NONE && all < most; at = p->fields[at].above)
+		all++;
+	ret->signatures = arena_array(&p->a, all, sizeof *ret->signatures);
 	if (ret->signatures == NULL)
 		return;
 	for (uint32_t i = 0; i < p->n_fields; i++) {
@@ -73,6 +75,14 @@ static const char *const single[] = {
 	"Subject", "To", "Cc", "Date", "Sender", "Reply-To", "MIME-Version", "Content-Type", "Content-Transfer-Encoding",
 };
 
+static const char *single_name(struct view name)
+{
+	for (size_t i = 0; i < sizeof single / sizeof *single; i++)
+		if (view_eq_i(view_cstr(single[i]), name))
+			return single[i];
+	return NULL;
+}
+
 static uint32_t times_signed(const struct signature *s, struct view name)
 {
 	struct view list = s->names, one;
@@ -84,15 +94,12 @@ static uint32_t times_signed(const struct signature *s, struct view name)
 }
 
 /* Signed are the lowest ones; whether one above them says something else. */
-static bool is_doubled(struct pass *p, const struct signature *s, struct view name)
+static bool is_doubled(struct pass *p, const struct signature *s, uint32_t at)
 {
-	uint32_t id = pass_name(p, name), at = id == PASS_NONE ? PASS_NONE : p->names[id].last, left;
+	/* What is not signed at all proves nothing of itself, be it there once or twice. */
+	uint32_t left = times_signed(s, p->fields[at].name);
 	struct view first;
 
-	if (at == PASS_NONE || p->fields[at].above == PASS_NONE)
-		return false;
-	/* What is not signed at all proves nothing of itself, be it there once or twice. */
-	left = times_signed(s, name);
 	if (left == 0)
 		return false;
 	first = pass_canon(p, CANON_RELAXED, at);
@@ -105,15 +112,26 @@ static bool is_doubled(struct pass *p, const struct signature *s, struct view na
 	return false;
 }
 
+static const char *find_doubled(struct pass *p, const struct signature *s)
+{
+	for (uint32_t i = 0; i < p->n_names; i++) {
+		uint32_t at = p->names[i].last;
+		const char *name = p->fields[at].above == PASS_NONE ? NULL : single_name(p->names[i].name);
+
+		if (name && is_doubled(p, s, at))
+			return name;
+	}
+	return NULL;
+}
+
 void dkim_check(struct pass *p, struct dkim *d, struct resolver *r, struct key_cache *cache, wall_ms now)
 {
 	for (uint32_t i = 0; i < d->n; i++) {
 		struct signature *s = &d->signatures[i];
 
 		signature_check(p, s, r, cache, now);
-		for (size_t k = 0; s->result == SEAL_PASS && s->doubled == NULL && k < sizeof single / sizeof *single; k++)
-			if (is_doubled(p, s, view_cstr(single[k])))
-				s->doubled = single[k];
+		if (s->result == SEAL_PASS)
+			s->doubled = find_doubled(p, s);
 	}
 }
 
@@ -236,21 +254,6 @@ static void put_unsigned(const struct pass *p, const struct dkim_signing *s, con
 	buf_puts(out, ";\r\n\tb=");
 }
 
-static enum status digest_of(struct pass *p, struct view names, struct view own, uint8_t *ret_digest)
-{
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	enum status st = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 ? ST_OK : ST_NOMEM;
-
-	if (st == ST_OK)
-		st = signature_hash_names(p, CANON_RELAXED, names, ctx);
-	if (st == ST_OK)
-		st = signature_hash_own(CANON_RELAXED, own, ctx);
-	if (st == ST_OK && EVP_DigestFinal_ex(ctx, ret_digest, NULL) != 1)
-		st = ST_NOMEM;
-	EVP_MD_CTX_free(ctx);
-	return st;
-}
-
 static enum status sign_one(struct pass *p, const struct dkim_signing *s, struct signer *signer,
 			    struct view names, struct buf *out)
 {
@@ -261,7 +264,9 @@ static enum status sign_one(struct pass *p, const struct dkim_signing *s, struct
 	put_unsigned(p, s, signer, names, &field);
 	st = buf_status(&field);
 	if (st == ST_OK)
-		st = digest_of(p, names, buf_view(&field), digest);
+		st = signature_digest(p, &(struct signed_header){
+			.canon = CANON_RELAXED, .names = names, .own = buf_view(&field),
+			.b = view_skip(buf_view(&field), field.n), .body_hash = s->body_hash }, digest);
 	if (st == ST_OK)
 		st = signer->sign(signer, digest, &bytes);
 	if (st == ST_OK) {

@@ -71,6 +71,21 @@ static enum status from_unicode(struct view name, struct arena *a, struct view *
 	return arena_status(a);
 }
 
+enum status domain_unicode(struct view ascii, struct arena *a, struct view *ret)
+{
+	char *text = arena_cstr(a, ascii), *unicode = NULL;
+	int r;
+
+	if (text == NULL)
+		return arena_status(a);
+	r = idn2_to_unicode_8z8z(text, &unicode, IDN2_NONTRANSITIONAL);
+	if (r != IDN2_OK)
+		return r == IDN2_MALLOC ? ST_NOMEM : ST_SYNTAX;
+	*ret = arena_copy(a, view_cstr(unicode));
+	idn2_free(unicode);
+	return arena_status(a);
+}
+
 enum status domain_ascii(struct view name, struct arena *a, struct view *ret)
 {
 	struct view v = VIEW_NONE;

@@ -13,6 +13,10 @@
  * two labels at least; ST_NOMEM, ST_LIMIT. */
 enum status domain_ascii(struct view name, struct arena *a, struct view *ret) MUST_USE;
 
+/* The same in U-labels (RFC 5890), as people write it.  ascii: as domain_ascii
+ * makes it.  ST_SYNTAX: it has labels that are none; ST_NOMEM, ST_LIMIT. */
+enum status domain_unicode(struct view ascii, struct arena *a, struct view *ret) MUST_USE;
+
 /* Can DNS be asked for it: labels of 1 to 63 bytes, 253 in all? */
 bool domain_fits(struct view name);
 

@@ -74,7 +74,8 @@ void seal_encode(struct view bytes, struct buf *out)
 /* ---- the cache ---- */
 
 struct cached_key {
-	struct buf record;	/* the algorithm, then the text */
+	struct buf record;
+	enum seal_algorithm algorithm;
 	enum seal_result result;
 	const char *problem;
 	struct seal_key key;
@@ -93,7 +94,7 @@ struct key_cache *key_cache_new(void)
 		return NULL;
 	c->seed = (uint64_t)(uintptr_t)c ^ clock_steady();
 	for (size_t i = 0; i < KEY_CACHE; i++)
-		c->keys[i].record = BUF(KEY_RECORD_MOST + 1);
+		c->keys[i].record = BUF(KEY_RECORD_MOST);
 	return c;
 }
 
@@ -121,9 +122,9 @@ void key_cache_free(struct key_cache *c)
 	free(c);
 }
 
-static struct cached_key *slot_of(struct key_cache *c, struct view record)
+static struct cached_key *slot_of(struct key_cache *c, struct view record, enum seal_algorithm algorithm)
 {
-	return &c->keys[XXH3_64bits_withSeed(record.p, record.n, c->seed) % KEY_CACHE];
+	return &c->keys[(XXH3_64bits_withSeed(record.p, record.n, c->seed) + (uint64_t)algorithm) % KEY_CACHE];
 }
 
 /* ---- records ---- */
@@ -253,13 +254,9 @@ static enum seal_result parse(struct view record, enum seal_algorithm algorithm,
 static enum seal_result parse_cached(struct view record, enum seal_algorithm algorithm, struct key_cache *cache,
 				     struct seal_key *ret, const char **ret_problem)
 {
-	struct buf name = BUF(KEY_RECORD_MOST + 1);
-	struct cached_key *slot;
+	struct cached_key *slot = slot_of(cache, record, algorithm);
 
-	put_u8(&name, (uint8_t)algorithm);
-	buf_put(&name, record);
-	slot = slot_of(cache, buf_view(&name));
-	if (slot->record.n == 0 || !view_eq(buf_view(&slot->record), buf_view(&name))) {
+	if (slot->record.n == 0 || slot->algorithm != algorithm || !view_eq(buf_view(&slot->record), record)) {
 		struct seal_key k = { 0 };
 
 		drop_key(&slot->key);
@@ -267,11 +264,11 @@ static enum seal_result parse_cached(struct view record, enum seal_algorithm alg
 		slot->result = parse(record, algorithm, &k, &slot->problem);
 		slot->key = k;
 		slot->key.cached = true;
+		slot->algorithm = algorithm;
 		/* Trouble of our own is not remembered. */
 		if (slot->result != SEAL_TEMPERROR)
-			buf_put(&slot->record, buf_view(&name));
+			buf_put(&slot->record, record);
 	}
-	buf_free(&name);
 	*ret_problem = slot->problem;
 	if (slot->result == SEAL_PASS)
 		*ret = slot->key;
@@ -384,7 +381,8 @@ bool key_verify(const struct seal_key *k, enum seal_algorithm algorithm, const u
 	bool good = algorithm == SEAL_RSA_SHA256 ? verify_rsa(k, digest, signature) :
 						   verify_ed25519(k->pkey, digest, signature);
 
-	ERR_clear_error();
+	if (!good)
+		ERR_clear_error();
 	return good;
 }
 

@@ -2,13 +2,17 @@
 
 #include "msg/header.h"
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
+
+enum { HASHED = 64, FEW = 64 };
 
 void pass_begin(struct pass *p, void (*header_done)(void *arg, struct pass *p), void *arg)
 {
 	memset(p, 0, offsetof(struct pass, body));
 	body_begin(&p->body);
 	p->header = BUF(PASS_HEADER_MAX);
+	p->room = BUF(2 * PASS_HEADER_MAX);
 	p->a = ARENA(PASS_ARENA_MAX);
 	p->header_done = header_done;
 	p->arg = arg;
@@ -17,6 +21,7 @@ void pass_begin(struct pass *p, void (*header_done)(void *arg, struct pass *p), 
 void pass_free(struct pass *p)
 {
 	buf_free(&p->header);
+	buf_free(&p->room);
 	arena_free(&p->a);
 	body_free(&p->body);
 }
@@ -25,13 +30,20 @@ void pass_free(struct pass *p)
 
 static uint32_t bucket_of(const struct pass *p, struct view name)
 {
-	XXH64_hash_t h = 0;
-	char lower[64];
+	uint64_t lower[HASHED / 8] = { 0 };
+	XXH64_hash_t h;
 
-	/* Longer names that begin alike share a bucket. */
-	name = view_head(name, sizeof lower);
-	for (size_t i = 0; i < name.n; i++)
-		lower[i] = ascii_lower(name.p[i]);
+	/* Of few fields nobody can make a long chain. */
+	if (p->n_buckets <= FEW && name.n)
+		return ((uint32_t)name.n * 7 + ((unsigned char)name.p[0] & 0x1f) * 3 +
+			((unsigned char)name.p[name.n - 1] & 0x1f)) % p->n_buckets;
+	/* Longer names that begin alike share a bucket, and those that differ in
+	 * nothing but this bit, letters of one kind among them. */
+	name = view_head(name, HASHED);
+	if (name.n)
+		memcpy(lower, name.p, name.n);
+	for (size_t i = 0; i < HASHED / 8; i++)
+		lower[i] |= 0x2020202020202020;
 	h = XXH3_64bits_withSeed(lower, name.n, (XXH64_hash_t)(uintptr_t)p);
 	return (uint32_t)(h % p->n_buckets);
 }
@@ -107,18 +119,17 @@ static void read_fields(struct pass *p)
 struct view pass_canon(struct pass *p, enum canon c, uint32_t field)
 {
 	struct pass_field *f = &p->fields[field];
-	struct buf b = BUF(2 * PASS_HEADER_MAX);
 	struct view v;
 
 	if (c == CANON_RELAXED && f->relaxed.n)
 		return f->relaxed;
-	canon_field(c, f->raw, false, &b);
-	v = arena_copy(&p->a, buf_view(&b));
-	if (buf_status(&b) != ST_OK || arena_status(&p->a) != ST_OK)
+	buf_clear(&p->room);
+	canon_field(c, f->raw, false, &p->room);
+	v = arena_copy(&p->a, buf_view(&p->room));
+	if (buf_status(&p->room) != ST_OK || arena_status(&p->a) != ST_OK)
 		p->st = ST_NOMEM;
 	if (c == CANON_RELAXED)
 		f->relaxed = v;
-	buf_free(&b);
 	return v;
 }
 

@@ -34,6 +34,7 @@ struct pass_name {
 
 struct pass {
 	struct buf header;
+	struct buf room;		/* for what is being made of a field */
 	struct arena a;
 	struct pass_field *fields;
 	uint32_t n_fields;

@@ -14,13 +14,8 @@ void signature_fail(struct signature *s, enum seal_result result, const char *pr
 
 static struct view decoded(struct pass *p, struct view text)
 {
-	struct buf b = BUF(text.n + 64);	/* the decoder reserves somewhat more than it needs */
-	struct view v = VIEW_NONE;
-
-	if (seal_decode(text, &b) == ST_OK)
-		v = arena_copy(&p->a, buf_view(&b));
-	buf_free(&b);
-	return v;
+	buf_clear(&p->room);
+	return seal_decode(text, &p->room) == ST_OK ? arena_copy(&p->a, buf_view(&p->room)) : VIEW_NONE;
 }
 
 /* sub-domain *( "." sub-domain ); what DNS is asked with. */
@@ -48,9 +43,14 @@ static int64_t take_time(struct signature *s, const struct tags *t, const char *
 
 void signature_read_seal(struct pass *p, uint32_t field, const struct tags *t, struct signature *s)
 {
+	const struct tag *b = tags_find(t, "b");
+
 	*s = (struct signature){ .field = field, .length = UINT64_MAX, .expires = -1 };
 	s->algorithm_text = tags_value(t, "a");
-	s->b_text = tags_value(t, "b");
+	if (b) {
+		s->b_text = b->value;
+		s->b_raw = b->raw;
+	}
 	if (domain_ascii(tags_value(t, "d"), &p->a, &s->domain) != ST_OK)
 		signature_fail(s, SEAL_PERMERROR, "d= is no domain");
 	s->selector = tags_value(t, "s");
@@ -130,31 +130,32 @@ void signature_want(struct pass *p, struct signature *s)
 
 /* ---- hashing ---- */
 
-static enum status feed(EVP_MD_CTX *ctx, struct view v)
-{
-	return EVP_DigestUpdate(ctx, v.p, v.n) == 1 ? ST_OK : ST_NOMEM;
-}
-
-enum status signature_hash_names(struct pass *p, enum canon c, struct view names, EVP_MD_CTX *ctx)
+enum status signature_hash_names(struct pass *p, enum canon c, struct view names, struct piece_hash *h)
 {
 	/* Per name, the field that the next mention of it means. */
 	uint32_t *next = arena_array(&p->a, p->n_names, sizeof *next);
-	enum status st = ST_OK;
-	struct view one;
+	uint32_t name = PASS_NONE;
+	struct view one, before = VIEW_NONE;
 
 	if (next == NULL)
 		return ST_NOMEM;
 	for (uint32_t i = 0; i < p->n_names; i++)
 		next[i] = p->names[i].last;
-	while (st == ST_OK && tags_list_next(&names, ':', &one)) {
-		uint32_t name = pass_name(p, one), field = name == PASS_NONE ? PASS_NONE : next[name];
+	while (tags_list_next(&names, ':', &one)) {
+		uint32_t field;
+
+		/* Mostly a name stands twice, one behind the other (8.15). */
+		if (!view_eq(one, before))
+			name = pass_name(p, one);
+		before = one;
+		field = name == PASS_NONE ? PASS_NONE : next[name];
 
 		if (field == PASS_NONE)
 			continue;	/* the null string (3.5) */
 		next[name] = p->fields[field].above;
-		st = feed(ctx, pass_canon(p, c, field));
+		piece_hash_put(h, pass_canon(p, c, field));
 	}
-	return st == ST_OK ? p->st : st;
+	return p->st;
 }
 
 static struct view without_line_end(struct view v)
@@ -166,28 +167,23 @@ static struct view without_line_end(struct view v)
 	return v;
 }
 
-enum status signature_hash_own(enum canon c, struct view raw, EVP_MD_CTX *ctx)
+enum status signature_hash_own(enum canon c, struct view raw, struct view b, struct piece_hash *h)
 {
 	struct buf without = BUF(PASS_HEADER_MAX), canonical = BUF(2 * PASS_HEADER_MAX);
-	size_t colon = view_find(raw, ':') + 1;
-	const struct tag *b;
-	struct tags t;
-	enum status st = tags_parse(view_skip(raw, colon), &t);
+	size_t at = (size_t)(b.p - raw.p);
+	enum status st;
+	char *room;
 
-	b = st == ST_OK ? tags_find(&t, "b") : NULL;
-	if (b) {
-		buf_put(&without, view_make(raw.p, (size_t)(b->raw.p - raw.p)));
-		buf_put(&without, view_skip(raw, (size_t)(b->raw.p - raw.p) + b->raw.n));
+	st = buf_reserve(&without, raw.n, &room);
+	if (st == ST_OK) {
+		buf_put(&without, view_head(raw, at));
+		buf_put(&without, view_skip(raw, at + b.n));
 		/* Where b= is the last tag the line end is gone already. */
 		canon_field(c, without_line_end(buf_view(&without)), true, &canonical);
-		st = buf_status(&without);
-	} else {
-		st = ST_SYNTAX;
+		st = buf_status(&canonical);
 	}
 	if (st == ST_OK)
-		st = buf_status(&canonical);
-	if (st == ST_OK)
-		st = feed(ctx, buf_view(&canonical));
+		piece_hash_put(h, buf_view(&canonical));
 	buf_free(&without);
 	buf_free(&canonical);
 	return st;
@@ -238,19 +234,25 @@ void signature_check_key(struct signature *s, const uint8_t *digest, struct reso
 	key_free(&k);
 }
 
+enum status signature_digest(struct pass *p, const struct signed_header *h, uint8_t *ret_digest)
+{
+	struct piece_hash pieces;
+	enum status st, end;
+
+	/* The body's is free again: so nobody looks up SHA-256 a second time. */
+	piece_hash_begin(&pieces, p->body.hashes[h->body_hash].ctx);
+	st = signature_hash_names(p, h->canon, h->names, &pieces);
+	if (st == ST_OK)
+		st = signature_hash_own(h->canon, h->own, h->b, &pieces);
+	end = piece_hash_end(&pieces, ret_digest);
+	return st == ST_OK ? end : st;
+}
+
 static enum status header_digest(struct pass *p, const struct signature *s, uint8_t *ret_digest)
 {
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	enum status st = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 ? ST_OK : ST_NOMEM;
-
-	if (st == ST_OK)
-		st = signature_hash_names(p, s->header_canon, s->names, ctx);
-	if (st == ST_OK)
-		st = signature_hash_own(s->header_canon, p->fields[s->field].raw, ctx);
-	if (st == ST_OK && EVP_DigestFinal_ex(ctx, ret_digest, NULL) != 1)
-		st = ST_NOMEM;
-	EVP_MD_CTX_free(ctx);
-	return st;
+	return signature_digest(p, &(struct signed_header){
+		.canon = s->header_canon, .names = s->names, .own = p->fields[s->field].raw, .b = s->b_raw,
+		.body_hash = s->body_hash }, ret_digest);
 }
 
 /* 3.6.1, t=s: the domain of i= must be d= itself. */

@@ -29,6 +29,7 @@ struct signature {
 	struct view selector;		/* s= */
 	struct view identity;		/* i= of DKIM as it stands, or empty */
 	struct view b_text;		/* b= as it stands, for header.b (RFC 6008) */
+	struct view b_raw;		/* the same with the blanks around it, in the field */
 	struct view names;		/* h= */
 	struct view bytes, body_digest;	/* b= and bh=, decoded */
 	uint64_t length;		/* l=, or UINT64_MAX */
@@ -64,11 +65,23 @@ void signature_read_seal(struct pass *p, uint32_t field, const struct tags *t, s
 void signature_check_key(struct signature *s, const uint8_t *digest, struct resolver *r,
 			 struct key_cache *cache, struct arena *a, bool *ret_strict);
 
+/* What a signature signs: the fields of h=, then its own. */
+struct signed_header {
+	enum canon canon;
+	struct view names;
+	struct view own, b;	/* the field, and in it what stands behind "b=" */
+	unsigned body_hash;	/* of the pass, which has ended */
+};
+
+/* ST_NOMEM, ST_LIMIT. */
+enum status signature_digest(struct pass *p, const struct signed_header *h, uint8_t *ret_digest) MUST_USE;
+
 /* Feeds the fields that h= names, each name from the bottom up (RFC 6376
  * 5.4.2).  ST_NOMEM. */
-enum status signature_hash_names(struct pass *p, enum canon c, struct view names, EVP_MD_CTX *ctx) MUST_USE;
+enum status signature_hash_names(struct pass *p, enum canon c, struct view names, struct piece_hash *h) MUST_USE;
 
-/* Feeds the field itself with b= empty and without its line end (3.7). */
-enum status signature_hash_own(enum canon c, struct view raw, EVP_MD_CTX *ctx) MUST_USE;
+/* Feeds the field itself without its line end and without what stands between
+ * "b=" and ';' (3.7), which is b, a part of it.  ST_NOMEM, ST_LIMIT. */
+enum status signature_hash_own(enum canon c, struct view raw, struct view b, struct piece_hash *h) MUST_USE;
 
 #endif

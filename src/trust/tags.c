@@ -2,6 +2,11 @@
 
 #include "msg/lex.h"
 
+typedef uint8_t octets __attribute__((vector_size(16)));
+typedef uint64_t words __attribute__((vector_size(16)));
+
+enum { WIDE = sizeof(octets) };
+
 static bool is_name(struct view v)
 {
 	if (v.n == 0 || !ascii_alpha(v.p[0]))
@@ -12,19 +17,37 @@ static bool is_name(struct view v)
 	return true;
 }
 
-/* VALCHAR and FWS; bytes of UTF-8 too (RFC 8616 5).  Without a way out, so
- * that many go at once. */
+/* VALCHAR and FWS; bytes of UTF-8 too (RFC 8616 5). */
+static bool is_bad(char x)
+{
+	unsigned char c = (unsigned char)x;
+
+	return (c < ' ' && c != '\t' && c != '\r' && c != '\n') || c == 0x7f;
+}
+
+/* Marks those that is_bad tells, of WIDE. */
+static bool has_bad(const char *p)
+{
+	const octets none = { 0 };
+	octets x;
+	words w;
+
+	memcpy(&x, p, WIDE);
+	w = (words)(((octets)(x < none + ' ') & (octets)(x != none + '\t') & (octets)(x != none + '\r') &
+		     (octets)(x != none + '\n')) | (octets)(x == none + 0x7f));
+	return (w[0] | w[1]) != 0;
+}
+
 static bool is_value(struct view v)
 {
-	unsigned bad = 0;
+	size_t i = 0;
 
-	for (size_t i = 0; i < v.n; i++) {
-		unsigned char c = (unsigned char)v.p[i];
-
-		bad |= (unsigned)(c == 0x7f) | ((unsigned)(c < ' ') & (unsigned)(c != '\t') & (unsigned)(c != '\r') &
-						(unsigned)(c != '\n'));
-	}
-	return !bad;
+	for (; i + WIDE <= v.n; i += WIDE)
+		if (has_bad(v.p + i))
+			return false;
+	while (i < v.n && !is_bad(v.p[i]))
+		i++;
+	return i == v.n;
 }
 
 enum status tags_parse(struct view text, struct tags *ret)
@@ -56,21 +79,6 @@ enum status tags_parse(struct view text, struct tags *ret)
 	}
 	ret->n = n;
 	return n ? ST_OK : ST_SYNTAX;
-}
-
-const struct tag *tags_find(const struct tags *t, const char *name)
-{
-	for (size_t i = 0; i < t->n; i++)
-		if (view_eq(t->t[i].name, view_cstr(name)))
-			return &t->t[i];
-	return NULL;
-}
-
-struct view tags_value(const struct tags *t, const char *name)
-{
-	const struct tag *tag = tags_find(t, name);
-
-	return tag ? tag->value : VIEW_NONE;
 }
 
 bool tags_list_next(struct view *list, char separator, struct view *ret)

@@ -25,10 +25,23 @@ struct tags {
 enum status tags_parse(struct view text, struct tags *ret) MUST_USE;
 
 /* Names are case-sensitive.  NULL where it is not there. */
-const struct tag *tags_find(const struct tags *t, const char *name);
+static inline const struct tag *tags_find(const struct tags *t, const char *name)
+{
+	struct view v = view_cstr(name);
+
+	for (size_t i = 0; i < t->n; i++)
+		if (view_eq(t->t[i].name, v))
+			return &t->t[i];
+	return NULL;
+}
 
 /* The value, or an empty view. */
-struct view tags_value(const struct tags *t, const char *name);
+static inline struct view tags_value(const struct tags *t, const char *name)
+{
+	const struct tag *tag = tags_find(t, name);
+
+	return tag ? tag->value : VIEW_NONE;
+}
 
 /* The next of a list such as h=, without blanks around it; false at its end. */
 bool tags_list_next(struct view *list, char separator, struct view *ret);

@@ -403,7 +403,7 @@ static void test_length(void **state)
 	struct buf field = BUF(65536), letter = BUF(65536), bytes = BUF(1024), text = BUF(4096);
 	uint8_t digest[SHA256_SIZE];
 	struct checking c = { 0 };
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	struct piece_hash h;
 
 	(void)state;
 	own_open(&o);
@@ -411,10 +411,10 @@ static void test_length(void **state)
 	buf_puts(&field, "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=bar.com; s=r; h=from; l=5; bh=");
 	seal_encode(view_make((char *)digest, SHA256_SIZE), &field);
 	buf_puts(&field, "; b=");
-	EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
-	EVP_DigestUpdate(ctx, "from:a@bar.com\r\n", 16);
-	assert_int_equal(signature_hash_own(CANON_RELAXED, buf_view(&field), ctx), ST_OK);
-	EVP_DigestFinal_ex(ctx, digest, NULL);
+	piece_hash_begin(&h, NULL);
+	piece_hash_put(&h, VIEW("from:a@bar.com\r\n"));
+	assert_int_equal(signature_hash_own(CANON_RELAXED, buf_view(&field), view_skip(buf_view(&field), field.n), &h), ST_OK);
+	assert_int_equal(piece_hash_end(&h, digest), ST_OK);
 	assert_int_equal(o.rsa.signer.sign(&o.rsa.signer, digest, &bytes), ST_OK);
 	seal_encode(buf_view(&bytes), &text);
 	buf_put(&field, buf_view(&text));
@@ -437,7 +437,6 @@ static void test_length(void **state)
 	assert_int_equal(c.d.signatures[0].result, SEAL_PERMERROR);
 	assert_string_equal(c.d.signatures[0].problem, "l= is more than the body");
 	pass_free(&c.p);
-	EVP_MD_CTX_free(ctx);
 	buf_free(&field);
 	buf_free(&letter);
 	buf_free(&bytes);

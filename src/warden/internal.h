@@ -37,6 +37,7 @@ struct warden {
 	uint64_t door_came[DOORS_MAX];	/* which of its channels: grows */
 	struct channel queue, names;
 	struct channel relays[RELAYS_MAX];
+	uint64_t relay_came[RELAYS_MAX];
 	struct dns_over_channel dns;
 	struct buf out, targets;
 	struct mac srs;
@@ -66,6 +67,7 @@ struct warden {
 		int keys;		/* the folder */
 		struct mac grants;
 		struct sealing_slot slots[SEALING_SLOTS];
+		struct pool *pool;	/* for RSA; NULL: at once */
 	} sealing;
 	struct rotation {
 		struct timer timer;
@@ -154,6 +156,13 @@ void identity_ask(struct warden *w, struct channel *ch, const struct record *rec
 void letter_sign_ask(struct warden *w, struct channel *ch, const struct record *rec);
 
 /* sealing.c: signatures of letters that leave. */
+/* The address with its domain as the directory has it, be it in U-labels or in
+ * A-labels (RFC 5890) here or there, and the domain of ours that it is, or the
+ * nearest above it, with which it is aligned (RFC 9989 5.3.1, relaxed).
+ * VERDICT_NO: of no domain of ours; VERDICT_LATER. */
+enum verdict own_address(struct warden *w, struct view address, struct arena *a, struct view *ret_address,
+			 struct view *ret_domain);
+
 void seal_grant_ask(struct warden *w, struct channel *ch, const struct record *rec);
 void seal_keys_ask(struct warden *w, struct channel *ch, const struct record *rec);
 void seal_ask(struct warden *w, struct channel *ch, const struct record *rec);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOGINS_MAX = 4096, ARENA_ACCOUNT = 8192, ARENA_APPS = 128 * 1024, HELD_MAX = 4096, LAST_MAX = 8192,
+enum { GUESS_NICE = 10, LOGINS_MAX = 4096, ARENA_ACCOUNT = 8192, ARENA_APPS = 128 * 1024, HELD_MAX = 4096, LAST_MAX = 8192,
 	WRITE_MS = 1000, APP_USED_MS = 3600000 };
 
 /* ---- the log of logins ---- */
@@ -65,7 +65,7 @@ enum status logins_open(struct warden *w, const char *directory, int keys)
 	if (st == ST_OK)
 		st = remember_init(&l->remember);
 	if (st == ST_OK)
-		st = pool_new(w->proc.loop, &l->pool);
+		st = pool_new(w->proc.loop, GUESS_NICE, &l->pool);
 	snprintf(path, sizeof path, "%s/logins.db", directory);
 	if (st == ST_OK)
 		st = login_log_open(path, &l->log);

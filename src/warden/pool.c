@@ -7,9 +7,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { STACK = 256 * 1024, NICE = 10 };
+enum { STACK = 256 * 1024 };
 
 struct pool {
+	int nice;
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	struct line {
@@ -54,7 +55,7 @@ static void *work(void *arg)
 {
 	struct pool *p = arg;
 
-	setpriority(PRIO_PROCESS, 0, NICE);	/* Linux: of this thread */
+	setpriority(PRIO_PROCESS, 0, p->nice);	/* Linux: of this thread */
 	for (;;) {
 		struct pool_job *job;
 
@@ -108,13 +109,14 @@ static enum status start_threads(struct pool *p)
 	return rc == 0 ? ST_OK : ST_NOMEM;
 }
 
-enum status pool_new(struct loop *l, struct pool **ret)
+enum status pool_new(struct loop *l, int nice, struct pool **ret)
 {
 	struct pool *p = calloc(1, sizeof *p);
 	enum status st;
 
 	if (p == NULL)
 		return ST_NOMEM;
+	p->nice = nice;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->work, NULL);
 	p->first = (struct line){ .end = &p->first.jobs, .most = POOL_FIRST };

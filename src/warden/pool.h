@@ -1,7 +1,9 @@
-/* pool.h - a few threads for argon2id, so that warden's doors never wait.
+/* pool.h - a few threads for what takes long, so that nobody else who asks
+ * warden waits: one pool for argon2id, of a low priority (mail goes first), and
+ * one for RSA signatures of letters, which wait for no guess.
  *
  * The threads run the work of a job, which touches nothing but the job; all the rest of warden is
- * one thread.  They have a low priority: mail goes first.
+ * one thread.
  *
  * Limit: POOL_WAITING jobs, and beside them POOL_FIRST of people who are known
  * where they come from; these go before the others.  At some tens of milliseconds
@@ -23,8 +25,9 @@ struct pool_job {
 	void (*done)(struct pool_job *job);	/* on the loop's thread */
 };
 
-/* One thread for each processor, at most POOL_THREADS_MAX.  ST_NOMEM, ST_IO. */
-enum status pool_new(struct loop *l, struct pool **ret) MUST_USE;
+/* One thread for each processor, at most POOL_THREADS_MAX.  nice: how far they
+ * stand back (setpriority).  ST_NOMEM, ST_IO. */
+enum status pool_new(struct loop *l, int nice, struct pool **ret) MUST_USE;
 
 /* ST_LIMIT: too many wait. */
 enum status pool_give(struct pool *p, struct pool_job *job, bool first) MUST_USE;

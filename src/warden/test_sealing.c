@@ -18,6 +18,7 @@ struct world {
 	char dir[64];
 	uint64_t jones;
 	struct buf answer;
+	bool host;	/* a door says that a host of dkim.networks sends it */
 };
 
 static void open_world(struct world *o)
@@ -95,7 +96,7 @@ static enum verdict grant(struct world *o, uint8_t peer, uint64_t account, const
 	struct buf b = BUF(RECORD_MAX), authors = BUF(1024), vias = BUF(1024);
 	struct rec_seal_grant_answer got;
 
-	rec_put_seal_grant_ask(&b, 0, 0, &(struct rec_seal_grant_ask){ VIEW("1.1"), account, list_of(&authors, author, other),
+	rec_put_seal_grant_ask(&b, 0, 0, &(struct rec_seal_grant_ask){ VIEW("1.1"), account, peer == ROLE_DOOR && o->host, list_of(&authors, author, other),
 								       VIEW("Jones@foo.com"), list_of(&vias, via, NULL) });
 	assert_true(rec_take_seal_grant_answer(ask(o, peer, &b, seal_grant_ask), &got));
 	buf_clear(out);
@@ -143,6 +144,19 @@ static enum verdict sign(struct world *o, const char *id, struct view shown, con
 
 static void test_grants(void **state)
 {
+	static const struct {
+		const char *author;
+		enum verdict verdict;
+		const char *domain;
+	} forms[] = {
+		{ "j@b\xc3\xbc" "cher.example", VERDICT_OK, "b\xc3\xbc" "cher.example" },
+		{ "j@xn--bcher-kva.example", VERDICT_OK, "b\xc3\xbc" "cher.example" },
+		{ "j@XN--Bcher-KVA.example", VERDICT_OK, "b\xc3\xbc" "cher.example" },
+		{ "k@xn--bcher-kva.example", VERDICT_DENIED, NULL },
+		{ "j@mail.xn--bcher-kva.example", VERDICT_DENIED, NULL },
+		{ "x@m\xc3\xbcller.example", VERDICT_OK, "xn--mller-kva.example" },
+		{ "x@M\xc3\x9cLLER.example", VERDICT_OK, "xn--mller-kva.example" },
+	};
 	struct buf g = BUF(SEAL_GRANT_MAX);
 	struct seal_grant got;
 	struct world o;
@@ -168,6 +182,32 @@ static void test_grants(void **state)
 	assert_int_equal(got.author.n, 0);
 	assert_int_equal(got.n_vias, 1);
 	assert_int_equal(grant(&o, ROLE_DOOR, 0, NULL, NULL, "x@far.example", &g), VERDICT_NO);
+	/* A host that may speak for us, and only where there are such. */
+	o.host = true;
+	assert_int_equal(grant(&o, ROLE_DOOR, 0, "root@foo.com", NULL, NULL, &g), VERDICT_NO);
+	free(o.w->proc.conf.dkim_networks);
+	o.w->proc.conf.dkim_networks = strdup("192.0.2.1");
+	assert_int_equal(grant(&o, ROLE_DOOR, 0, "root@foo.com", NULL, "sales@bar.com", &g), VERDICT_OK);
+	assert_int_equal(seal_grant_take(buf_view(&g), &got), ST_OK);
+	assert_view(got.author, "foo.com");
+	assert_int_equal(grant(&o, ROLE_DOOR, 0, "x@far.example", NULL, NULL, &g), VERDICT_NO);
+	assert_int_equal(grant(&o, ROLE_DOOR, 0, "x@far.example", NULL, "sales@bar.com", &g), VERDICT_OK);
+	assert_int_equal(seal_grant_take(buf_view(&g), &got), ST_OK);
+	assert_int_equal(got.author.n, 0);
+	assert_int_equal(got.n_vias, 1);
+	o.host = false;
+	/* The domain in U-labels here and A-labels there, either way; and below it. */
+	assert_int_equal(directory_add_domain(o.w->directory, VIEW("b\xc3\xbc" "cher.example")), ST_OK);
+	assert_int_equal(directory_add_domain(o.w->directory, VIEW("xn--mller-kva.example")), ST_OK);
+	assert_int_equal(directory_add_identity(o.w->directory, o.jones, VIEW("j@b\xc3\xbc" "cher.example")), ST_OK);
+	assert_int_equal(directory_add_identity(o.w->directory, o.jones, VIEW("@xn--mller-kva.example")), ST_OK);
+	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+		assert_int_equal(grant(&o, ROLE_DOOR, o.jones, forms[i].author, NULL, NULL, &g), forms[i].verdict);
+		if (forms[i].verdict != VERDICT_OK)
+			continue;
+		assert_int_equal(seal_grant_take(buf_view(&g), &got), ST_OK);
+		assert_view(got.author, forms[i].domain);
+	}
 	/* The queue's own reports. */
 	assert_int_equal(grant(&o, ROLE_QUEUE, 0, "MAILER-DAEMON@mail.foo.com", NULL, NULL, &g), VERDICT_OK);
 	assert_int_equal(grant(&o, ROLE_QUEUE, 0, "MAILER-DAEMON@localhost", NULL, NULL, &g), VERDICT_NO);

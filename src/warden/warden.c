@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { SENDER_ARENA = 16384 };
+
 static void domain_ask(struct warden *w, struct channel *ch, const struct record *rec)
 {
 	struct rec_domain_ask in;
@@ -23,13 +25,19 @@ static void domain_ask(struct warden *w, struct channel *ch, const struct record
 
 static void sender_ask(struct warden *w, struct channel *ch, const struct record *rec)
 {
+	struct arena arena = ARENA(SENDER_ARENA);
+	struct view domain = VIEW_NONE, address;
 	struct rec_sender_ask in;
 	bool own = false;
 	enum verdict v;
 
 	if (!rec_take_sender_ask(rec->body, &in))
 		return;
-	v = directory_may_send(w->directory, in.account, in.address, view_cstr(w->proc.conf.separators), &own);
+	address = in.address;
+	v = own_address(w, in.address, &arena, &address, &domain);
+	if (v != VERDICT_LATER)
+		v = directory_may_send(w->directory, in.account, address, view_cstr(w->proc.conf.separators), &own);
+	arena_free(&arena);
 	rec_put_sender_answer(&w->out, rec->call, rec->sid, &(struct rec_sender_answer){ (uint8_t)v, own });
 	(void)!role_send(ch, &w->out, -1);
 }
@@ -99,7 +107,7 @@ static struct channel *channel_of(struct warden *w, const struct rec_channel_to 
 	if (to->role == ROLE_NAMES)
 		return &w->names;
 	if (to->role == ROLE_RELAY)
-		return to->index < RELAYS_MAX ? &w->relays[to->index] : NULL;
+		return to->index < RELAYS_MAX ? w->relay_came[to->index]++, &w->relays[to->index] : NULL;
 	if (to->role != ROLE_DOOR || to->index >= DOORS_MAX)
 		return NULL;
 	w->door_came[to->index]++;
@@ -160,6 +168,8 @@ static enum status open_all(struct warden *w, const char *directory, const char 
 		st = mac_open(fd, "seal.key", &w->sealing.grants);
 	if (st == ST_OK)
 		st = logins_open(w, directory, fd);
+	if (st == ST_OK)
+		st = pool_new(w->proc.loop, 0, &w->sealing.pool);
 	if (st == ST_OK)
 		st = submissions_open(w, directory, fd);
 	/* Keys of domains are read when they are first asked for. */

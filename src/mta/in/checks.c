@@ -18,7 +18,7 @@ bool smtp_is_checked(const struct smtp_session *s)
 {
 	const struct conf *conf = s->host->conf;
 
-	return conf->trust_check && !smtp_is_submission(s) && s->account == 0 &&
+	return conf->trust_check && !smtp_is_submission(s) && s->account == 0 && !smtp_speaks_for_us(s) &&
 	       (!s->loopback || conf->trust_loopback);
 }
 

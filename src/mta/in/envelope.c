@@ -345,6 +345,14 @@ bool smtp_may_relay(const struct smtp_session *s)
 	       conf_in_networks(s->host->conf->relay_networks, s->peer);
 }
 
+bool smtp_speaks_for_us(const struct smtp_session *s)
+{
+	const struct conf *conf = s->host->conf;
+
+	return s->account == 0 && !s->local.here && conf_in_networks(conf->relay_networks, s->peer) &&
+	       conf_in_networks(conf->dkim_networks, s->peer);
+}
+
 static enum reply add_elsewhere(struct smtp_session *s, const struct recipient *given)
 {
 	struct recipient one = *given;

@@ -81,6 +81,8 @@ enum reply smtp_add_recipient(struct smtp_session *s, const struct recipient *r)
 /* To other hosts: who has logged in, and the operator's own networks.  Nothing
  * else that a client says of himself counts. */
 bool smtp_may_relay(const struct smtp_session *s);
+/* One of these without a login, whose letters the operator answers for. */
+bool smtp_speaks_for_us(const struct smtp_session *s);
 /* What MAIL or the letter asks for, as far as it may. */
 void smtp_set_priority(struct smtp_session *s, int8_t priority);
 /* The words of EHLO for the parameters that this client may use. */

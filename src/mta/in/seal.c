@@ -39,7 +39,7 @@ static bool put_authors(struct smtp_session *s, struct buf *out)
 	bool good = st == ST_OK && (author.kind == AUTHOR_ONE || author.kind == AUTHOR_SEVERAL);
 
 	/* Without one it gets this (RFC 6409 8; submit.c). */
-	if (st == ST_OK && author.kind == AUTHOR_NONE && s->host->conf->submission_mend) {
+	if (st == ST_OK && author.kind == AUTHOR_NONE && s->account && s->host->conf->submission_mend) {
 		put_view(out, s->env.sender.n ? s->env.sender : buf_view(&s->login));
 		return buf_status(out) == ST_OK;
 	}
@@ -59,7 +59,7 @@ static void log_unsealed(const struct smtp_session *s, const char *why)
 
 static enum verdict ask(struct smtp_session *s, struct view authors, struct view vias)
 {
-	struct rec_seal_grant_ask question = { s->env.id, s->account, authors, s->env.sender, vias };
+	struct rec_seal_grant_ask question = { s->env.id, s->account, smtp_speaks_for_us(s), authors, s->env.sender, vias };
 	struct buf b = BUF(RECORD_MAX), answer = BUF(RECORD_MAX);
 	struct rec_seal_grant_answer a;
 	uint16_t type;
@@ -79,15 +79,16 @@ static enum verdict ask(struct smtp_session *s, struct view authors, struct view
 enum reply smtp_seal(struct smtp_session *s)
 {
 	struct buf authors = BUF(RECORD_MAX / 2), vias = BUF(ENVELOPE_MAX);
+	bool ours = s->account || smtp_speaks_for_us(s);
 	enum verdict v = VERDICT_NO;
 
 	if (!s->host->conf->dkim_sign || !leaves(&s->env))
 		return SAY_OK;
 	if (s->account == 0)
 		put_vias(&s->env, &vias);
-	if (s->account && !put_authors(s, &authors))
+	if (ours && !put_authors(s, &authors))
 		log_unsealed(s, "From: does not say who wrote it");
-	else if (s->account || vias.n)
+	else if (ours || vias.n)
 		v = ask(s, buf_view(&authors), buf_view(&vias));
 	if (v == VERDICT_DENIED)
 		log_unsealed(s, "From: is of a domain of ours, and not an address of the account");
