@@ -135,7 +135,7 @@ static const char config[] =
 	"`authorities` a PEM file of the authorities that servers' certificates are believed from; `editor` a command; `patience` how many seconds a server may be silent (60); "
 	"`letter_size` the octets of the largest letter that is fetched (256 MiB); `resolver` and `trust_anchor` the DNS server and anchor to ask instead of the root's servers; `autoconfig` a URL to ask for an account's servers instead of the usual ones, in which DOMAIN and ADDRESS stand for those of the account.\n\n"
 	"accounts is a list of groups, each with `address`, `name`, `user` (where it is not the address), `read`, `send`, `password_command`, `signature` (a file), `authserv_id` (whose verdicts about letters are believed; the host that is read from where not given), "
-	"`save_sent` (true: a copy of what is sent goes into the folder for that; false where the server does so itself), `leave_on_server` (POP3; true), `flowed` (format=flowed; true), `user_agent` (false) and `protect` (true: where the account has a key, letters are signed, and encrypted when everybody's certificate is known).\n\n"
+	"`save_sent` (true: a copy of what is sent goes into the folder for that; false where the server does so itself), `leave_on_server` (POP3; true), `flowed` (format=flowed; true), `user_agent` (false) and `protect`: how much is wanted for letters, `off`, `sign`, `auto` (what stands when nothing does), `protect` or `encrypt`, as the verb send says.\n\n"
 	"Passwords come from password_command, else from the kernel's keyring, else from the terminal; they are never in a file or on a command line of ours. "
 	"Servers are spoken with over TLS only, and their certificates are verified; there is no way around it.";
 

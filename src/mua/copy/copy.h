@@ -326,13 +326,15 @@ enum status copy_path(struct copy *c, int64_t id, struct buf *out) MUST_USE;
 
 /* ---- the outbox ---- */
 
+#define COPY_OUT_HELD INT64_MAX
+
 struct copy_out {
 	uint64_t id;
 	struct view from;		/* reverse-path */
 	const struct view *to;		/* recipients */
 	size_t n_to;
 	struct view options;		/* of the sender, opaque here */
-	wall_ms queued, next;		/* not before */
+	wall_ms queued, next;		/* not before; COPY_OUT_HELD: not until it is released */
 	uint32_t tries;
 	struct view problem;		/* why the last one failed */
 	int64_t answers;		/* message that gets COPY_ANSWERED when it is sent; 0 */
@@ -346,6 +348,8 @@ enum status copy_out_read(struct copy *c, uint64_t id, struct copy_letter *ret) 
  * copy_close: false when another one is sending it. */
 enum status copy_out_claim(struct copy *c, uint64_t id, bool *ret_mine) MUST_USE;
 enum status copy_out_failed(struct copy *c, uint64_t id, struct view problem, wall_ms next) MUST_USE;
+/* Held or not, it is due, with these options.  ST_MISSING. */
+enum status copy_out_release(struct copy *c, uint64_t id, struct view options) MUST_USE;
 enum status copy_out_remove(struct copy *c, uint64_t id) MUST_USE;
 
 #endif

@@ -130,6 +130,7 @@ static const char *const texts[S_COUNT] = {
 	[S_OUT_ALL] = "SELECT id, sender, recipients, options, queued, next, tries, problem, answers"
 		      " FROM state.out ORDER BY id",
 	[S_OUT_FAIL] = "UPDATE state.out SET tries = tries + 1, problem = $2, next = $3 WHERE id = $1",
+	[S_OUT_RELEASE] = "UPDATE state.out SET options = $2, next = 0 WHERE id = $1 RETURNING id",
 	[S_OUT_REMOVE] = "DELETE FROM state.out WHERE id = $1",
 };
 

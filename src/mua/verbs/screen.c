@@ -115,7 +115,9 @@ static enum status begin(struct writing *w, struct place *p, enum screen_compose
 static void tell_fate(const struct fate_told *told, enum status st, struct buf *said)
 {
 	if (st == ST_OK)
-		buf_puts(said, told->queued ? "It waits in the outbox. " : "It is sent.");
+		buf_puts(said, told->held	? "It is held in the outbox: "
+			       : told->queued ? "It waits in the outbox. "
+					      : "It is sent.");
 	else if (told->draft)
 		buf_putf(said, "It is draft %lld now: ", (long long)told->draft);
 	if (told->why.n)

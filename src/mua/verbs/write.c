@@ -59,9 +59,14 @@ static enum status take_options(const struct invocation *in, struct writing *w)
 	set(in, OPTION_subject, &w->subject);
 	w->sign = GIVEN(in, sign);
 	w->encrypt = GIVEN(in, encrypt);
-	w->plain = GIVEN(in, plain);
 	w->receipt = GIVEN(in, receipt);
 	w->notify = VALUE(in, dsn);
+	if (GIVEN(in, plain))
+		w->protect = PROTECT_OFF;
+	if (GIVEN(in, protect) && !protect_take(view_cstr(VALUE(in, protect)), &w->protect)) {
+		say("--protect wants " PROTECT_WORDS);
+		return ST_SYNTAX;
+	}
 	if (w->notify && !good_dsn(w->notify)) {
 		say("--dsn wants success, failure, delay (with commas between), or never");
 		return ST_SYNTAX;
@@ -113,9 +118,11 @@ static enum fate fate_of(const struct invocation *in)
 
 static int tell_json(const struct fate_told *told, enum status st)
 {
-	const char *state = st != ST_OK ? "refused" : told->queued ? "queued" : told->draft ? "draft" : "sent";
+	const char *state = st != ST_OK ? "refused" : told->held ? "held" : told->queued ? "queued" : told->draft ? "draft" : "sent";
 	json_t *o = json_pack("{ss,so}", "state", state, "message_id", say_text(buf_view(&told->message_id)));
 
+	if (told->held)
+		json_object_set_new(o, "outbox", json_integer((json_int_t)told->out));
 	if (told->draft)
 		json_object_set_new(o, "draft", json_integer(told->draft));
 	if (told->why.n)
@@ -132,6 +139,9 @@ static int tell(const struct invocation *in, const struct writing *w, const stru
 		return FAILED;
 	if (st != ST_OK)
 		say("it was not sent: %.*s", VIEW_ARG(buf_view(&told->why)));
+	else if (told->held)
+		say("it is held in the outbox: %.*s\n`waxmail outbox send %llu` tries again; with --protect off it goes as it is",
+		    VIEW_ARG(buf_view(&told->why)), (unsigned long long)told->out);
 	else if (told->queued && told->why.n)
 		say("it waits in the outbox, and goes at the next sync: %.*s", VIEW_ARG(buf_view(&told->why)));
 	else if (told->queued && fate_of(in) == FATE_SEND)
