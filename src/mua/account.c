@@ -48,13 +48,15 @@ static const struct row of_account[] = {
 	{ "leave_on_server", KIND_BOOL, offsetof(struct account, leave), 0, 0 },
 	{ "flowed", KIND_BOOL, offsetof(struct account, flowed), 0, 0 },
 	{ "user_agent", KIND_BOOL, offsetof(struct account, user_agent), 0, 0 },
+	{ "local_time", KIND_BOOL, offsetof(struct account, local_time), 0, 0 },
 	{ "protect", KIND_PROTECT, offsetof(struct account, protect), 0, 0 },
 };
 enum { GENERAL = sizeof general / sizeof *general, OF_ACCOUNT = sizeof of_account / sizeof *of_account };
 
 static const struct account fresh = {
 	.address = "", .name = "", .user = "", .password_command = "", .authserv_id = "", .signature = "",
-	.save_sent = true, .leave = true, .flowed = true, .protect = PROTECT_AUTO,
+	.save_sent = true, .leave = true, .flowed = true, .local_time = true,
+	.protect = PROTECT_AUTO,
 };
 
 static const char *const protect_words[] = { "off", "sign", "auto", "protect", "encrypt" };

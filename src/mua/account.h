@@ -50,6 +50,7 @@ struct account {
 	bool leave;			/* POP3: letters stay on the server */
 	bool flowed;			/* format=flowed */
 	bool user_agent;		/* say so in letters */
+	bool local_time;		/* letters tell the zone of this machine, else UTC */
 	enum protect protect;
 };
 

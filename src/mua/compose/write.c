@@ -107,6 +107,16 @@ static enum status read_file(const char *path, struct buf *out)
 	return good ? buf_status(out) : ST_IO;
 }
 
+void account_put_person(const struct account *a, struct buf *out)
+{
+	if (a->name[0]) {
+		put_name(view_cstr(a->name), out);
+		buf_putf(out, " <%s>", a->address);
+	} else {
+		buf_puts(out, a->address);
+	}
+}
+
 enum status writing_begin(struct writing *w, struct place *p)
 {
 	const struct account *a = p->account;
@@ -127,12 +137,7 @@ enum status writing_begin(struct writing *w, struct place *p)
 		.how_sealed = BUF(FIELD_MAX),
 		.protect = a->protect,
 	};
-	if (a->name[0]) {
-		put_name(view_cstr(a->name), &w->from);
-		buf_putf(&w->from, " <%s>", a->address);
-	} else {
-		buf_puts(&w->from, a->address);
-	}
+	account_put_person(a, &w->from);
 	if (a->signature[0] && read_file(a->signature, &signature) == ST_OK) {
 		buf_puts(&w->text, "\n-- \n");
 		buf_put(&w->text, buf_view(&signature));
@@ -544,6 +549,7 @@ static enum status build(struct writing *w, struct place *p, bool draft, struct 
 		.n_enclosures = w->n_enclosures,
 		.flowed = p->account->flowed,
 		.user_agent = p->account->user_agent,
+		.local_time = p->account->local_time,
 		.at = clock_wall(),
 	};
 

@@ -57,7 +57,21 @@ struct fate_told {
  * Complains itself of what the person gave; else told->why says why. */
 enum status writing_finish(struct writing *w, struct place *p, enum fate fate, struct fate_told *told) MUST_USE;
 
+/* ---- sending on ---- */
+
+struct resend {
+	struct view to, cc, bcc;	/* as people write them */
+	enum protect protect;
+	bool queue;
+};
+/* A letter as it is, to others (RFC 5322 3.6.6); a recipient who is in bcc is named nowhere.
+ * As writing_finish; ST_DENIED where it was to be encrypted. */
+enum status letter_resend(struct place *p, int64_t id, const struct resend *r, struct fate_told *told) MUST_USE;
+
 /* ---- for the verbs ---- */
+
+/* Jo Jones <Jones@foo.com>, as people write it. */
+void account_put_person(const struct account *a, struct buf *out);
 
 /* A letter, whole: fetched where only its header is here.  Complains itself;
  * copy_letter_close. */

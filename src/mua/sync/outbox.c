@@ -86,7 +86,8 @@ static enum status make_draft(struct sending *g, const struct copy_out *o, struc
 	struct copy_folder drafts;
 	enum status st = place_folder(p, COPY_USE_DRAFTS, &a, &drafts);
 
-	if (st == ST_OK)
+	/* Of what is sent on, or goes to many apart, the letter itself is elsewhere. */
+	if (st == ST_OK && !out_option(o, OUT_NO_COPY, NULL))
 		st = copy_add(p->copy, drafts.id, COPY_DRAFT | COPY_SEEN, letter, &g->draft);
 	if (st == ST_OK)
 		st = copy_out_remove(p->copy, o->id);

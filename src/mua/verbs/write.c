@@ -47,6 +47,14 @@ static bool good_dsn(const char *text)
 	return good && strpbrk(text, " \t") == NULL;
 }
 
+static bool take_protect(const struct invocation *in, enum protect *ret)
+{
+	if (!GIVEN(in, protect) || protect_take(view_cstr(VALUE(in, protect)), ret))
+		return true;
+	say("--protect wants " PROTECT_WORDS);
+	return false;
+}
+
 static enum status take_options(const struct invocation *in, struct writing *w)
 {
 	const char *value;
@@ -63,10 +71,8 @@ static enum status take_options(const struct invocation *in, struct writing *w)
 	w->notify = VALUE(in, dsn);
 	if (GIVEN(in, plain))
 		w->protect = PROTECT_OFF;
-	if (GIVEN(in, protect) && !protect_take(view_cstr(VALUE(in, protect)), &w->protect)) {
-		say("--protect wants " PROTECT_WORDS);
+	if (!take_protect(in, &w->protect))
 		return ST_SYNTAX;
-	}
 	if (w->notify && !good_dsn(w->notify)) {
 		say("--dsn wants success, failure, delay (with commas between), or never");
 		return ST_SYNTAX;
@@ -241,6 +247,49 @@ static enum status forward(const struct invocation *in, struct place *p, struct 
 int verb_forward(struct invocation *in)
 {
 	return write_letter(in, forward);
+}
+
+/* ---- sending on ---- */
+
+static int resend(const struct invocation *in, struct place *p, struct resend *r)
+{
+	struct fate_told told = { .message_id = BUF(0), .why = BUF(0) };
+	struct writing none = { .how_sealed = BUF(0) };
+	int64_t id;
+	int status = WRONG_USE;
+
+	if (id_take(in->args[0], &id)) {
+		enum status st = letter_resend(p, id, r, &told);
+
+		status = tell(in, &none, &told, st);
+	}
+	buf_free(&told.message_id);
+	buf_free(&told.why);
+	return status;
+}
+
+int verb_resend(struct invocation *in)
+{
+	struct buf to = BUF(FIELD_TEXT_MAX), cc = BUF(FIELD_TEXT_MAX), bcc = BUF(FIELD_TEXT_MAX);
+	struct resend r = { .queue = GIVEN(in, queue) };
+	struct place p;
+	int status = FAILED;
+
+	add_all(in, OPTION_to, &to);
+	add_all(in, OPTION_cc, &cc);
+	add_all(in, OPTION_bcc, &bcc);
+	r.to = buf_view(&to);
+	r.cc = buf_view(&cc);
+	r.bcc = buf_view(&bcc);
+	if (place_open(&p, in) == ST_OK) {
+		r.protect = p.account->protect;
+		status = take_protect(in, &r.protect) ? resend(in, &p, &r) : WRONG_USE;
+	}
+	buf_free(&to);
+	buf_free(&cc);
+	buf_free(&bcc);
+	place_close(&p);
+	return status;
 }
 
 /* ---- attach ---- */
