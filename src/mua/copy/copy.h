@@ -62,6 +62,7 @@ struct copy_findings {
 	bool rebuilt;		/* the index was missing or damaged and is new */
 	uint64_t adopted;	/* files that it did not know */
 	uint64_t lost;		/* letters whose file is gone: to be fetched again */
+	uint64_t changed, removed;	/* by other programs, in copy_look */
 };
 
 /* Opens or makes it.  ret_findings may be NULL.  Waits for a
@@ -69,6 +70,11 @@ struct copy_findings {
  * process has it open. */
 enum status copy_open(const char *folder, struct copy **ret, struct copy_findings *ret_findings) MUST_USE;
 void copy_close(struct copy *c);
+
+/* Takes over what other programs did in the Maildirs since: other flags, letters in other
+ * folders, new ones, removed ones.  Reads the names of all files.  Nothing where another
+ * process has the copy open, whose changes may be half way; not within a batch. */
+enum status copy_look(struct copy *c, struct copy_findings *ret) MUST_USE;
 
 /* Many changes at once, on disk when copy_commit returns.  Does not nest. */
 enum status copy_begin(struct copy *c) MUST_USE;
