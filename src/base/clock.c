@@ -88,15 +88,31 @@ char *clock_rfc3339(wall_ms at, char *out)
 	return out;
 }
 
-char *clock_rfc5322(wall_ms at, char *out)
+static char *put_rfc5322(const struct tm *tm, long offset_s, char *out)
 {
 	static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
 	static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
 					      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	long minutes = (offset_s < 0 ? -offset_s : offset_s) / 60;
+
+	snprintf(out, RFC5322_DATE_SIZE, "%s, %d %s %d %02d:%02d:%02d %c%02ld%02ld", days[tm->tm_wday], tm->tm_mday,
+		 months[tm->tm_mon], tm->tm_year + 1900, tm->tm_hour, tm->tm_min, tm->tm_sec, offset_s < 0 ? '-' : '+',
+		 minutes / 60 % 100, minutes % 60);
+	return out;
+}
+
+char *clock_rfc5322(wall_ms at, char *out)
+{
 	int ms;
 	struct tm tm = utc(at, &ms);
 
-	snprintf(out, RFC5322_DATE_SIZE, "%s, %d %s %d %02d:%02d:%02d +0000", days[tm.tm_wday],
-		 tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
-	return out;
+	return put_rfc5322(&tm, 0, out);
+}
+
+char *clock_rfc5322_local(wall_ms at, char *out)
+{
+	time_t t = (time_t)(at / 1000);
+	struct tm tm;
+
+	return localtime_r(&t, &tm) ? put_rfc5322(&tm, tm.tm_gmtoff, out) : clock_rfc5322(at, out);
 }

@@ -29,5 +29,7 @@ char *clock_rfc3339(wall_ms at, char *out);
 
 /* RFC 5322 3.3, in UTC: "Sun, 22 Nov 2026 10:31:05 +0000". */
 char *clock_rfc5322(wall_ms at, char *out);
+/* In the zone of the process (TZ): "Sun, 22 Nov 2026 11:31:05 +0100". */
+char *clock_rfc5322_local(wall_ms at, char *out);
 
 #endif

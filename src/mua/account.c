@@ -16,7 +16,7 @@ enum { SETTINGS_ARENA = 4 * 1024 * 1024, PATIENCE_S = 60, LETTER_MAX = 256 * 102
 
 /* ---- the two tables of settings ---- */
 
-enum kind { KIND_TEXT, KIND_BOOL, KIND_INT, KIND_SERVER };
+enum kind { KIND_TEXT, KIND_BOOL, KIND_INT, KIND_SERVER, KIND_PROTECT };
 
 struct row {
 	const char *key;
@@ -49,15 +49,34 @@ static const struct row of_account[] = {
 	{ "leave_on_server", KIND_BOOL, offsetof(struct account, leave), 0, 0 },
 	{ "flowed", KIND_BOOL, offsetof(struct account, flowed), 0, 0 },
 	{ "user_agent", KIND_BOOL, offsetof(struct account, user_agent), 0, 0 },
-	{ "protect", KIND_BOOL, offsetof(struct account, protect), 0, 0 },
+	{ "local_time", KIND_BOOL, offsetof(struct account, local_time), 0, 0 },
+	{ "protect", KIND_PROTECT, offsetof(struct account, protect), 0, 0 },
 };
 enum { GENERAL = sizeof general / sizeof *general, OF_ACCOUNT = sizeof of_account / sizeof *of_account };
 
 static const struct account fresh = {
 	.ldap = "",
 	.address = "", .name = "", .user = "", .password_command = "", .authserv_id = "", .signature = "",
-	.save_sent = true, .leave = true, .flowed = true, .protect = true,
+	.save_sent = true, .leave = true, .flowed = true, .local_time = true,
+	.protect = PROTECT_AUTO,
 };
+
+static const char *const protect_words[] = { "off", "sign", "auto", "protect", "encrypt" };
+
+const char *protect_word(enum protect p)
+{
+	return protect_words[p];
+}
+
+bool protect_take(struct view word, enum protect *ret)
+{
+	for (size_t i = 0; i < sizeof protect_words / sizeof *protect_words; i++)
+		if (view_eq_i(word, view_cstr(protect_words[i]))) {
+			*ret = (enum protect)i;
+			return true;
+		}
+	return false;
+}
 
 /* ---- reading ---- */
 
@@ -94,6 +113,11 @@ static bool take_value(struct arena *a, const struct row *r, const config_settin
 			return false;
 		*(int64_t *)to = n;
 		return true;
+	case KIND_PROTECT:	/* true and false are what it was before it had words */
+		if (type == CONFIG_TYPE_BOOL)
+			*(enum protect *)to = config_setting_get_bool(s) ? PROTECT_AUTO : PROTECT_OFF;
+		return type == CONFIG_TYPE_BOOL ||
+		       (type == CONFIG_TYPE_STRING && protect_take(view_cstr(config_setting_get_string(s)), to));
 	}
 	return false;
 }
@@ -107,6 +131,8 @@ static const char *wanted(const struct row *r)
 		return "true or false";
 	case KIND_INT:
 		return "a number within its limits";
+	case KIND_PROTECT:
+		return PROTECT_WORDS ", in quotes";
 	default:
 		return "a text in quotes";
 	}
@@ -236,6 +262,9 @@ static bool put_value(config_setting_t *group, const struct row *r, const void *
 	case KIND_INT:
 		s = config_setting_add(group, r->key, CONFIG_TYPE_INT64);
 		return s && config_setting_set_int64(s, *(const int64_t *)from);
+	case KIND_PROTECT:
+		s = config_setting_add(group, r->key, CONFIG_TYPE_STRING);
+		return s && config_setting_set_string(s, protect_word(*(const enum protect *)from));
 	}
 	return false;
 }

@@ -27,6 +27,19 @@
 
 enum { ACCOUNTS_MAX = 64, PATH_TEXT_MAX = 3072 };
 
+/* How much is wanted for a letter.  The words of waxwing's own side (`waxwing account
+ * protect`), and one more: signed, and encrypted where everybody's certificate is known. */
+enum protect {
+	PROTECT_OFF,		/* "off" */
+	PROTECT_SIGN,		/* "sign": signed, or not sent */
+	PROTECT_AUTO,		/* "auto": signed where there is a key, encrypted where it can be */
+	PROTECT_FULL,		/* "protect": encrypted where it can be, else REQUIRETLS (RFC 8689), else held */
+	PROTECT_ENCRYPT,	/* "encrypt": for everybody, or not sent */
+};
+#define PROTECT_WORDS "off, sign, auto, protect or encrypt"
+const char *protect_word(enum protect p);	/* static */
+bool protect_take(struct view word, enum protect *ret);
+
 struct account {
 	const char *address, *name, *user;
 	struct server read, send;	/* port 0: none */
@@ -38,7 +51,8 @@ struct account {
 	bool leave;			/* POP3: letters stay on the server */
 	bool flowed;			/* format=flowed */
 	bool user_agent;		/* say so in letters */
-	bool protect;			/* S/MIME where it can be, unasked */
+	bool local_time;		/* letters tell the zone of this machine, else UTC */
+	enum protect protect;
 };
 
 struct settings {

@@ -6,17 +6,21 @@
 #include "trust/author.h"
 
 enum { AUTHOR_ARENA = 1024 * 1024 };
+#define SEALED_MAX ((size_t)512 * 1024 * 1024)
 
 /* ---- writing ---- */
 
 struct sealing {
 	struct certs certs;
 	const struct seal_wish *wish;
-	struct view from;
+	struct view letter, from;
 	wall_ms now;
-	struct smime_recipient *recipients;
-	size_t n;
+	struct smime_recipient *recipients;	/* everybody's, and ours behind them */
+	size_t n;				/* 0: not encrypted */
+	bool own;
 	struct arena a;
+	seal_take *take;
+	void *arg;
 	struct buf *why;
 };
 
@@ -29,8 +33,6 @@ static enum status find_recipients(struct sealing *s)
 	s->recipients = arena_array(&s->a, s->wish->n_to + 1, sizeof *s->recipients);
 	if (s->recipients == NULL)
 		return arena_status(&s->a);
-	if (own)
-		s->recipients[s->n++] = (struct smime_recipient){ own, 0 };
 	for (size_t i = 0; i < s->wish->n_to; i++) {
 		X509 *x = certs_find(&s->certs, s->wish->to[i], s->now, &source);
 
@@ -38,30 +40,79 @@ static enum status find_recipients(struct sealing *s)
 			buf_clear(s->why);
 			buf_putf(s->why, "no certificate of %.*s is known: DNS has none that DNSSEC proves, and no letter brought one",
 				 VIEW_ARG(s->wish->to[i]));
+			s->n = 0;
 			return ST_MISSING;
 		}
 		buf_putf(s->why, "%sencrypted for %.*s (certificate %s)", s->why->n ? ", " : "", VIEW_ARG(s->wish->to[i]),
 			 cert_source_text(source));
 		s->recipients[s->n++] = (struct smime_recipient){ x, 0 };
 	}
+	s->own = own != NULL;
+	s->recipients[s->n] = (struct smime_recipient){ own, 0 };
 	return ST_OK;
 }
 
 /* With a signature goes what others need to answer: the certificate that they
  * encrypt for, where it is another one. */
-static enum status write_sealed(struct sealing *s, struct view letter, const struct smime_key *signer, struct buf *out)
+static enum status write_sealed(struct sealing *s, const struct smime_key *signer,
+				const struct smime_recipient *recipients, size_t n, struct buf *out)
 {
 	STACK_OF(X509) *chain = s->certs.keys.others ? sk_X509_dup(s->certs.keys.others) : sk_X509_new_null();
 	X509 *own = certs_own(&s->certs, s->from, s->now);
 	struct smime_writing how = {
-		.signer = signer, .chain = chain, .recipients = s->recipients, .n_recipients = s->n, .now = s->now,
+		.signer = signer, .chain = chain, .recipients = recipients, .n_recipients = n, .now = s->now,
 	};
 	enum status st = chain && (own == NULL || (signer && own == signer->certificate) || sk_X509_push(chain, own)) ? ST_OK :
 															ST_NOMEM;
 
 	if (st == ST_OK)
-		st = smime_write(letter, &how, cms_to_buf, out);
+		st = smime_write(s->letter, &how, cms_to_buf, out);
 	sk_X509_free(chain);
+	return st;
+}
+
+/* The copy for `n` recipients from `at` on. */
+static enum status give_copy(struct sealing *s, const struct smime_key *signer, size_t at, size_t n, bool first)
+{
+	struct buf out = BUF(SEALED_MAX);
+	struct seal_copy c = { .letter = s->letter, .to = s->wish->to + at, .n_to = n, .encrypted = s->n > 0, .first = first };
+	struct smime_recipient *all = arena_array(&s->a, n + 1, sizeof *all);
+	size_t n_all = s->n ? n : 0;
+	enum status st = arena_status(&s->a);
+
+	for (size_t i = 0; all && i < n_all; i++)
+		all[i] = s->recipients[at + i];
+	if (all && n_all && s->own)
+		all[n_all++] = s->recipients[s->n];
+	if (st == ST_OK && (signer || n_all)) {
+		st = write_sealed(s, signer, all, n_all, &out);
+		c.letter = buf_view(&out);
+	}
+	if (st == ST_OK)
+		st = s->take(s->arg, &c);
+	buf_free(&out);
+	return st;
+}
+
+static bool stands_before(const struct seal_wish *w, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (smime_same_address(w->to[i], w->to[at]))
+			return true;
+	return false;
+}
+
+static enum status give_all(struct sealing *s, const struct smime_key *signer)
+{
+	const struct seal_wish *w = s->wish;
+	enum status st;
+
+	if (s->n == 0 || w->n_open == w->n_to)
+		return give_copy(s, signer, 0, w->n_to, true);
+	st = w->n_open ? give_copy(s, signer, 0, w->n_open, true) : ST_OK;
+	for (size_t i = w->n_open; st == ST_OK && i < w->n_to; i++)
+		if (!stands_before(w, i))
+			st = give_copy(s, signer, i, 1, i == 0);
 	return st;
 }
 
@@ -70,7 +121,7 @@ static void say_how(struct sealing *s, bool is_signed)
 {
 	struct buf how = BUF(s->why->max);
 
-	buf_puts(&how, is_signed ? (s->n ? "signed and " : "signed, not encrypted") : "");
+	buf_puts(&how, is_signed ? (s->n ? "signed and " : "signed, not encrypted") : s->why->n && s->n == 0 ? "not encrypted" : "");
 	if (s->n == 0 && s->why->n)
 		buf_puts(&how, ": ");
 	buf_put(&how, buf_view(s->why));
@@ -78,38 +129,39 @@ static void say_how(struct sealing *s, bool is_signed)
 	*s->why = how;
 }
 
-static enum status seal(struct sealing *s, struct view letter, struct buf *out)
+static enum status seal(struct sealing *s)
 {
 	const struct seal_wish *w = s->wish;
-	const struct smime_key *signer = certs_signer(&s->certs, s->from, s->now);
+	bool must_sign = w->sign || w->protect == PROTECT_SIGN, must_encrypt = w->encrypt || w->protect == PROTECT_ENCRYPT;
+	const struct smime_key *signer = must_sign || w->protect > PROTECT_OFF ? certs_signer(&s->certs, s->from, s->now) : NULL;
 	enum status st = ST_OK;
 
-	if (signer == NULL && (w->sign || !w->encrypt)) {
+	if (signer == NULL && must_sign) {
 		buf_putf(s->why, "there is no key to sign as %.*s; `waxmail cert import FILE` brings one", VIEW_ARG(s->from));
 		return ST_MISSING;
 	}
-	if (w->encrypt || w->if_possible)
+	/* Who has no key was asked for nothing: his own copy would be closed to him. */
+	if (must_encrypt || w->protect == PROTECT_FULL || (w->protect == PROTECT_AUTO && signer))
 		st = find_recipients(s);
-	if (st == ST_MISSING && !w->encrypt) {	/* signed all the same */
+	if (st == ST_MISSING && !must_encrypt)
 		st = ST_OK;
-		s->n = 0;
-	}
-	if (st != ST_OK)
-		return st;
-	if (!w->sign && !w->if_possible)
-		signer = NULL;
-	st = write_sealed(s, letter, signer, out);
 	if (st == ST_OK)
 		say_how(s, signer != NULL);
-	return st;
+	return st == ST_OK ? give_all(s, signer) : st;
 }
 
-enum status letter_seal(struct place *p, struct view letter, const struct seal_wish *w, struct buf *out, struct buf *why)
+enum status letter_seal(struct place *p, struct view letter, const struct seal_wish *w, seal_take *take, void *arg,
+			struct buf *why)
 {
-	struct sealing s = { .wish = w, .now = clock_wall(), .a = ARENA(AUTHOR_ARENA), .why = why };
+	struct sealing s = { .wish = w, .letter = letter, .now = clock_wall(), .a = ARENA(AUTHOR_ARENA), .take = take,
+			     .arg = arg, .why = why };
+	struct seal_copy as_it_is = { .letter = letter, .to = w->to, .n_to = w->n_to, .first = true };
 	struct author author;
-	enum status st = certs_open(&s.certs, p);
+	enum status st;
 
+	if (w->protect == PROTECT_OFF && !w->sign && !w->encrypt)
+		return take(arg, &as_it_is);
+	st = certs_open(&s.certs, p);
 	if (st == ST_OK)
 		st = author_find(letter, &s.a, &author);
 	if (st == ST_OK && author.kind != AUTHOR_ONE) {
@@ -118,7 +170,7 @@ enum status letter_seal(struct place *p, struct view letter, const struct seal_w
 	}
 	if (st == ST_OK) {
 		s.from = author.all[0].address;
-		st = seal(&s, letter, out);
+		st = seal(&s);
 	}
 	certs_close(&s.certs);
 	arena_free(&s.a);

@@ -3,6 +3,7 @@
  *     From: Jones <Jones@foo.com>
  *     To: Smith@bar.com
  *     Subject: Blah
+ *     Protect: protect
  *     Attach: report.pdf
  *
  *     text ...
@@ -36,6 +37,8 @@ static void put_all(const struct writing *w, struct buf *out)
 	put_field(out, "Cc", &w->cc);
 	put_field(out, "Bcc", &w->bcc);
 	put_field(out, "Subject", &w->subject);
+	if (w->protect != PROTECT_AUTO)
+		buf_putf(out, "Protect: %s\n", protect_word(w->protect));
 	for (size_t i = 0; i < w->n_enclosures; i++)
 		buf_putf(out, "Attached: %.*s (%.*s)\n", VIEW_ARG(w->enclosures[i].name),
 			 VIEW_ARG(w->enclosures[i].type));
@@ -61,6 +64,12 @@ static enum status take_field(struct writing *w, struct view name, struct view v
 			continue;
 		buf_put(known[i].to, value);
 		return ST_OK;
+	}
+	if (view_eq_i(name, VIEW("Protect"))) {
+		if (protect_take(value, &w->protect))
+			return ST_OK;
+		say("Protect: wants " PROTECT_WORDS);
+		return ST_SYNTAX;
 	}
 	if (view_eq_i(name, VIEW("Attached")))
 		return ST_OK;

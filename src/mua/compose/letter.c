@@ -90,7 +90,7 @@ static size_t column_of(const struct buf *out)
 	return n;
 }
 
-static enum status put_addresses(const char *field, struct view list, struct buf *out, struct buf *bad)
+enum status letter_put_addresses(const char *field, struct view list, struct buf *out, struct buf *bad)
 {
 	struct address_reader r = address_reader(list);
 	struct buf name = BUF(FIELD_TEXT_MAX), spec = BUF(FIELD_TEXT_MAX);
@@ -462,7 +462,7 @@ static enum status put_body(const struct draft *d, struct buf *out)
 /* ---- the whole ---- */
 
 /* The domain of the author, so that the id is ours to give (RFC 5322 3.6.4). */
-static enum status put_id(struct view from, struct buf *id)
+enum status letter_put_id(struct view from, struct buf *id)
 {
 	struct arena a = ARENA(FIELD_TEXT_MAX);
 	struct view *all, domain;
@@ -483,19 +483,20 @@ enum status letter_build(const struct draft *d, struct buf *out, struct buf *ret
 {
 	struct buf id = BUF(512);
 	char date[RFC5322_DATE_SIZE];
-	enum status st = put_addresses("From", d->from, out, ret_bad);
+	enum status st = letter_put_addresses("From", d->from, out, ret_bad);
 
 	if (st == ST_OK)
-		st = put_id(d->from, &id);
+		st = letter_put_id(d->from, &id);
 	if (st == ST_OK)
-		st = put_addresses("Reply-To", d->reply_to, out, ret_bad);
+		st = letter_put_addresses("Reply-To", d->reply_to, out, ret_bad);
 	if (st == ST_OK)
-		st = put_addresses("To", d->to, out, ret_bad);
+		st = letter_put_addresses("To", d->to, out, ret_bad);
 	if (st == ST_OK)
-		st = put_addresses("Cc", d->cc, out, ret_bad);
+		st = letter_put_addresses("Cc", d->cc, out, ret_bad);
 	if (st == ST_OK && d->subject.n)
 		st = put_text_field("Subject", d->subject, out);
-	buf_putf(out, "Date: %s\r\nMessage-ID: <%.*s>\r\n", clock_rfc5322(d->at, date), VIEW_ARG(buf_view(&id)));
+	buf_putf(out, "Date: %s\r\nMessage-ID: <%.*s>\r\n", d->local_time ? clock_rfc5322_local(d->at, date) : clock_rfc5322(d->at, date),
+		 VIEW_ARG(buf_view(&id)));
 	if (d->in_reply_to.n)
 		put_ids("In-Reply-To", d->in_reply_to, out);
 	if (d->references.n)

@@ -34,6 +34,7 @@ struct draft {
 	struct view extra;			/* whole fields, CRLF behind each */
 	struct view body;			/* instead of text and enclosures: from Content-Type: on */
 	bool flowed, user_agent;
+	bool local_time;			/* Date: in the zone of this machine, else UTC */
 	wall_ms at;				/* Date: */
 };
 
@@ -46,6 +47,11 @@ enum status letter_build(const struct draft *d, struct buf *out, struct buf *ret
  * the arena.  ST_SYNTAX: one that is none, put into ret_bad. */
 enum status letter_recipients(struct view list, struct arena *a, struct view **ret, size_t *ret_n,
 			      struct buf *ret_bad) MUST_USE;
+
+/* A field with such a list, folded; nothing where it is empty.  As letter_build. */
+enum status letter_put_addresses(const char *field, struct view list, struct buf *out, struct buf *ret_bad) MUST_USE;
+/* A new Message-ID of an author's domain, without <>. */
+enum status letter_put_id(struct view from, struct buf *id) MUST_USE;
 
 /* Text as format=flowed (RFC 3676 4), LF between lines. */
 void flow_text(struct view text, struct buf *out);

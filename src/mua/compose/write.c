@@ -107,6 +107,16 @@ static enum status read_file(const char *path, struct buf *out)
 	return good ? buf_status(out) : ST_IO;
 }
 
+void account_put_person(const struct account *a, struct buf *out)
+{
+	if (a->name[0]) {
+		put_name(view_cstr(a->name), out);
+		buf_putf(out, " <%s>", a->address);
+	} else {
+		buf_puts(out, a->address);
+	}
+}
+
 enum status writing_begin(struct writing *w, struct place *p)
 {
 	const struct account *a = p->account;
@@ -125,13 +135,9 @@ enum status writing_begin(struct writing *w, struct place *p)
 		.references = BUF(FIELD_MAX),
 		.extra = BUF(FIELD_MAX),
 		.how_sealed = BUF(FIELD_MAX),
+		.protect = a->protect,
 	};
-	if (a->name[0]) {
-		put_name(view_cstr(a->name), &w->from);
-		buf_putf(&w->from, " <%s>", a->address);
-	} else {
-		buf_puts(&w->from, a->address);
-	}
+	account_put_person(a, &w->from);
 	if (a->signature[0] && read_file(a->signature, &signature) == ST_OK) {
 		buf_puts(&w->text, "\n-- \n");
 		buf_put(&w->text, buf_view(&signature));
@@ -478,34 +484,6 @@ enum status writing_attach(struct writing *w, const char *path)
 
 /* ---- out ---- */
 
-enum status send_letter(struct place *p, struct view letter, struct view from, const struct view *to, size_t n_to,
-			int64_t answers, const char *notify, bool queue, struct fate_told *told)
-{
-	struct buf options = BUF(256);
-	struct copy_out o = { .from = from, .to = to, .n_to = n_to, .answers = answers };
-	struct sync s = { .place = p };
-	uint64_t id;
-	enum status st;
-
-	if (notify)
-		buf_putf(&options, "notify=%s", notify);
-	o.options = buf_view(&options);
-	st = copy_out_put(p->copy, &o, letter, &id);
-	buf_free(&options);
-	if (st != ST_OK) {
-		say_failed("outbox", st);
-		return st;
-	}
-	told->queued = true;
-	if (queue)
-		return ST_OK;
-	st = sync_outbox(&s, id, &told->draft);
-	buf_puts(&told->why, s.why);
-	told->queued = st != ST_OK && st != ST_DENIED;
-	/* What waits is safe, and that is all that was promised. */
-	return told->queued ? ST_OK : st;
-}
-
 static enum status bad_address(const struct buf *bad)
 {
 	struct buf clean = BUF(1024);
@@ -536,17 +514,21 @@ static enum status expand_all(struct writing *w)
 	return st;
 }
 
-static enum status recipients(struct writing *w, struct arena *a, struct view **ret, size_t *ret_n, struct buf *bad)
+/* ret_open: how many of them the letter names. */
+static enum status recipients(struct writing *w, struct arena *a, struct view **ret, size_t *ret_n, size_t *ret_open,
+			      struct buf *bad)
 {
 	struct buf all = BUF(3 * (size_t)FIELD_TEXT_MAX), *fields[] = { &w->to, &w->cc, &w->bcc };
-	enum status st;
+	enum status st = ST_OK;
 
-	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+	for (size_t i = 0; st == ST_OK && i < sizeof fields / sizeof *fields; i++) {
 		if (fields[i]->n)
 			buf_puts(&all, all.n ? ", " : "");
 		buf_put(&all, buf_view(fields[i]));
+		st = letter_recipients(buf_view(&all), a, ret, ret_n, bad);
+		if (st == ST_OK && fields[i] != &w->bcc)
+			*ret_open = *ret_n;
 	}
-	st = letter_recipients(buf_view(&all), a, ret, ret_n, bad);
 	buf_free(&all);
 	return st;
 }
@@ -567,6 +549,7 @@ static enum status build(struct writing *w, struct place *p, bool draft, struct 
 		.n_enclosures = w->n_enclosures,
 		.flowed = p->account->flowed,
 		.user_agent = p->account->user_agent,
+		.local_time = p->account->local_time,
 		.at = clock_wall(),
 	};
 
@@ -595,51 +578,99 @@ static enum status keep_draft(struct writing *w, struct place *p, struct view le
 	return st;
 }
 
-static enum status seal(struct writing *w, struct place *p, const struct view *to, size_t n_to, struct buf *letter)
-{
-	struct seal_wish wish = { w->sign, w->encrypt, p->account->protect && !w->plain, to, n_to };
-	struct buf sealed = BUF(BUILT_MAX), why = BUF(1024);
-	enum status st;
+struct sealing {
+	struct writing *w;
+	struct place *p;
+	struct view from;
+	struct buf ids;		/* uint64_t each: what stands in the outbox now */
+};
 
-	if (!w->sign && !w->encrypt && !wish.if_possible)
-		return ST_OK;
-	st = letter_seal(p, buf_view(letter), &wish, &sealed, &why);
-	/* Nobody asked for it, and there is no key: it goes as it is. */
-	if (st == ST_MISSING && !w->sign && !w->encrypt) {
-		buf_free(&sealed);
-		buf_free(&why);
-		return ST_OK;
-	}
-	if (st == ST_OK) {
+/* All copies are in the outbox, or none. */
+static enum status put_copy(void *arg, const struct seal_copy *c)
+{
+	struct sealing *s = arg;
+	struct writing *w = s->w;
+	struct post post = {
+		.out = { .from = s->from, .to = c->to, .n_to = c->n_to, .answers = c->first ? w->answers : 0 },
+		.notify = w->notify,
+		.require_tls = w->protect == PROTECT_FULL && !c->encrypted,
+		.no_copy = !c->first,
+	};
+	uint64_t id = 0;
+	enum status st = c->first ? copy_begin(s->p->copy) : ST_OK;
+
+	if (st == ST_OK)
+		st = post_put(s->p, &post, c->letter, &id);
+	buf_put(&s->ids, view_make((const char *)&id, sizeof id));
+	return st == ST_OK ? buf_status(&s->ids) : st;
+}
+
+static enum status seal_and_put(struct sealing *s, struct view letter, const struct view *to, size_t n_to, size_t n_open)
+{
+	struct writing *w = s->w;
+	struct seal_wish wish = { w->protect, w->sign, w->encrypt, to, n_to, n_open };
+	struct buf why = BUF(1024);
+	enum status st = letter_seal(s->p, letter, &wish, put_copy, s, &why);
+
+	if (st == ST_OK)
+		st = copy_commit(s->p->copy);
+	else if (s->ids.n)
+		copy_roll_back(s->p->copy);
+	if (st == ST_OK)
 		buf_put(&w->how_sealed, buf_view(&why));
-		buf_free(letter);
-		*letter = sealed;
-		sealed = BUF(0);
-	} else {
+	else
 		say("it was not sent: %.*s", VIEW_ARG(why.n ? buf_view(&why) : view_cstr(status_name(st))));
-	}
-	buf_free(&sealed);
 	buf_free(&why);
 	return st;
 }
 
-static enum status send_now(struct writing *w, struct place *p, struct buf *letter, const struct view *to,
-			    size_t n_to, bool queue, struct fate_told *told)
+/* Each copy; what is told is what became of the first that did not go. */
+static enum status send_all(struct sealing *s, struct fate_told *told)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i + sizeof(uint64_t) <= s->ids.n; i += sizeof(uint64_t)) {
+		struct fate_told one = { .why = BUF(WHY_MAX) };
+		enum status sent;
+		uint64_t id;
+
+		memcpy(&id, s->ids.p + i, sizeof id);
+		sent = post_send(s->p, id, &one);
+		if (st == ST_OK && !told->queued) {
+			st = sent;
+			told->draft = one.draft;
+			told->queued = one.queued;
+			told->held = one.held;
+			told->out = id;
+			buf_put(&told->why, buf_view(&one.why));
+		}
+		buf_free(&one.why);
+	}
+	return st;
+}
+
+static enum status send_now(struct writing *w, struct place *p, struct view letter, const struct view *to, size_t n_to,
+			    size_t n_open, bool queue, struct fate_told *told)
 {
 	struct arena a = ARENA(SMALL_ARENA);
+	struct sealing s = { .w = w, .p = p, .ids = BUF(n_to * sizeof(uint64_t) + sizeof(uint64_t)) };
 	struct view *from;
 	size_t n;
 	enum status st = letter_recipients(buf_view(&w->from), &a, &from, &n, NULL);
 
-	if (st == ST_OK)
-		st = seal(w, p, to, n_to, letter);
-	if (st == ST_OK)
-		st = send_letter(p, buf_view(letter), n ? from[0] : view_cstr(p->account->address), to, n_to,
-				 w->answers, w->notify, queue, told);
+	if (st == ST_OK) {
+		s.from = n ? from[0] : view_cstr(p->account->address);
+		st = seal_and_put(&s, letter, to, n_to, n_open);
+	}
+	if (st == ST_OK && queue)
+		told->queued = true;
+	else if (st == ST_OK)
+		st = send_all(&s, told);
 	if (st == ST_OK && w->forwards)
 		st = copy_flags(p->copy, &w->forwards, 1, COPY_FORWARDED, 0);
 	if (st == ST_OK && w->draft)
 		st = copy_remove(p->copy, &w->draft, 1);
+	buf_free(&s.ids);
 	arena_free(&a);
 	return st;
 }
@@ -649,14 +680,14 @@ enum status writing_finish(struct writing *w, struct place *p, enum fate fate, s
 	struct buf letter = BUF(BUILT_MAX), bad = BUF(4096);
 	struct arena a = ARENA(SMALL_ARENA);
 	struct view *to = NULL;
-	size_t n_to = 0;
+	size_t n_to = 0, n_open = 0;
 	enum status st;
 
 	*told = (struct fate_told){ .message_id = BUF(512), .why = BUF(WHY_MAX) };
 	st = expand_all(w);
 	if (st != ST_OK)
 		goto out;
-	st = recipients(w, &a, &to, &n_to, &bad);
+	st = recipients(w, &a, &to, &n_to, &n_open, &bad);
 	if (st == ST_OK && n_to == 0 && fate != FATE_DRAFT) {
 		say("it has no recipient: --to ADDRESS");
 		st = ST_MISSING;
@@ -671,7 +702,7 @@ enum status writing_finish(struct writing *w, struct place *p, enum fate fate, s
 	else if (fate == FATE_DRAFT)
 		st = keep_draft(w, p, buf_view(&letter), &told->draft);
 	else
-		st = send_now(w, p, &letter, to, n_to, fate == FATE_QUEUE, told);
+		st = send_now(w, p, buf_view(&letter), to, n_to, n_open, fate == FATE_QUEUE, told);
 out:
 	buf_free(&letter);
 	buf_free(&bad);

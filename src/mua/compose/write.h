@@ -19,7 +19,7 @@ struct writing {
 	int64_t answers, forwards, draft;	/* messages that get a flag; a draft that goes */
 	const char *notify;		/* DSN, or NULL */
 	bool sign, encrypt, receipt;
-	bool plain;			/* neither, whatever the account wants */
+	enum protect protect;		/* as the account has it, until something else is said */
 	struct buf how_sealed;		/* out: what S/MIME did, in words; or empty */
 	bool quote_below;		/* what is typed goes above what is quoted */
 };
@@ -48,6 +48,8 @@ struct fate_told {
 	struct buf message_id;
 	int64_t draft;		/* where it is a draft now */
 	bool queued;		/* it waits in the outbox */
+	bool held;		/* and goes only when it is released (`waxmail outbox send`) */
+	uint64_t out;		/* its number there */
 	struct buf why;		/* why it was not sent */
 };
 
@@ -55,7 +57,21 @@ struct fate_told {
  * Complains itself of what the person gave; else told->why says why. */
 enum status writing_finish(struct writing *w, struct place *p, enum fate fate, struct fate_told *told) MUST_USE;
 
+/* ---- sending on ---- */
+
+struct resend {
+	struct view to, cc, bcc;	/* as people write them */
+	enum protect protect;
+	bool queue;
+};
+/* A letter as it is, to others (RFC 5322 3.6.6); a recipient who is in bcc is named nowhere.
+ * As writing_finish; ST_DENIED where it was to be encrypted. */
+enum status letter_resend(struct place *p, int64_t id, const struct resend *r, struct fate_told *told) MUST_USE;
+
 /* ---- for the verbs ---- */
+
+/* Jo Jones <Jones@foo.com>, as people write it. */
+void account_put_person(const struct account *a, struct buf *out);
 
 /* A letter, whole: fetched where only its header is here.  Complains itself;
  * copy_letter_close. */
@@ -66,8 +82,18 @@ void letter_text(struct view letter, struct view field, struct buf *out);
 /* An address list for people: names decoded, quoted where they must be. */
 void letter_addresses(struct view letter, struct view field, struct buf *out);
 
-/* A letter that is made (MDN) into the outbox and on its way. */
-enum status send_letter(struct place *p, struct view letter, struct view from, const struct view *to, size_t n_to,
-			int64_t answers, const char *notify, bool queue, struct fate_told *told) MUST_USE;
+/* What is put into the outbox and sent; options and next are set by these. */
+struct post {
+	struct copy_out out;
+	const char *notify;		/* DSN, or NULL */
+	bool require_tls, no_copy;
+};
+/* Onto disk.  Complains itself. */
+enum status post_put(struct place *p, const struct post *post, struct view letter, uint64_t *ret_out) MUST_USE;
+/* On its way; ST_OK where it waits, too (told->queued).  Where it would be held, a person at
+ * a terminal is asked. */
+enum status post_send(struct place *p, uint64_t out, struct fate_told *told) MUST_USE;
+/* A letter of the outbox at once, with less protection where that is said. */
+enum status post_release(struct place *p, uint64_t out, bool less, struct fate_told *told) MUST_USE;
 
 #endif

@@ -62,6 +62,7 @@ struct copy_findings {
 	bool rebuilt;		/* the index was missing or damaged and is new */
 	uint64_t adopted;	/* files that it did not know */
 	uint64_t lost;		/* letters whose file is gone: to be fetched again */
+	uint64_t changed, removed;	/* by other programs, in copy_look */
 };
 
 /* Opens or makes it.  ret_findings may be NULL.  Waits for a
@@ -69,6 +70,11 @@ struct copy_findings {
  * process has it open. */
 enum status copy_open(const char *folder, struct copy **ret, struct copy_findings *ret_findings) MUST_USE;
 void copy_close(struct copy *c);
+
+/* Takes over what other programs did in the Maildirs since: other flags, letters in other
+ * folders, new ones, removed ones.  Reads the names of all files.  Nothing where another
+ * process has the copy open, whose changes may be half way; not within a batch. */
+enum status copy_look(struct copy *c, struct copy_findings *ret) MUST_USE;
 
 /* Many changes at once, on disk when copy_commit returns.  Does not nest. */
 enum status copy_begin(struct copy *c) MUST_USE;
@@ -326,13 +332,15 @@ enum status copy_path(struct copy *c, int64_t id, struct buf *out) MUST_USE;
 
 /* ---- the outbox ---- */
 
+#define COPY_OUT_HELD INT64_MAX
+
 struct copy_out {
 	uint64_t id;
 	struct view from;		/* reverse-path */
 	const struct view *to;		/* recipients */
 	size_t n_to;
 	struct view options;		/* of the sender, opaque here */
-	wall_ms queued, next;		/* not before */
+	wall_ms queued, next;		/* not before; COPY_OUT_HELD: not until it is released */
 	uint32_t tries;
 	struct view problem;		/* why the last one failed */
 	int64_t answers;		/* message that gets COPY_ANSWERED when it is sent; 0 */
@@ -346,6 +354,8 @@ enum status copy_out_read(struct copy *c, uint64_t id, struct copy_letter *ret) 
  * copy_close: false when another one is sending it. */
 enum status copy_out_claim(struct copy *c, uint64_t id, bool *ret_mine) MUST_USE;
 enum status copy_out_failed(struct copy *c, uint64_t id, struct view problem, wall_ms next) MUST_USE;
+/* Held or not, it is due, with these options.  ST_MISSING. */
+enum status copy_out_release(struct copy *c, uint64_t id, struct view options) MUST_USE;
 enum status copy_out_remove(struct copy *c, uint64_t id) MUST_USE;
 
 #endif

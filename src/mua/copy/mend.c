@@ -19,7 +19,7 @@
  * A new index knows no header that has no letter, so folders forget how far
  * they were: the next sync compares all.
  */
-#include "mua/copy/internal.h"
+#include "mua/copy/mend.h"
 
 #include "base/disk.h"
 #include "base/map.h"
@@ -30,25 +30,6 @@
 #include <unistd.h>
 
 enum { DEPTH_MAX = 64, ROW_ARENA = 1024 * 1024 };
-
-struct file {
-	struct view base;	/* up to ":2," */
-	struct view letters;	/* of flags */
-	const char *path;	/* below the account's folder */
-	int64_t folder;
-	bool tmp;
-	bool known;		/* a row has it */
-};
-
-struct mending {
-	struct copy *c;
-	struct arena arena;
-	struct map files;	/* hash of the base -> struct file */
-	struct map folders;	/* hash of the path -> its id */
-	struct copy_findings *f;
-	bool fresh;
-	enum status st;
-};
 
 /* ---- all files ---- */
 
@@ -102,6 +83,30 @@ static int64_t folder_of(struct mending *m, const char *path)
 	return id ? *id : make_folder(m, view_cstr(path + strlen("mail/")));
 }
 
+/* It gets a name of its own, in v and path. */
+static bool rename_twin(struct mending *m, const char *dir, struct view *v, struct buf *path)
+{
+	struct buf fresh = BUF(COPY_PATH_MAX);
+	const char *colon = strchr(path->p, ':');
+	size_t at = strlen(dir) + 1;
+	bool good;
+
+	buf_putf(&fresh, "%s/", dir);
+	copy_file_new(m->c, &fresh);
+	buf_puts(&fresh, colon ? colon : ":2,");
+	buf_putc(&fresh, '\0');
+	good = buf_status(&fresh) == ST_OK && disk_rename(m->c->root, path->p, fresh.p) == ST_OK;
+	if (good) {
+		fresh.n--;
+		buf_free(path);
+		*path = fresh;
+		*v = arena_copy(&m->arena, view_skip(buf_view(path), at));
+	} else {
+		buf_free(&fresh);
+	}
+	return good && v->n;
+}
+
 /* The second file of one name goes: it is the same letter, left by a rename
  * that was not the last word. */
 static void note_file(struct mending *m, const char *dir, const char *name, int64_t folder, bool tmp)
@@ -116,6 +121,16 @@ static void note_file(struct mending *m, const char *dir, const char *name, int6
 	if (buf_status(&path) != ST_OK || (old && !view_eq(old->base, view_head(v, n)))) {
 		buf_free(&path);
 		return;
+	}
+	if (old && m->theirs) {
+		/* What another program copied under its name is a letter of its own. */
+		if (strcmp(old->path, path.p) == 0 || tmp || old->tmp || !rename_twin(m, dir, &v, &path)) {
+			buf_free(&path);
+			return;
+		}
+		n = view_find(v, ':');
+		key = copy_hash(view_head(v, n));
+		old = NULL;
 	}
 	if (old && (tmp || !old->tmp)) {
 		(void)!disk_unlink(m->c->root, path.p);
@@ -192,6 +207,24 @@ static void read_level(struct mending *m, const char *path, int depth)
 	closedir(d);
 }
 
+enum status mend_read_tree(struct mending *m)
+{
+	enum status st = read_folders(m);
+
+	if (st == ST_OK) {
+		read_level(m, "mail", 0);
+		st = m->st;
+	}
+	return st;
+}
+
+void mend_free(struct mending *m)
+{
+	map_free(&m->files);
+	map_free(&m->folders);
+	arena_free(&m->arena);
+}
+
 /* ---- rows ---- */
 
 /* The name that the row wants its file to have. */
@@ -207,7 +240,7 @@ static void put_wanted(struct mending *m, const struct copy_row_state *r, struct
 	buf_free(&path);
 }
 
-static void show_file(struct mending *m, const struct file *f, const struct copy_row_state *r)
+void mend_show(struct mending *m, const struct file *f, const struct copy_row_state *r)
 {
 	struct buf want = BUF(COPY_PATH_MAX), path = BUF(COPY_PATH_MAX);
 
@@ -233,7 +266,7 @@ static enum status check_row(struct mending *m, int64_t id)
 		f = map_get(&m->files, copy_hash(r.file));
 		if (f) {
 			f->known = true;
-			show_file(m, f, &r);
+			mend_show(m, f, &r);
 		} else if (r.uid && !r.copied) {
 			m->f->lost++;
 			r.flags &= ~(uint32_t)COPY_BODY;
@@ -342,18 +375,18 @@ static enum status adopt_letter(struct mending *m, const struct file *f, struct 
 	r.date = s.date;
 	r.name = s.name;
 	r.packed = buf_view(&s.packed);
-	if (is_of_server(m, f, &r.server_folder, &r.uid))
+	if (!m->theirs && is_of_server(m, f, &r.server_folder, &r.uid))
 		r.server_flags = r.flags & COPY_FLAGS;
 	else
 		r.server_folder = r.folder;
 	st = take_wish(m, &a, &r, &wished);
-	if (st == ST_OK && (wished || (!f->tmp && (m->fresh || !is_ours(f->base))))) {
+	if (st == ST_OK && (wished || (!f->tmp && (m->fresh || m->theirs || !is_ours(f->base))))) {
 		st = copy_row_add(m->c, &r);
 		m->f->adopted += st == ST_OK;
-		if (st == ST_EXISTS)	/* its uid has a file already */
+		if (st == ST_EXISTS && !m->theirs)	/* its uid has a file already */
 			st = disk_unlink(m->c->root, f->path);
 		else if (st == ST_OK)
-			show_file(m, f, &r);
+			mend_show(m, f, &r);
 	} else if (st == ST_OK) {
 		(void)!disk_unlink(m->c->root, f->path);
 	}
@@ -380,31 +413,27 @@ static enum status adopt(struct mending *m, const struct file *f)
 	return st == ST_NOMEM || st == ST_CORRUPT || st == ST_NOSPACE ? st : ST_OK;
 }
 
-static enum status adopt_files(struct mending *m)
+enum status mend_adopt(struct mending *m)
 {
 	size_t at = 0;
 	struct file *f;
 	enum status st = ST_OK;
 
 	while (st == ST_OK && (f = map_next(&m->files, &at)) != NULL)
-		if (!f->known)
+		/* Another program may be writing in tmp. */
+		if (!f->known && !(m->theirs && f->tmp))
 			st = adopt(m, f);
 	return st;
 }
 
 static enum status mend(struct mending *m)
 {
-	enum status st;
+	enum status st = mend_read_tree(m);
 
-	st = read_folders(m);
-	if (st == ST_OK) {
-		read_level(m, "mail", 0);
-		st = m->st;
-	}
 	if (st == ST_OK)
 		st = check_rows(m);
 	if (st == ST_OK)
-		st = adopt_files(m);
+		st = mend_adopt(m);
 	if (st == ST_OK && m->fresh)
 		st = sql_run(m->c->q[S_FOLDERS_FORGET]);
 	/* Wishes say what the rows say, whatever came between the two commits. */
@@ -420,8 +449,6 @@ enum status copy_mend(struct copy *c, bool fresh, struct copy_findings *f)
 
 	if (st == ST_OK)
 		st = copy_leave(c, mend(&m));
-	map_free(&m.files);
-	map_free(&m.folders);
-	arena_free(&m.arena);
+	mend_free(&m);
 	return st;
 }

@@ -125,11 +125,13 @@ static const char *const texts[S_COUNT] = {
 	[S_WORDS_DONE] = "UPDATE message SET worded = 1 WHERE id = $1",
 	[S_WORDS] = "SELECT rowid FROM words WHERE words MATCH $1 ORDER BY rowid",
 	[S_WORDS_LEFT] = "SELECT id FROM message WHERE worded = 0 AND flags & 256 ORDER BY id",
+	[S_FILES] = "SELECT id, file, folder, flags, hidden FROM message WHERE flags & 256",
 	[S_OUT_ADD] = "INSERT INTO state.out (sender, recipients, options, queued, next, tries, problem, answers)"
 		      " VALUES ($1, $2, $3, $4, $5, 0, '', $6) RETURNING id",
 	[S_OUT_ALL] = "SELECT id, sender, recipients, options, queued, next, tries, problem, answers"
 		      " FROM state.out ORDER BY id",
 	[S_OUT_FAIL] = "UPDATE state.out SET tries = tries + 1, problem = $2, next = $3 WHERE id = $1",
+	[S_OUT_RELEASE] = "UPDATE state.out SET options = $2, next = 0 WHERE id = $1 RETURNING id",
 	[S_OUT_REMOVE] = "DELETE FROM state.out WHERE id = $1",
 };
 

@@ -222,6 +222,21 @@ enum status copy_out_failed(struct copy *c, uint64_t id, struct view problem, wa
 	return st;
 }
 
+enum status copy_out_release(struct copy *c, uint64_t id, struct view options)
+{
+	struct sql_stmt *q = c->q[S_OUT_RELEASE];
+	bool row = false;
+	enum status st = copy_enter(c);
+
+	if (st != ST_OK)
+		return st;
+	sql_bind_int(q, 1, (int64_t)id);
+	sql_bind_blob(q, 2, options);
+	st = sql_step(q, &row);
+	sql_reset(q);
+	return copy_leave(c, st == ST_OK && !row ? ST_MISSING : st);
+}
+
 enum status copy_out_remove(struct copy *c, uint64_t id)
 {
 	struct sql_stmt *q = c->q[S_OUT_REMOVE];

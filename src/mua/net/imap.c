@@ -18,7 +18,7 @@ static const struct {
 	{ VIEW("SPECIAL-USE"), CAN_SPECIAL_USE }, { VIEW("ENABLE"), CAN_ENABLE },
 	{ VIEW("UTF8=ACCEPT"), CAN_UTF8 },	{ VIEW("SASL-IR"), CAN_SASL_IR },
 	{ VIEW("LOGINDISABLED"), CAN_NOT_LOGIN }, { VIEW("LIST-EXTENDED"), CAN_LIST_EXTENDED },
-	{ VIEW("STARTTLS"), CAN_STARTTLS },
+	{ VIEW("STARTTLS"), CAN_STARTTLS },	{ VIEW("NOTIFY"), CAN_NOTIFY },
 	/* RFC 9051 1.1 and appendix E: it has these without saying so. */
 	{ VIEW("IMAP4rev2"), CAN_REV2 | CAN_IDLE | CAN_UIDPLUS | CAN_MOVE | CAN_LITERAL_MINUS | CAN_LIST_STATUS |
 				     CAN_SPECIAL_USE | CAN_ENABLE | CAN_SASL_IR | CAN_LIST_EXTENDED },
@@ -355,7 +355,7 @@ static void on_idle(void *arg, const struct answer *a)
 	struct idle *d = arg;
 
 	d->happened |= a->kind == ANSWER_EXISTS || a->kind == ANSWER_EXPUNGE || a->kind == ANSWER_VANISHED ||
-		       a->kind == ANSWER_FETCH;
+		       a->kind == ANSWER_FETCH || a->kind == ANSWER_STATUS;
 }
 
 enum status imap_idle(struct imap *i, uint64_t ms)

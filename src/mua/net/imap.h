@@ -33,6 +33,7 @@ enum imap_can {
 	CAN_REV2 = 8192,
 	CAN_LIST_EXTENDED = 16384,	/* RFC 5258 */
 	CAN_STARTTLS = 32768,
+	CAN_NOTIFY = 65536,	/* RFC 5465 */
 };
 
 typedef void imap_untagged(void *arg, const struct answer *a);
@@ -80,8 +81,8 @@ enum status imap_run(struct imap *i, imap_untagged *untagged, void *arg) MUST_US
 enum status imap_enter(struct imap *i, struct view mailbox, const char *how, imap_untagged *untagged,
 			void *arg) MUST_USE;
 
-/* Waits until something happens in the folder selected, at most ms (RFC
- * 2177).  ST_OK: something did; ST_TIMEOUT. */
+/* Waits until something happens in the folder selected, or in others that NOTIFY
+ * tells of, at most ms (RFC 2177).  ST_OK: something did; ST_TIMEOUT. */
 enum status imap_idle(struct imap *i, uint64_t ms) MUST_USE;
 
 #endif

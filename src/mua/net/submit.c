@@ -252,6 +252,8 @@ static void put_mail(struct submitter *s, const struct submission *l, struct con
 		buf_puts(out, " SMTPUTF8");
 	if (l->headers_only && s->offer.set & EXT_DSN)
 		buf_puts(out, " RET=HDRS");
+	if (l->require_tls)
+		buf_puts(out, " REQUIRETLS");
 	buf_puts(out, "\r\n");
 }
 
@@ -335,9 +337,14 @@ enum status submit_letter(struct submitter *s, const struct submission *l)
 	struct submission real = *l;
 	enum status st;
 
-	s->permanent = false;
+	s->permanent = s->unprotected = false;
 	if (!all_are_addresses(l))
 		return cannot(s, "cannot be told of a recipient or sender that is no address");
+	if (l->require_tls && !(s->offer.set & EXT_REQUIRETLS)) {
+		s->unprotected = true;
+		return client_fail(&s->client, ST_DENIED, "it is not encrypted, and %s does not offer REQUIRETLS",
+				   s->client.host);
+	}
 	st = s->dirty ? reset(s) : ST_OK;
 	if (st == ST_OK)
 		st = needs_of(l, &a, &has);

@@ -19,6 +19,7 @@ struct submitter {
 	struct buf mechanisms;
 	bool permanent;			/* ST_DENIED is for good (5xx) */
 	bool dirty;			/* RSET comes before the next letter */
+	bool unprotected;		/* ST_DENIED, since REQUIRETLS is not offered */
 };
 
 struct submission {
@@ -28,6 +29,7 @@ struct submission {
 	struct view letter;		/* LF or CRLF */
 	struct view notify;		/* DSN (RFC 3461 4.1): "success,failure"; empty: the server's own way */
 	bool headers_only;		/* RET=HDRS */
+	bool require_tls;		/* REQUIRETLS (RFC 8689), or not at all */
 };
 
 /* Connects and logs in.  submit_close in any case.  Errors as client_open;

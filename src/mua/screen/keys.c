@@ -421,7 +421,22 @@ static void forward(struct screen *s)
 
 static void bounce(struct screen *s)
 {
-	compose(s, SCREEN_BOUNCE);
+	const struct screen_program *p = s->o->program;
+	struct screen_prompt ask = { .question = "Send it on as it is to: " };
+	struct copy_message *m = screen_message(s);
+	struct buf to = BUF(4 * SCREEN_LINE_MAX), said = BUF(SCREEN_SAID_MAX);
+	enum status st;
+
+	if (p->resend == NULL)
+		screen_say(s, true, "Letters cannot be sent on from here.");
+	else if (m && screen_ask(s, &ask, &to) && to.n) {
+		screen_leave();
+		st = p->resend(p->arg, s->account, m->id, buf_view(&to), &said);
+		screen_return();
+		screen_say_status(s, st, buf_view(&said), "It is sent.");
+	}
+	buf_free(&to);
+	buf_free(&said);
 }
 
 static void resume(struct screen *s)

@@ -27,8 +27,7 @@ struct screen_account {
  * (Ctrl-C, q). */
 typedef bool screen_progress(void *arg, struct view what, uint64_t done, uint64_t all);
 
-enum screen_compose { SCREEN_NEW, SCREEN_REPLY, SCREEN_REPLY_ALL, SCREEN_REPLY_LIST, SCREEN_FORWARD,
-		      SCREEN_BOUNCE, SCREEN_RESUME };
+enum screen_compose { SCREEN_NEW, SCREEN_REPLY, SCREEN_REPLY_ALL, SCREEN_REPLY_LIST, SCREEN_FORWARD, SCREEN_RESUME };
 
 /* What the program gives; any may be NULL: then the key says that it cannot be
  * done here.  Each may write one line for the person into `said` (at most 512
@@ -48,6 +47,9 @@ struct screen_program {
 	 * account, 0 for SCREEN_NEW. */
 	enum status (*compose)(void *arg, size_t account, enum screen_compose how, int64_t answers,
 			       struct buf *said);
+	/* Send a letter on as it is, to addresses as a person writes them; the terminal is
+	 * free for it. */
+	enum status (*resend)(void *arg, size_t account, int64_t id, struct view to, struct buf *said);
 	/* Send what waits in the outbox. */
 	enum status (*flush_outbox)(void *arg, size_t account, screen_progress *progress, void *progress_arg,
 				    struct buf *said);

@@ -25,10 +25,21 @@ static int64_t pause_after(uint32_t tries)
 	return ms < RETRY_MOST_MS ? ms : RETRY_MOST_MS;
 }
 
-/* "notify=success,failure" */
-static struct view notify_of(const struct copy_out *o)
+bool out_option(const struct copy_out *o, const char *word, struct view *ret)
 {
-	return view_starts_i(o->options, VIEW("notify=")) ? view_skip(o->options, 7) : VIEW_NONE;
+	struct view left = o->options;
+
+	while (left.n) {
+		struct view one = view_head(left, view_find(left, ' '));
+
+		left = view_skip(left, one.n + 1);
+		if (!view_starts_i(one, view_cstr(word)))
+			continue;
+		if (ret)
+			*ret = view_skip(one, strlen(word));
+		return true;
+	}
+	return false;
 }
 
 /* The server has it: a copy for the sender, and what it answers is answered. */
@@ -39,7 +50,7 @@ static enum status keep_sent(struct sync *s, const struct copy_out *o, struct vi
 	int64_t id;
 	enum status st = ST_OK;
 
-	if (s->place->account->save_sent) {
+	if (s->place->account->save_sent && !out_option(o, OUT_NO_COPY, NULL)) {
 		st = place_folder(s->place, COPY_USE_SENT, &a, &sent);
 		if (st == ST_OK)
 			st = copy_add(s->place->copy, sent.id, COPY_SEEN, letter, &id);
@@ -75,7 +86,8 @@ static enum status make_draft(struct sending *g, const struct copy_out *o, struc
 	struct copy_folder drafts;
 	enum status st = place_folder(p, COPY_USE_DRAFTS, &a, &drafts);
 
-	if (st == ST_OK)
+	/* Of what is sent on, or goes to many apart, the letter itself is elsewhere. */
+	if (st == ST_OK && !out_option(o, OUT_NO_COPY, NULL))
 		st = copy_add(p->copy, drafts.id, COPY_DRAFT | COPY_SEEN, letter, &g->draft);
 	if (st == ST_OK)
 		st = copy_out_remove(p->copy, o->id);
@@ -86,11 +98,13 @@ static enum status make_draft(struct sending *g, const struct copy_out *o, struc
 static enum status send_one(struct sending *g, struct submitter *s, const struct copy_out *o)
 {
 	struct copy *c = g->sync->place->copy;
-	struct submission l = { .from = o->from, .to = o->to, .n_to = o->n_to, .notify = notify_of(o) };
+	struct submission l = { .from = o->from, .to = o->to, .n_to = o->n_to,
+				.require_tls = out_option(o, OUT_REQUIRE_TLS, NULL) };
 	struct copy_letter letter;
 	bool mine = false;
 	enum status st = copy_out_claim(c, o->id, &mine), told;
 
+	(void)out_option(o, OUT_NOTIFY, &l.notify);
 	if (st != ST_OK || !mine)
 		return st;
 	st = copy_out_read(c, o->id, &letter);
@@ -104,7 +118,9 @@ static enum status send_one(struct sending *g, struct submitter *s, const struct
 	} else if (told == ST_DENIED && s->permanent) {
 		st = make_draft(g, o, letter.bytes);
 	} else {
-		st = copy_out_failed(c, o->id, view_cstr(s->client.why), clock_wall() + pause_after(o->tries));
+		st = copy_out_failed(c, o->id, view_cstr(s->client.why),
+				     s->unprotected ? COPY_OUT_HELD : clock_wall() + pause_after(o->tries));
+		g->sync->held += s->unprotected;
 	}
 	copy_letter_close(&letter);
 	if (told != ST_OK) {
@@ -112,7 +128,7 @@ static enum status send_one(struct sending *g, struct submitter *s, const struct
 		g->sync->refused++;
 	}
 	if (g->only)
-		g->only_st = told == ST_DENIED && !s->permanent ? ST_TIMEOUT : told;
+		g->only_st = s->unprotected ? ST_AGAIN : told == ST_DENIED && !s->permanent ? ST_TIMEOUT : told;
 	/* The session goes on after a refusal, and not after anything else. */
 	return st == ST_OK && told != ST_OK && told != ST_DENIED ? told : st;
 }

@@ -109,6 +109,8 @@ enum status sync_pop(struct sync *s)
 		st = copy_folder_sync(place->copy, inbox.id, &inbox.sync);
 	}
 	if (st == ST_OK)
+		st = copy_look(place->copy, NULL);
+	if (st == ST_OK)
 		st = settle_pending(s);
 	if (st == ST_OK)
 		st = fetch_new(s, &p, inbox.id, &a);

@@ -75,16 +75,33 @@ static enum status round_of(struct session *s)
 	arena_free(a);
 	s->folders = NULL;
 	s->n_folders = 0;
-	st = sync_folders(s);
+	/* Not the first screen: it has nothing to tell. */
+	st = s->sync->headers_only ? ST_OK : copy_look(s->copy, NULL);
+	if (st == ST_OK)
+		st = sync_folders(s);
 	if (st == ST_OK && !s->sync->headers_only)
 		st = sync_push(s);
 	return st == ST_OK ? pull_all(s) : st;
 }
 
-static enum status watch(struct session *s)
+/* Of the other folders, too (RFC 5465); what happens in the one selected comes when it
+ * is asked for, so that sequence numbers hold.  Who refuses is asked each minute. */
+static enum status watch_all(struct session *s)
 {
 	enum status st = ST_OK;
+
+	if (s->sync->folder.n == 0 && imap_can(&s->imap, CAN_NOTIFY | CAN_IDLE)) {
+		buf_puts(imap_begin(&s->imap), "NOTIFY SET (SELECTED-DELAYED (MessageNew MessageExpunge FlagChange))"
+					       " (PERSONAL (MessageNew MessageExpunge))");
+		st = imap_run(&s->imap, NULL, NULL);
+	}
+	return st == ST_DENIED ? ST_OK : st;
+}
+
+static enum status watch(struct session *s)
+{
 	struct copy_folder *inbox = NULL;
+	enum status st = watch_all(s);
 
 	while (st == ST_OK) {
 		for (size_t i = 0; i < s->n_folders; i++)

@@ -32,7 +32,7 @@ struct sync {
 	sync_progress *progress;	/* may be NULL */
 	void *progress_arg;
 	/* ---- what came of it ---- */
-	uint64_t headers, bodies, flags, gone, told, refused, sent;
+	uint64_t headers, bodies, flags, gone, told, refused, held, sent;
 	char why[WHY_MAX];		/* where it failed */
 };
 
@@ -43,9 +43,17 @@ enum status sync_run(struct sync *s) MUST_USE;
  * server has it no more. */
 enum status sync_fetch(struct sync *s, int64_t id) MUST_USE;
 
+/* Options of a letter in the outbox: words with blanks between. */
+#define OUT_NOTIFY "notify="		/* DSN, behind it */
+#define OUT_REQUIRE_TLS "requiretls"	/* or it is held (RFC 8689) */
+#define OUT_NO_COPY "nocopy"		/* another copy is kept as sent */
+/* The word that is or begins so, without that; ret may be NULL.  False: it is not there. */
+bool out_option(const struct copy_out *o, const char *word, struct view *ret);
+
 /* Sends what waits in the outbox and is due; only: that one (0: all), due or
  * not.  What the server refuses for good becomes a draft, and ST_DENIED is
- * returned for `only`; ret_draft may be NULL. */
+ * returned for `only`; ret_draft may be NULL.  What wants REQUIRETLS where it is not
+ * offered is held (s->held, ST_AGAIN for `only`). */
 enum status sync_outbox(struct sync *s, uint64_t only, int64_t *ret_draft) MUST_USE;
 
 #endif

@@ -106,6 +106,17 @@ static bool may_answer(struct place *p, int64_t id, struct view letter, struct b
 	return why == NULL;
 }
 
+static enum status send_report(struct place *p, struct view report, const struct view *to, bool queue,
+			       struct fate_told *told)
+{
+	struct post post = { .out = { .to = to, .n_to = 1 } };
+	uint64_t out;
+	enum status st = post_put(p, &post, report, &out);
+
+	told->queued = queue;
+	return st == ST_OK && !queue ? post_send(p, out, told) : st;
+}
+
 static enum status answer(const struct invocation *in, struct place *p, int64_t id, struct fate_told *told)
 {
 	struct buf to = BUF(FIELD_MAX), report = BUF(REPORT_MAX);
@@ -122,7 +133,7 @@ static enum status answer(const struct invocation *in, struct place *p, int64_t 
 	recipient = buf_view(&to);
 	/* The null sender: nobody answers an answer (3). */
 	if (st == ST_OK)
-		st = send_letter(p, buf_view(&report), VIEW_NONE, &recipient, 1, 0, NULL, GIVEN(in, queue), told);
+		st = send_report(p, buf_view(&report), &recipient, GIVEN(in, queue), told);
 	if (st == ST_OK)
 		st = copy_flags(p->copy, &id, 1, COPY_MDN_SENT, 0);
 	buf_free(&to);

@@ -106,8 +106,6 @@ static enum status begin(struct writing *w, struct place *p, enum screen_compose
 		return writing_forward(w, p, id, FORWARD_WHOLE);
 	case SCREEN_RESUME:
 		return writing_resume(w, p, id);
-	case SCREEN_BOUNCE:
-		break;
 	}
 	return ST_DENIED;
 }
@@ -115,7 +113,9 @@ static enum status begin(struct writing *w, struct place *p, enum screen_compose
 static void tell_fate(const struct fate_told *told, enum status st, struct buf *said)
 {
 	if (st == ST_OK)
-		buf_puts(said, told->queued ? "It waits in the outbox. " : "It is sent.");
+		buf_puts(said, told->held	? "It is held in the outbox: "
+			       : told->queued ? "It waits in the outbox. "
+					      : "It is sent.");
 	else if (told->draft)
 		buf_putf(said, "It is draft %lld now: ", (long long)told->draft);
 	if (told->why.n)
@@ -130,8 +130,6 @@ static enum status do_compose(void *arg, size_t account, enum screen_compose how
 	struct fate_told told = { .message_id = BUF(0), .why = BUF(0) };
 	enum status st = w ? writing_begin(w, p) : ST_NOMEM;
 
-	if (how == SCREEN_BOUNCE)
-		buf_puts(said, "Letters are not sent on as they are; f forwards them.");
 	if (st == ST_OK)
 		st = begin(w, p, how, answers);
 	if (st == ST_OK)
@@ -150,6 +148,23 @@ static enum status do_compose(void *arg, size_t account, enum screen_compose how
 	if (w)
 		writing_end(w);
 	free(w);
+	buf_free(&told.message_id);
+	buf_free(&told.why);
+	return st;
+}
+
+static enum status do_resend(void *arg, size_t account, int64_t id, struct view to, struct buf *said)
+{
+	struct desk *d = arg;
+	struct resend r = { .to = to, .protect = d->places[account].account->protect };
+	struct fate_told told = { .message_id = BUF(0), .why = BUF(0) };
+	enum status st;
+
+	say_into(said);
+	st = letter_resend(&d->places[account], id, &r, &told);
+	say_into(NULL);
+	if (st == ST_OK || told.why.n)
+		tell_fate(&told, st, said);
 	buf_free(&told.message_id);
 	buf_free(&told.why);
 	return st;
@@ -226,7 +241,7 @@ static enum status open_all(struct desk *d, const struct invocation *in, struct 
 int verb_screen(struct invocation *in)
 {
 	static const struct screen_program functions = {
-		.sync = do_sync, .fetch = do_fetch, .compose = do_compose, .flush_outbox = do_outbox, .view = do_view,
+		.sync = do_sync, .fetch = do_fetch, .compose = do_compose, .resend = do_resend, .flush_outbox = do_outbox, .view = do_view,
 		.seal = do_seal,
 	};
 	struct screen_account accounts[ACCOUNTS_MAX] = { 0 };

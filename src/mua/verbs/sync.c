@@ -1,6 +1,7 @@
 /* sync.c - waxmail sync, outbox. */
 #include "mua/sync/sync.h"
 
+#include "mua/compose/write.h"
 #include "mua/say.h"
 #include "mua/verbs/ids.h"
 
@@ -104,8 +105,8 @@ static void out_line(const struct copy_out *o)
 {
 	char at[RFC3339_SIZE];
 
-	printf("%6llu  %s  %u tries  %.*s%s%s%.*s\n", (unsigned long long)o->id, clock_rfc3339(o->queued, at),
-	       o->tries, VIEW_ARG(o->n_to ? o->to[0] : VIEW("-")), o->n_to > 1 ? ", ..." : "",
+	printf("%6llu  %s  %u tries  %s%.*s%s%s%.*s\n", (unsigned long long)o->id, clock_rfc3339(o->queued, at),
+	       o->tries, o->next == COPY_OUT_HELD ? "held  " : "", VIEW_ARG(o->n_to ? o->to[0] : VIEW("-")), o->n_to > 1 ? ", ..." : "",
 	       o->problem.n ? "  " : "", VIEW_ARG(o->problem));
 }
 
@@ -115,8 +116,9 @@ static json_t *out_json(const struct copy_out *o)
 
 	for (size_t i = 0; i < o->n_to; i++)
 		json_array_append_new(to, say_text(o->to[i]));
-	return json_pack("{sI,so,so,so,so,sI,so}", "number", (json_int_t)o->id, "from", say_text(o->from), "to",
-			 to, "queued", say_time(o->queued), "next", say_time(o->next), "tries",
+	return json_pack("{sI,so,so,so,sb,so,sI,so}", "number", (json_int_t)o->id, "from", say_text(o->from), "to",
+			 to, "queued", say_time(o->queued), "held", o->next == COPY_OUT_HELD, "next",
+			 o->next == COPY_OUT_HELD ? json_null() : say_time(o->next), "tries",
 			 (json_int_t)o->tries, "problem", o->problem.n ? say_text(o->problem) : json_null());
 }
 
@@ -142,6 +144,47 @@ int verb_outbox_list(struct invocation *in)
 		status = GIVEN(in, json) ? print_array(json_incref(rows)) : printed();
 	json_decref(rows);
 	arena_free(&a);
+	place_close(&p);
+	return status;
+}
+
+static int tell_sent(const struct invocation *in, const struct fate_told *told, enum status st)
+{
+	const char *state = st != ST_OK ? "refused" : told->held ? "held" : told->queued ? "queued" : "sent";
+
+	if (told->why.n)
+		say("%s: %.*s", state, VIEW_ARG(buf_view(&told->why)));
+	else if (st != ST_OK)
+		say_failed(in->args[0], st);
+	if (told->draft)
+		say("it is draft %lld now", (long long)told->draft);
+	if (GIVEN(in, json))
+		(void)print_object(json_pack("{ss}", "state", state));
+	return st == ST_OK && !told->queued ? printed() : FAILED;
+}
+
+int verb_outbox_send(struct invocation *in)
+{
+	struct fate_told told = { .why = BUF(WHY_MAX) };
+	enum protect level = PROTECT_FULL;
+	struct place p;
+	int64_t id;
+	int status = FAILED;
+	enum status st;
+
+	if (!id_take(in->args[0], &id))
+		return WRONG_USE;
+	if (GIVEN(in, protect) && (!protect_take(view_cstr(VALUE(in, protect)), &level) ||
+				   (level != PROTECT_OFF && level != PROTECT_FULL))) {
+		say("a letter that waits is sealed already: --protect off or --protect protect");
+		return WRONG_USE;
+	}
+	st = place_open(&p, in);
+	if (st == ST_OK) {
+		st = post_release(&p, (uint64_t)id, level == PROTECT_OFF, &told);
+		status = tell_sent(in, &told, st);
+	}
+	buf_free(&told.why);
 	place_close(&p);
 	return status;
 }

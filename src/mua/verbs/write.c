@@ -47,6 +47,14 @@ static bool good_dsn(const char *text)
 	return good && strpbrk(text, " \t") == NULL;
 }
 
+static bool take_protect(const struct invocation *in, enum protect *ret)
+{
+	if (!GIVEN(in, protect) || protect_take(view_cstr(VALUE(in, protect)), ret))
+		return true;
+	say("--protect wants " PROTECT_WORDS);
+	return false;
+}
+
 static enum status take_options(const struct invocation *in, struct writing *w)
 {
 	const char *value;
@@ -59,9 +67,12 @@ static enum status take_options(const struct invocation *in, struct writing *w)
 	set(in, OPTION_subject, &w->subject);
 	w->sign = GIVEN(in, sign);
 	w->encrypt = GIVEN(in, encrypt);
-	w->plain = GIVEN(in, plain);
 	w->receipt = GIVEN(in, receipt);
 	w->notify = VALUE(in, dsn);
+	if (GIVEN(in, plain))
+		w->protect = PROTECT_OFF;
+	if (!take_protect(in, &w->protect))
+		return ST_SYNTAX;
 	if (w->notify && !good_dsn(w->notify)) {
 		say("--dsn wants success, failure, delay (with commas between), or never");
 		return ST_SYNTAX;
@@ -113,9 +124,11 @@ static enum fate fate_of(const struct invocation *in)
 
 static int tell_json(const struct fate_told *told, enum status st)
 {
-	const char *state = st != ST_OK ? "refused" : told->queued ? "queued" : told->draft ? "draft" : "sent";
+	const char *state = st != ST_OK ? "refused" : told->held ? "held" : told->queued ? "queued" : told->draft ? "draft" : "sent";
 	json_t *o = json_pack("{ss,so}", "state", state, "message_id", say_text(buf_view(&told->message_id)));
 
+	if (told->held)
+		json_object_set_new(o, "outbox", json_integer((json_int_t)told->out));
 	if (told->draft)
 		json_object_set_new(o, "draft", json_integer(told->draft));
 	if (told->why.n)
@@ -132,6 +145,9 @@ static int tell(const struct invocation *in, const struct writing *w, const stru
 		return FAILED;
 	if (st != ST_OK)
 		say("it was not sent: %.*s", VIEW_ARG(buf_view(&told->why)));
+	else if (told->held)
+		say("it is held in the outbox: %.*s\n`waxmail outbox send %llu` tries again; with --protect off it goes as it is",
+		    VIEW_ARG(buf_view(&told->why)), (unsigned long long)told->out);
 	else if (told->queued && told->why.n)
 		say("it waits in the outbox, and goes at the next sync: %.*s", VIEW_ARG(buf_view(&told->why)));
 	else if (told->queued && fate_of(in) == FATE_SEND)
@@ -231,6 +247,49 @@ static enum status forward(const struct invocation *in, struct place *p, struct 
 int verb_forward(struct invocation *in)
 {
 	return write_letter(in, forward);
+}
+
+/* ---- sending on ---- */
+
+static int resend(const struct invocation *in, struct place *p, struct resend *r)
+{
+	struct fate_told told = { .message_id = BUF(0), .why = BUF(0) };
+	struct writing none = { .how_sealed = BUF(0) };
+	int64_t id;
+	int status = WRONG_USE;
+
+	if (id_take(in->args[0], &id)) {
+		enum status st = letter_resend(p, id, r, &told);
+
+		status = tell(in, &none, &told, st);
+	}
+	buf_free(&told.message_id);
+	buf_free(&told.why);
+	return status;
+}
+
+int verb_resend(struct invocation *in)
+{
+	struct buf to = BUF(FIELD_TEXT_MAX), cc = BUF(FIELD_TEXT_MAX), bcc = BUF(FIELD_TEXT_MAX);
+	struct resend r = { .queue = GIVEN(in, queue) };
+	struct place p;
+	int status = FAILED;
+
+	add_all(in, OPTION_to, &to);
+	add_all(in, OPTION_cc, &cc);
+	add_all(in, OPTION_bcc, &bcc);
+	r.to = buf_view(&to);
+	r.cc = buf_view(&cc);
+	r.bcc = buf_view(&bcc);
+	if (place_open(&p, in) == ST_OK) {
+		r.protect = p.account->protect;
+		status = take_protect(in, &r.protect) ? resend(in, &p, &r) : WRONG_USE;
+	}
+	buf_free(&to);
+	buf_free(&cc);
+	buf_free(&bcc);
+	place_close(&p);
+	return status;
 }
 
 /* ---- attach ---- */
