@@ -58,21 +58,21 @@ static const struct account fresh = {
 	.ldap = "",
 	.address = "", .name = "", .user = "", .password_command = "", .authserv_id = "", .signature = "",
 	.save_sent = true, .leave = true, .flowed = true, .local_time = true,
-	.protect = PROTECT_AUTO,
+	.protect = PROTECTION_AUTO,
 };
 
-static const char *const protect_words[] = { "off", "sign", "auto", "protect", "encrypt" };
+static const char *const protection_words[] = { "off", "sign", "auto", "protect", "encrypt" };
 
-const char *protect_word(enum protect p)
+const char *protection_word(enum protection p)
 {
-	return protect_words[p];
+	return protection_words[p];
 }
 
-bool protect_take(struct view word, enum protect *ret)
+bool protection_take(struct view word, enum protection *ret)
 {
-	for (size_t i = 0; i < sizeof protect_words / sizeof *protect_words; i++)
-		if (view_eq_i(word, view_cstr(protect_words[i]))) {
-			*ret = (enum protect)i;
+	for (size_t i = 0; i < sizeof protection_words / sizeof *protection_words; i++)
+		if (view_eq_i(word, view_cstr(protection_words[i]))) {
+			*ret = (enum protection)i;
 			return true;
 		}
 	return false;
@@ -115,9 +115,9 @@ static bool take_value(struct arena *a, const struct row *r, const config_settin
 		return true;
 	case KIND_PROTECT:	/* true and false are what it was before it had words */
 		if (type == CONFIG_TYPE_BOOL)
-			*(enum protect *)to = config_setting_get_bool(s) ? PROTECT_AUTO : PROTECT_OFF;
+			*(enum protection *)to = config_setting_get_bool(s) ? PROTECTION_AUTO : PROTECTION_OFF;
 		return type == CONFIG_TYPE_BOOL ||
-		       (type == CONFIG_TYPE_STRING && protect_take(view_cstr(config_setting_get_string(s)), to));
+		       (type == CONFIG_TYPE_STRING && protection_take(view_cstr(config_setting_get_string(s)), to));
 	}
 	return false;
 }
@@ -132,7 +132,7 @@ static const char *wanted(const struct row *r)
 	case KIND_INT:
 		return "a number within its limits";
 	case KIND_PROTECT:
-		return PROTECT_WORDS ", in quotes";
+		return PROTECTION_WORDS ", in quotes";
 	default:
 		return "a text in quotes";
 	}
@@ -264,7 +264,7 @@ static bool put_value(config_setting_t *group, const struct row *r, const void *
 		return s && config_setting_set_int64(s, *(const int64_t *)from);
 	case KIND_PROTECT:
 		s = config_setting_add(group, r->key, CONFIG_TYPE_STRING);
-		return s && config_setting_set_string(s, protect_word(*(const enum protect *)from));
+		return s && config_setting_set_string(s, protection_word(*(const enum protection *)from));
 	}
 	return false;
 }

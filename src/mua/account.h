@@ -29,16 +29,16 @@ enum { ACCOUNTS_MAX = 64, PATH_TEXT_MAX = 3072 };
 
 /* How much is wanted for a letter.  The words of waxwing's own side (`waxwing account
  * protect`), and one more: signed, and encrypted where everybody's certificate is known. */
-enum protect {
-	PROTECT_OFF,		/* "off" */
-	PROTECT_SIGN,		/* "sign": signed, or not sent */
-	PROTECT_AUTO,		/* "auto": signed where there is a key, encrypted where it can be */
-	PROTECT_FULL,		/* "protect": encrypted where it can be, else REQUIRETLS (RFC 8689), else held */
-	PROTECT_ENCRYPT,	/* "encrypt": for everybody, or not sent */
+enum protection {
+	PROTECTION_OFF,		/* "off" */
+	PROTECTION_SIGN,		/* "sign": signed, or not sent */
+	PROTECTION_AUTO,		/* "auto": signed where there is a key, encrypted where it can be */
+	PROTECTION_FULL,		/* "protect": encrypted where it can be, else REQUIRETLS (RFC 8689), else held */
+	PROTECTION_ENCRYPT,	/* "encrypt": for everybody, or not sent */
 };
-#define PROTECT_WORDS "off, sign, auto, protect or encrypt"
-const char *protect_word(enum protect p);	/* static */
-bool protect_take(struct view word, enum protect *ret);
+#define PROTECTION_WORDS "off, sign, auto, protect or encrypt"
+const char *protection_word(enum protection p);	/* static */
+bool protection_take(struct view word, enum protection *ret);
 
 struct account {
 	const char *address, *name, *user;
@@ -52,7 +52,7 @@ struct account {
 	bool flowed;			/* format=flowed */
 	bool user_agent;		/* say so in letters */
 	bool local_time;		/* letters tell the zone of this machine, else UTC */
-	enum protect protect;
+	enum protection protect;
 };
 
 struct settings {

@@ -132,8 +132,8 @@ static void say_how(struct sealing *s, bool is_signed)
 static enum status seal(struct sealing *s)
 {
 	const struct seal_wish *w = s->wish;
-	bool must_sign = w->sign || w->protect == PROTECT_SIGN, must_encrypt = w->encrypt || w->protect == PROTECT_ENCRYPT;
-	const struct smime_key *signer = must_sign || w->protect > PROTECT_OFF ? certs_signer(&s->certs, s->from, s->now) : NULL;
+	bool must_sign = w->sign || w->protect == PROTECTION_SIGN, must_encrypt = w->encrypt || w->protect == PROTECTION_ENCRYPT;
+	const struct smime_key *signer = must_sign || w->protect > PROTECTION_OFF ? certs_signer(&s->certs, s->from, s->now) : NULL;
 	enum status st = ST_OK;
 
 	if (signer == NULL && must_sign) {
@@ -141,7 +141,7 @@ static enum status seal(struct sealing *s)
 		return ST_MISSING;
 	}
 	/* Who has no key was asked for nothing: his own copy would be closed to him. */
-	if (must_encrypt || w->protect == PROTECT_FULL || (w->protect == PROTECT_AUTO && signer))
+	if (must_encrypt || w->protect == PROTECTION_FULL || (w->protect == PROTECTION_AUTO && signer))
 		st = find_recipients(s);
 	if (st == ST_MISSING && !must_encrypt)
 		st = ST_OK;
@@ -159,7 +159,7 @@ enum status letter_seal(struct place *p, struct view letter, const struct seal_w
 	struct author author;
 	enum status st;
 
-	if (w->protect == PROTECT_OFF && !w->sign && !w->encrypt)
+	if (w->protect == PROTECTION_OFF && !w->sign && !w->encrypt)
 		return take(arg, &as_it_is);
 	st = certs_open(&s.certs, p);
 	if (st == ST_OK)

@@ -6,7 +6,7 @@
 #include "mua/place.h"
 
 struct seal_wish {
-	enum protect protect;
+	enum protection protect;
 	bool sign, encrypt;		/* it must be, whatever protect says */
 	const struct view *to;		/* recipients, whose certificates are needed */
 	size_t n_to;

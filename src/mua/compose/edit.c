@@ -37,8 +37,8 @@ static void put_all(const struct writing *w, struct buf *out)
 	put_field(out, "Cc", &w->cc);
 	put_field(out, "Bcc", &w->bcc);
 	put_field(out, "Subject", &w->subject);
-	if (w->protect != PROTECT_AUTO)
-		buf_putf(out, "Protect: %s\n", protect_word(w->protect));
+	if (w->protect != PROTECTION_AUTO)
+		buf_putf(out, "Protect: %s\n", protection_word(w->protect));
 	for (size_t i = 0; i < w->n_enclosures; i++)
 		buf_putf(out, "Attached: %.*s (%.*s)\n", VIEW_ARG(w->enclosures[i].name),
 			 VIEW_ARG(w->enclosures[i].type));
@@ -66,9 +66,9 @@ static enum status take_field(struct writing *w, struct view name, struct view v
 		return ST_OK;
 	}
 	if (view_eq_i(name, VIEW("Protect"))) {
-		if (protect_take(value, &w->protect))
+		if (protection_take(value, &w->protect))
 			return ST_OK;
-		say("Protect: wants " PROTECT_WORDS);
+		say("Protect: wants " PROTECTION_WORDS);
 		return ST_SYNTAX;
 	}
 	if (view_eq_i(name, VIEW("Attached")))

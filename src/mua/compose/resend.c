@@ -66,7 +66,7 @@ static enum status put_and_send(struct place *p, const struct resend *r, struct 
 {
 	struct arena a = ARENA(SMALL_ARENA);
 	struct post post = { .out = { .from = view_cstr(p->account->address) }, .no_copy = true,
-			     .require_tls = r->protect == PROTECT_FULL };
+			     .require_tls = r->protect == PROTECTION_FULL };
 	struct view *to = NULL;
 	uint64_t out;
 	enum status st = letter_recipients(people, &a, &to, &post.out.n_to, bad);
@@ -93,7 +93,7 @@ enum status letter_resend(struct place *p, int64_t id, const struct resend *r, s
 	enum status st;
 
 	*told = (struct fate_told){ .message_id = BUF(512), .why = BUF(WHY_MAX) };
-	if (r->protect == PROTECT_ENCRYPT) {
+	if (r->protect == PROTECTION_ENCRYPT) {
 		say("a letter that is sent on stays as it is and cannot be encrypted; forward it, or --protect auto");
 		return ST_DENIED;
 	}

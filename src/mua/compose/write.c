@@ -593,7 +593,7 @@ static enum status put_copy(void *arg, const struct seal_copy *c)
 	struct post post = {
 		.out = { .from = s->from, .to = c->to, .n_to = c->n_to, .answers = c->first ? w->answers : 0 },
 		.notify = w->notify,
-		.require_tls = w->protect == PROTECT_FULL && !c->encrypted,
+		.require_tls = w->protect == PROTECTION_FULL && !c->encrypted,
 		.no_copy = !c->first,
 	};
 	uint64_t id = 0;

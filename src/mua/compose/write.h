@@ -19,7 +19,7 @@ struct writing {
 	int64_t answers, forwards, draft;	/* messages that get a flag; a draft that goes */
 	const char *notify;		/* DSN, or NULL */
 	bool sign, encrypt, receipt;
-	enum protect protect;		/* as the account has it, until something else is said */
+	enum protection protect;		/* as the account has it, until something else is said */
 	struct buf how_sealed;		/* out: what S/MIME did, in words; or empty */
 	bool quote_below;		/* what is typed goes above what is quoted */
 };
@@ -61,7 +61,7 @@ enum status writing_finish(struct writing *w, struct place *p, enum fate fate, s
 
 struct resend {
 	struct view to, cc, bcc;	/* as people write them */
-	enum protect protect;
+	enum protection protect;
 	bool queue;
 };
 /* A letter as it is, to others (RFC 5322 3.6.6); a recipient who is in bcc is named nowhere.

@@ -166,7 +166,7 @@ static int tell_sent(const struct invocation *in, const struct fate_told *told, 
 int verb_outbox_send(struct invocation *in)
 {
 	struct fate_told told = { .why = BUF(WHY_MAX) };
-	enum protect level = PROTECT_FULL;
+	enum protection level = PROTECTION_FULL;
 	struct place p;
 	int64_t id;
 	int status = FAILED;
@@ -174,14 +174,14 @@ int verb_outbox_send(struct invocation *in)
 
 	if (!id_take(in->args[0], &id))
 		return WRONG_USE;
-	if (GIVEN(in, protect) && (!protect_take(view_cstr(VALUE(in, protect)), &level) ||
-				   (level != PROTECT_OFF && level != PROTECT_FULL))) {
+	if (GIVEN(in, protect) && (!protection_take(view_cstr(VALUE(in, protect)), &level) ||
+				   (level != PROTECTION_OFF && level != PROTECTION_FULL))) {
 		say("a letter that waits is sealed already: --protect off or --protect protect");
 		return WRONG_USE;
 	}
 	st = place_open(&p, in);
 	if (st == ST_OK) {
-		st = post_release(&p, (uint64_t)id, level == PROTECT_OFF, &told);
+		st = post_release(&p, (uint64_t)id, level == PROTECTION_OFF, &told);
 		status = tell_sent(in, &told, st);
 	}
 	buf_free(&told.why);

@@ -47,11 +47,11 @@ static bool good_dsn(const char *text)
 	return good && strpbrk(text, " \t") == NULL;
 }
 
-static bool take_protect(const struct invocation *in, enum protect *ret)
+static bool take_protect(const struct invocation *in, enum protection *ret)
 {
-	if (!GIVEN(in, protect) || protect_take(view_cstr(VALUE(in, protect)), ret))
+	if (!GIVEN(in, protect) || protection_take(view_cstr(VALUE(in, protect)), ret))
 		return true;
-	say("--protect wants " PROTECT_WORDS);
+	say("--protect wants " PROTECTION_WORDS);
 	return false;
 }
 
@@ -70,7 +70,7 @@ static enum status take_options(const struct invocation *in, struct writing *w)
 	w->receipt = GIVEN(in, receipt);
 	w->notify = VALUE(in, dsn);
 	if (GIVEN(in, plain))
-		w->protect = PROTECT_OFF;
+		w->protect = PROTECTION_OFF;
 	if (!take_protect(in, &w->protect))
 		return ST_SYNTAX;
 	if (w->notify && !good_dsn(w->notify)) {
