@@ -69,6 +69,12 @@ class World:
         self.strong.__exit__(None, None, None)
         self.plain.__exit__(None, None, None)
 
+    def reload(self, **more):
+        n = self.w.log().count(" reloaded")
+        self.w.configure(**more)
+        os.kill(self.w.process.pid, signal.SIGHUP)
+        self.w.wait_until(lambda: self.w.log().count(" reloaded") > n)
+
     def policy(self, word, who="Jones@foo.com"):
         self.w.run("account", "protect", who, word)
 
@@ -315,10 +321,7 @@ def test_what_nobody_can_protect_is_refused(world):
         assert code == 550 and b"BINARYMIME" in said
     # A user of this machine has proved nothing.
     for accounts in ("root = Jones@foo.com", ""):   # with an account, and without
-        world.w.configure(**{"local.accounts": accounts})
-        n = world.w.log().count(" reloaded")
-        os.kill(world.w.process.pid, signal.SIGHUP)
-        world.w.wait_until(lambda: world.w.log().count(" reloaded") > n)
+        world.reload(**{"local.accounts": accounts})
         p = subprocess.run([os.path.join(os.path.dirname(WAXWING), "waxwing-sendmail"), "-f", "Jones@foo.com",
                             "peer@plain.example"], text=True, timeout=30, capture_output=True,
                            input="From: Jones@foo.com\nSubject: x\nTo: peer@plain.example\nWaxwing-Protect: sign\n\nhello\n",
@@ -327,14 +330,30 @@ def test_what_nobody_can_protect_is_refused(world):
     assert not world.plain.letters and not queue(world.w, "list")
 
 
+def test_neither_comes_back_where_the_operator_wants_that(world):
+    world.reload(**{"submission.unprotected": "return"})
+    try:
+        world.w.wait_until(lambda: comes_back(world))
+    finally:
+        world.reload(**{"submission.unprotected": "hold"})
+    assert not world.plain.letters
+
+
+def comes_back(world):
+    """Does it, or is it held, as before the door has heard of it?"""
+    n = len(inbox(world.w))
+    world.take(["nobody@plain.example"], "Waxwing-Protect: protect\n")
+    world.w.wait_until(lambda: len(inbox(world.w)) > n)
+    report = inbox(world.w)[-1].as_string()
+    return "Action: failed" in report and "5.7.30" in report and "does not offer STARTTLS" in report
+
+
 def test_what_the_operator_demands(world):
-    world.w.configure(**{"submission.protect": "sign"})
-    os.kill(world.w.process.pid, signal.SIGHUP)
+    world.reload(**{"submission.protect": "sign"})
     try:
         world.w.wait_until(lambda: b"multipart/signed" in asked_for_nothing(world))
     finally:
-        world.w.configure(**{"submission.protect": "off"})
-        os.kill(world.w.process.pid, signal.SIGHUP)
+        world.reload(**{"submission.protect": "off"})
     world.w.wait_until(lambda: b"multipart/signed" not in asked_for_nothing(world))
 
 

@@ -6,7 +6,7 @@ enum { FORM = 5, FORM_PRIORITY = 2, FORM_VIA = 3, FORM_TIMES = 4, FORM_QUARANTIN
 /* Bytes, where all views are empty. */
 enum { LEAST = 71, RECIPIENT_LEAST = 34, RECIPIENT_LEAST_ONCE = 21 };
 /* Bits of one byte. */
-enum { WITH_SMTPUTF8 = 1, WITH_REQUIRETLS = 2, WITH_TRACE = 4, WITH_HELD_BACK = 8 };
+enum { WITH_SMTPUTF8 = 1, WITH_REQUIRETLS = 2, WITH_TRACE = 4, WITH_HELD_BACK = 8, WITH_ALL = 15 };
 
 void envelope_put(struct buf *b, const struct envelope *e)
 {
@@ -113,7 +113,7 @@ enum status envelope_take(struct view bytes, struct arena *a, struct envelope *r
 		e.quarantine = take_view(&c);
 	e.n_recipients = take_u32(&c);
 	/* An unknown bit asks for something that would not be kept. */
-	if (!cursor_ok(&c) || (with & ~(WITH_SMTPUTF8 | WITH_REQUIRETLS | WITH_TRACE | WITH_HELD_BACK)) || e.n_recipients > RECIPIENTS_MAX ||
+	if (!cursor_ok(&c) || (with & ~WITH_ALL) || e.n_recipients > RECIPIENTS_MAX ||
 	    e.n_recipients > cursor_left(&c) / (form < FORM_VIA ? RECIPIENT_LEAST_ONCE : RECIPIENT_LEAST))
 		return ST_SYNTAX;
 	e.recipients = arena_array(a, e.n_recipients, sizeof *e.recipients);

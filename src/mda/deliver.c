@@ -40,7 +40,8 @@ static struct view mailbox_for(struct store *store, enum special_use use, struct
 }
 
 /* As it is to be stored: in clear only where nobody wants anything else. */
-static enum status form_of(const struct encryption *c, const struct envelope *e, struct view letter, struct buf *sealed)
+static enum status form_of(const struct encryption *c, const struct envelope *e, struct view letter,
+			   struct buf *sealed)
 {
 	enum status st;
 
@@ -50,7 +51,8 @@ static enum status form_of(const struct encryption *c, const struct envelope *e,
 	return st == ST_EXISTS ? ST_OK : st;
 }
 
-static void log_put(const struct envelope *e, const struct recipient *to, uint32_t uid, bool encrypted, enum status st)
+static void log_put(const struct envelope *e, const struct recipient *to, uint32_t uid, bool encrypted,
+		    enum status st)
 {
 	log_begin(st == ST_OK ? LOG_INFO_ : LOG_WARN_, st == ST_OK ? "delivered" : "not-delivered");
 	log_view("id", e->id);

@@ -116,8 +116,9 @@ static enum smime_cover cover_of(const struct content *c)
 	if ((multipart && view_eq_i(c->subtype, VIEW("encrypted"))) ||
 	    (p && (view_eq_i(p->value, VIEW("enveloped-data")) || view_eq_i(p->value, VIEW("authEnveloped-data")))))
 		return SMIME_COVER_ENCRYPTED;
-	return (multipart && view_eq_i(c->subtype, VIEW("signed"))) || (p && view_eq_i(p->value, VIEW("signed-data")))
-		? SMIME_COVER_SIGNED : SMIME_COVER_NONE;
+	if ((multipart && view_eq_i(c->subtype, VIEW("signed"))) || (p && view_eq_i(p->value, VIEW("signed-data"))))
+		return SMIME_COVER_SIGNED;
+	return SMIME_COVER_NONE;
 }
 
 enum smime_cover smime_cover(struct view header)

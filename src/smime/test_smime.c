@@ -287,12 +287,42 @@ static void test_what_is_not(void **state)
 	buf_free(&out);
 }
 
+static void test_cover(void **state)
+{
+	static const struct {
+		const char *type;
+		enum smime_cover cover;
+	} all[] = {
+		{ "text/plain", SMIME_COVER_NONE },
+		{ "multipart/signed; protocol=\"application/pkcs7-signature\"; boundary=b", SMIME_COVER_SIGNED },
+		{ "Multipart/Signed; protocol=\"application/pgp-signature\"; boundary=b", SMIME_COVER_SIGNED },
+		{ "multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=b", SMIME_COVER_ENCRYPTED },
+		{ "application/pkcs7-mime; smime-type=signed-data", SMIME_COVER_SIGNED },
+		{ "application/x-pkcs7-mime; smime-type=\"Enveloped-Data\"", SMIME_COVER_ENCRYPTED },
+		{ "application/pkcs7-mime; name=smime.p7m; smime-type=authEnveloped-data", SMIME_COVER_ENCRYPTED },
+		/* It does not say what it is, or nothing that hides anything. */
+		{ "application/pkcs7-mime; name=smime.p7m", SMIME_COVER_NONE },
+		{ "application/pkcs7-mime; smime-type=compressed-data", SMIME_COVER_NONE },
+		{ "text/plain; smime-type=enveloped-data", SMIME_COVER_NONE },
+		/* Two: nobody knows which one counts. */
+		{ "multipart/encrypted; boundary=b\r\nContent-Type: text/plain", SMIME_COVER_NONE },
+	};
+	char header[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		snprintf(header, sizeof header, "From: a@b\r\nContent-Type: %s\r\n\r\n", all[i].type);
+		assert_int_equal(smime_cover(view_cstr(header)), all[i].cover);
+	}
+	assert_int_equal(smime_cover(VIEW("From: a@b\r\n\r\n")), SMIME_COVER_NONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines), cmocka_unit_test(test_base64), cmocka_unit_test(test_skim),
 		cmocka_unit_test(test_rsa),   cmocka_unit_test(test_ec),     cmocka_unit_test(test_flips),
-		cmocka_unit_test(test_what_is_not),
+		cmocka_unit_test(test_what_is_not), cmocka_unit_test(test_cover),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,8 +49,8 @@ struct issuing {
 static void take_issuer(void *arg, const struct certificate_row *c)
 {
 	struct issuing *i = arg;
-	X509 *x = c->kind == CERTIFICATE_AUTHORITY && c->state != CERTIFICATE_REVOKED ? smime_certificate(c->certificate)
-										      : NULL;
+	bool issues = c->kind == CERTIFICATE_AUTHORITY && c->state != CERTIFICATE_REVOKED;
+	X509 *x = issues ? smime_certificate(c->certificate) : NULL;
 
 	if (x && X509_check_issued(x, i->leaf) == X509_V_OK)
 		i->found = arena_copy(i->a, c->certificate);
@@ -59,7 +59,8 @@ static void take_issuer(void *arg, const struct certificate_row *c)
 }
 
 /* Of an imported one nothing is known but itself. */
-static enum status find_chain(struct warden *w, struct view address, struct view leaf, struct arena *a, struct view *ret)
+static enum status find_chain(struct warden *w, struct view address, struct view leaf, struct arena *a,
+			      struct view *ret)
 {
 	struct issuing i = { .leaf = leaf.n ? smime_certificate(leaf) : NULL, .a = a };
 	enum status st = ST_OK;

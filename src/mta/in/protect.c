@@ -22,8 +22,8 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
-enum { PLAN_ARENA = 64 * 1024 * 1024, FOUND_ARENA = 1024 * 1024, NAMED_MOST = 10000, ADDRESS_MOST = 1024, SHOWN_MOST = 300,
-       BREATH = 4 * 1024 * 1024, GROWTH = 2, SLACK = 1024 * 1024 };
+enum { PLAN_ARENA = 64 * 1024 * 1024, FOUND_ARENA = 1024 * 1024, NAMED_MOST = 10000, ADDRESS_MOST = 1024,
+       SHOWN_MOST = 300, BREATH = 4 * 1024 * 1024, GROWTH = 2, SLACK = 1024 * 1024 };
 
 /* Who can read it: of each recipient of the envelope. */
 struct reader {
