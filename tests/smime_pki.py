@@ -6,7 +6,7 @@ WHO = {"smith": "smith@bar.com", "jones": "jones@foo.com", "brown": "brown@foo.c
 LEAF = {"basicConstraints": "critical,CA:FALSE", "keyUsage": "digitalSignature,keyEncipherment,keyAgreement",
         "extendedKeyUsage": "emailProtection"}
 KEYS = {"rsa": ["rsa:2048"], "short": ["rsa:1024"], "p256": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
-        "p384": ["ec", "-pkeyopt", "ec_paramgen_curve:P-384"]}
+        "p384": ["ec", "-pkeyopt", "ec_paramgen_curve:P-384"], "ed25519": ["ed25519"]}
 
 
 def openssl(*args, stdin=None, check=True):

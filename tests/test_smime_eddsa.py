@@ -3,7 +3,7 @@ import base64
 
 import pytest
 
-from smime_pki import KEYS, Pki, openssl
+from smime_pki import Pki, openssl
 from test_smime import BODY, HEAD, der, header_of, judged, opaque, problems
 
 DATA = bytes.fromhex("06092a864886f70d010701")
@@ -17,7 +17,6 @@ RSA = der(0x30, bytes.fromhex("06092a864886f70d010101"), b"\5\0")
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory):
     one = Pki(tmp_path_factory.mktemp("pki"))
-    KEYS.setdefault("ed25519", ["ed25519"])
     one.leaf("ed", "ed25519", "email:smith@bar.com")
     one.leaf("other", "ed25519", "email:smith@bar.com")
     return one

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from smime_pki import KEYS, Pki
+from smime_pki import Pki
 from test_smime import BODY, HEAD, der_of, judged, opaque, problems, waxwing
 
 JARS = [f"/usr/share/java/{x}.jar" for x in ("bcprov", "bcutil", "bcpkix")]
@@ -18,7 +18,6 @@ pytestmark = pytest.mark.skipif(shutil.which("java") is None or not all(map(os.p
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory):
     one = Pki(tmp_path_factory.mktemp("pki"))
-    KEYS.setdefault("ed25519", ["ed25519"])
     one.leaf("green", "p384", "email:green@foo.com")
     one.leaf("ed", "ed25519", "email:smith@bar.com")
     one.leaf("curve", "p384", "email:smith@bar.com")

@@ -5,7 +5,8 @@ import hashlib
 import pytest
 
 from smime_pki import Pki, openssl
-from test_smime import der, header_of, inspect, opaque, waxwing
+from test_smime import der, inspect, opaque, waxwing
+from test_smime_eddsa import elements, inside
 
 # RFC 9216 3.1: the authority.
 AUTHORITY = b"""-----BEGIN CERTIFICATE-----
@@ -249,30 +250,17 @@ def test_9788_multipart_signed(pki):
     assert inspect(MULTIPART, "--ca", pki("ca.crt"))["verdict"] == "untrusted"
 
 
-def elements(data):
-    at = 0
-    while at < len(data):
-        size, length = header_of(data, at)
-        yield data[at:at + size + length]
-        at += size + length
-
-
-def content(element):
-    size, length = header_of(element)
-    return element[size:size + length]
-
-
 def signed_by_alice(payload):
     """C.3.2.1: the certificates are those of C.1.2, and of the signature time, digest and value alone are others."""
     p7s = base64.b64decode(MULTIPART.partition(b"smime.p7s\"\n\n")[2].partition(b"--052")[0])
-    kind, data = elements(content(p7s))
-    version, digests, inner, certificates, infos = elements(content(next(elements(content(data)))))
-    (info,) = elements(content(infos))
-    old = list(elements(content(info)))
+    kind, data = elements(inside(p7s))
+    version, digests, inner, certificates, infos = elements(inside(next(elements(inside(data)))))
+    (info,) = elements(inside(infos))
+    old = list(elements(inside(info)))
     attributes = old[3].replace(b"210220150202Z", b"210220151002Z")
     attributes = attributes[:-32] + hashlib.sha256(payload).digest()
     info = der(0x30, *old[:3], attributes, old[4], der(4, LEGACY_SIGNATURE))
-    inner = der(0x30, content(inner), der(0xa0, der(4, payload)))
+    inner = der(0x30, inside(inner), der(0xa0, der(4, payload)))
     return der(0x30, kind, der(0xa0, der(0x30, version, digests, inner, certificates, der(0x31, info))))
 
 
