@@ -20,7 +20,7 @@ enum { BOUNDARY_OCTETS = 18, HEADER_MOST = 8 * 1024 * 1024, COPY_MOST = 512 * 10
 
 struct writing {
 	const struct smime_writing *how;
-	struct view letter, header, body;
+	struct view letter, header;
 	bool protects;
 	cms_content *take;
 	void *arg;
@@ -469,7 +469,6 @@ static void split(struct writing *w)
 	while (field_next(w->letter, &at, &f))
 		;
 	w->header = view_head(w->letter, at);
-	w->body = view_skip(w->letter, at);
 	w->protects = !w->how->unprotected && !smime_concerns(w->header);
 }
 
