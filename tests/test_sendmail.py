@@ -471,3 +471,137 @@ def test_the_socket_can_be_turned_off(instance):
 def test_to_other_hosts_only_where_allowed(instance):
     w = instance({"host.name": "foo.com", "local.relay": "no"})
     assert b"Not a relay" in sendmail(w, "Jones@elsewhere.example", check=EX_NOPERM).stderr
+
+
+# ---- whose From: it is ----
+
+
+@as_root
+def test_nobody_writes_as_somebody_else(w):
+    """Without an account too: NAME@ and host.name, unless he is trusted."""
+    for author in ("Jones@foo.com", "root@foo.com", "someone@example.net", "nobody@foo.com, Jones@foo.com", "Nobody <nobody@bar.com>"):
+        p = sendmail(w, "Jones@foo.com", stdin=f"From: {author}\nSubject: x\n\nb\n", user="nobody", check=EX_NOPERM)
+        assert b"not one of your addresses" in p.stderr, author
+    sendmail(w, "-f", "<>", "Jones@foo.com", stdin="From: Jones@foo.com\n\nb\n", user="nobody", check=EX_NOPERM)
+    sendmail(w, "Jones@foo.com", stdin="From: Me <nobody@foo.com>\nSubject: mine\n\nb\n", user="nobody")
+    # As cron has it for everybody.
+    sendmail(w, "-i", "-FCronDaemon", "Jones@foo.com", stdin="From: root (Cron Daemon)\nTo: nobody\nSubject: cron\n\nb\n",
+             user="nobody")
+    sendmail(w, "Jones@foo.com", stdin="From: boss@example.net\nSubject: root\n\nb\n", user="root")
+    by = {m["Subject"]: m for m in arrived(w, 3)}
+    assert by["mine"]["From"] == "Me <nobody@foo.com>" and by["cron"]["From"] == "nobody@foo.com (Cron Daemon)"
+    assert by["root"]["From"] == "boss@example.net"
+
+
+@as_root
+def test_false_author_in_the_drop_folder(w):
+    w.stop()
+    sendmail(w, "Brown@foo.com", stdin="From: Jones@foo.com\nSubject: x\n\nb\n", user="nobody")
+    w.start()
+    m = arrived(w)[0]       # to the postmaster: nobody@foo.com has no mailbox
+    assert "not one of your addresses" in m.as_string()
+    assert letters(w, "Brown@foo.com") == []
+
+
+# ---- -bs without a server ----
+
+
+def codes(out):
+    return [x[:3] for x in out.decode().splitlines() if x[3:4] == " "]
+
+
+def test_smtp_on_standard_input_without_a_server(w):
+    w.stop()
+    me = f"{ME}@foo.com"
+    said = (f"MAIL FROM:<{me}>\r\nEHLO x\r\nRCPT TO:<a@b>\r\nMAIL FROM:<{me}> SIZE=30 BODY=8BITMIME RET=HDRS ENVID=a+3Db\r\n"
+            "MAIL FROM:<x@y>\r\nDATA\r\nRCPT TO:<Jones@foo.com> NOTIFY=NEVER\r\nRCPT TO:<Brown@foo.com>\r\nRCPT TO:<no\r\n"
+            "VRFY Jones\r\nNOOP\r\nDATA\r\nSubject: one\r\n\r\n..dot\r\nb\r\n.\r\n"
+            f"MAIL FROM:<{me}>\r\nRSET\r\nMAIL FROM:<{me}>\r\nRCPT TO:<Jones@foo.com>\r\nDATA\r\nSubject: two\r\n\r\nb\r\n.\r\n"
+            "AUTH PLAIN AAAA\r\nSTARTTLS\r\nnonsense\r\nQUIT\r\nNOOP\r\n")
+    out = sendmail(w, "-bs", stdin=said).stdout
+    # A MAIL before EHLO begins a transaction, which EHLO ends.
+    assert codes(out) == ["220", "250", "250", "503", "250", "503", "503", "250", "250", "501", "252", "250", "354", "250",
+                          "250", "250", "250", "250", "354", "250", "500", "500", "500", "221"], out
+    assert len(os.listdir(drop(w))) == 2
+    w.start()
+    got = {m["Subject"]: m for m in arrived(w, 2)}
+    assert got["one"].get_payload() == ".dot\r\nb\r\n" and got["two"]["From"] == me
+    assert arrived(w, 1, "Brown@foo.com")[0]["Subject"] == "one"
+    w.wait_until(lambda: os.listdir(drop(w)) == [])
+
+
+def test_what_is_wrong_is_said_without_a_server(instance):
+    w = instance({"host.name": "foo.com", "smtp.message_size": "64k"})
+    w.stop()
+    begin = "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<Jones@foo.com>\r\nDATA\r\n"
+    for said, want in (
+            (begin + "a\nb\r\n.\r\n", "554"), (begin + "a\0b\r\n.\r\n", "554"), (begin + "x\r\n.\n.\r\n.\r\n", "554"),
+            (begin + "y" * 70000 + "\r\n.\r\n", "552"), ("MAIL FROM:<> SIZE=70000\r\n", "552"), ("MAIL FROM:<> XKEY=1\r\n", "555"),
+            ("MAIL FROM:<> BODY=BINARYMIME\r\n", "501"), ("MAIL FROM:<\u00fc@foo.com>\r\n", "553"), ("NOOP\n", "500"),
+            ("NOOP " + "x" * 5000 + "\r\n", "500"), ("NOOP a\rb\r\n", "500"), ("EHLO\r\n", "501"), ("VRFY\r\n", "501")):
+        assert codes(sendmail(w, "-bs", stdin=said + "QUIT\r\n").stdout)[-2:] == [want, "221"], said
+    # Half a letter is none, nor is a line without end.
+    for said in (begin + "Subject: half\r\n", begin, "x" * 1000000):
+        sendmail(w, "-bs", stdin=said)
+    assert os.listdir(drop(w)) == []
+
+
+# ---- the drop folder as one user fills it ----
+
+
+def flood(w, n, user="nobody", size=0):
+    """As somebody does who does not use waxwing-sendmail."""
+    uid = pwd.getpwnam(user).pw_uid
+    for i in range(n):
+        fd = os.open(os.path.join(drop(w), f"{i:016x}"), os.O_WRONLY | os.O_CREAT, 0o600)
+        os.write(fd, b"waxwing-drop 1\nsender \nrecipient Jones@foo.com\n\nSubject: many\n\n" + b"x" * size)
+        os.fchown(fd, uid, uid)
+        os.close(fd)
+
+
+@as_root
+def test_no_more_files_of_one_user_than_he_may_have(w):
+    w.configure(**{"local.drop_files": "20"})
+    w.stop()
+    flood(w, 100)
+    for i in range(3):
+        sendmail(w, "Brown@foo.com", stdin=f"Subject: {i}\n\nb\n", user="daemon")
+    w.start()
+    assert sorted(m["Subject"] for m in arrived(w, 3, "Brown@foo.com")) == list("012")
+    w.wait_until(lambda: os.listdir(drop(w)) == [])
+    assert 20 <= len(letters(w)) < 60
+    # It is said, but not for each.
+    assert 1 <= w.log().count("its owner has left too much") <= 20
+
+
+@as_root
+def test_no_more_bytes_of_one_user_than_he_may_have(w):
+    w.configure(**{"local.drop_bytes": "1m"})
+    w.stop()
+    flood(w, 8, size=300 * 1000)
+    w.start()
+    w.wait_until(lambda: os.listdir(drop(w)) == [])
+    w.wait_until(lambda: len(letters(w)) >= 3)
+    assert len(letters(w)) < 8 and "its owner has left too much" in w.log()
+
+
+@as_root
+def test_a_full_folder_is_looked_through_in_steps(w):
+    """The parent answers meanwhile, and another user's letter is there long before the end of it."""
+    n = int(os.environ.get("WAXWING_DROP_FILES", "3000"))
+    w.stop()
+    uid = pwd.getpwnam("nobody").pw_uid
+    for i in range(n):
+        path = os.path.join(drop(w), f"junk{i}.new")
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+        os.chown(path, uid, uid)
+    w.start()
+    sendmail(w, "Brown@foo.com", user="daemon")
+    w.stop()
+    sendmail(w, "Brown@foo.com", user="daemon")
+    w.start()
+    arrived(w, 2, "Brown@foo.com")
+    took = time.monotonic()
+    w.run("status")
+    assert time.monotonic() - took < 5
+    assert sum(x.startswith("junk") for x in os.listdir(drop(w))) == n

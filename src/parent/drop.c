@@ -12,6 +12,11 @@
  * on (mta/queue/dropped.c).
  *
  * One process for each owner, since he may stop it.
+ *
+ * The folder is looked through in small steps with pauses between them, and
+ * the more there is the longer it takes until it is looked through again; what
+ * somebody has there beyond local.drop_files and local.drop_bytes goes.  So
+ * whoever puts a million files there keeps us no busier than anybody else.
  */
 #include "parent/parent.h"
 
@@ -19,7 +24,6 @@
 #include "base/log.h"
 #include "role/role.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -30,6 +34,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+/* A step: so many entries, and the pause behind it.  ENTRY_MS: of a large folder each
+ * entry delays the next look at all of it by so much. */
+enum { STEP_ENTRIES = 256, STEP_MS = 20, ENTRY_MS = 1, OWNERS_MAX = 4096, NAMES_MAX = 1024, LINES_MAX = 20 };
 enum { LOOK_MS = 60000, AGAIN_MS = 5000, PICKUP_MS = 600000, FAILED_MAX = 4096, HEAD_MOST = 1 << 20 };
 /* A file that was never finished. */
 enum { UNFINISHED_S = 86400 };
@@ -70,17 +77,65 @@ static const char *unfit(const struct parent *p, const struct stat *sb)
 	return sb->st_size > p->conf.message_size + HEAD_MOST ? "it is too large" : NULL;
 }
 
+/* NULL: no memory, or there are too many. */
+static struct drop_owner *owner_of(struct parent *p, uint32_t uid)
+{
+	struct drop_owner *o = map_get(&p->local.owners, uid);
+
+	if (o || p->local.owners.used >= OWNERS_MAX)
+		return o;
+	o = calloc(1, sizeof *o);
+	if (o)
+		o->uid = uid;
+	if (o && map_set(&p->local.owners, uid, o) != ST_OK) {
+		free(o);
+		return NULL;
+	}
+	return o;
+}
+
+/* Nobody fills the log with it either. */
+static bool may_say(struct parent *p, uint32_t uid)
+{
+	struct drop_owner *o = owner_of(p, uid);
+
+	return o == NULL || o->said++ < LINES_MAX;
+}
+
 static void throw_away(struct parent *p, const char *name, const struct stat *sb, const char *why)
 {
-	log_drop("drop-refused", name, sb->st_uid, why);
-	if (unlinkat(p->local.drop, name, S_ISDIR(sb->st_mode) ? AT_REMOVEDIR : 0) != 0)
+	bool say = may_say(p, sb->st_uid);
+
+	if (say)
+		log_drop("drop-refused", name, sb->st_uid, why);
+	if (unlinkat(p->local.drop, name, S_ISDIR(sb->st_mode) ? AT_REMOVEDIR : 0) != 0 && say)
 		log_drop("drop-stays", name, sb->st_uid, strerror(errno));
+}
+
+/* One more of his: is that more than he may have? */
+static bool is_too_much(struct parent *p, const struct stat *sb)
+{
+	struct drop_owner *o = owner_of(p, sb->st_uid);
+
+	if (o == NULL)
+		return false;
+	o->files++;
+	o->bytes += (uint64_t)sb->st_size;
+	return o->files > (uint64_t)p->conf.local_drop_files || o->bytes > (uint64_t)p->conf.local_drop_bytes;
 }
 
 static bool is_busy(const struct parent *p, uint32_t uid)
 {
 	for (size_t i = 0; i < PICKUPS_MAX; i++)
 		if (p->local.pickups[i].pid && p->local.pickups[i].uid == uid)
+			return true;
+	return false;
+}
+
+static bool is_in_hand(const struct parent *p, const char *name)
+{
+	for (size_t i = 0; i < PICKUPS_MAX; i++)
+		if (p->local.pickups[i].pid && strcmp(p->local.pickups[i].name, name) == 0)
 			return true;
 	return false;
 }
@@ -105,6 +160,10 @@ static bool has_failed(struct parent *p, const char *name)
 
 static void note_failed(struct parent *p, const char *name)
 {
+	steady_ms at = clock_steady() + AGAIN_MS + p->local.swept * ENTRY_MS;
+
+	if (p->local.next_sweep > at)
+		p->local.next_sweep = at;
 	if (p->local.failed.used >= FAILED_MAX)
 		map_free(&p->local.failed);
 	if (map_set(&p->local.failed, strtoull(name, NULL, 16), (void *)(uintptr_t)(clock_steady() + AGAIN_MS)) != ST_OK)
@@ -158,19 +217,72 @@ static void pick_up(struct parent *p, const char *name, struct pickup *place)
 	close(fd);
 }
 
-static void consider(struct parent *p, const char *name, struct pickup *place)
+/* It waits for its turn.  False: too many do; the next sweep finds it. */
+static bool put_off(struct parent *p, const char *name, uint32_t uid)
 {
+	struct drop_owner *o = owner_of(p, uid);
+
+	if (o && o->n == o->cap && o->cap < NAMES_MAX) {
+		uint32_t cap = o->cap ? o->cap * 4 : 16;
+		void *more = reallocarray(o->names, cap, sizeof *o->names);
+
+		if (more) {
+			o->names = more;
+			o->cap = cap;
+		}
+	}
+	if (o == NULL || o->n == o->cap)
+		return false;
+	memcpy(o->names[o->n++], name, DROP_KEY + 1);
+	return true;
+}
+
+static bool is_put_off(struct parent *p, const char *name, uint32_t uid)
+{
+	const struct drop_owner *o = map_get(&p->local.owners, uid);
+
+	for (uint32_t i = 0; o && i < o->n; i++)
+		if (memcmp(o->names[i], name, DROP_KEY) == 0)
+			return true;
+	return false;
+}
+
+static void consider(struct parent *p, const char *name)
+{
+	struct pickup *place = free_place(p);
 	struct stat sb;
 
 	if (fstatat(p->local.drop, name, &sb, AT_SYMLINK_NOFOLLOW) != 0)
 		return;
-	if (!is_key(name)) {
-		if (clock_wall() / 1000 - sb.st_mtime > UNFINISHED_S)
-			throw_away(p, name, &sb, "it was never finished");
-	} else if (!S_ISREG(sb.st_mode)) {
-		throw_away(p, name, &sb, "it is no plain file");
-	} else if (!is_busy(p, sb.st_uid) && !has_failed(p, name)) {
+	if (!is_key(name) ? clock_wall() / 1000 - sb.st_mtime > UNFINISHED_S : !S_ISREG(sb.st_mode))
+		throw_away(p, name, &sb, is_key(name) ? "it is no plain file" : "it was never finished");
+	else if (is_too_much(p, &sb))
+		throw_away(p, name, &sb, "its owner has left too much");
+	else if (!is_key(name) || has_failed(p, name) || is_in_hand(p, name) || is_put_off(p, name, sb.st_uid))
+		return;
+	else if (place && !is_busy(p, sb.st_uid))
 		pick_up(p, name, place);
+	else if (!put_off(p, name, sb.st_uid))
+		p->local.news = true;
+}
+
+/* Those whose turn it is, one of each owner. */
+static void serve_owners(struct parent *p)
+{
+	struct pickup *place = free_place(p);
+
+	for (size_t turns = p->local.owners.used; place && turns; turns--) {
+		struct drop_owner *o = map_next(&p->local.owners, &p->local.next_owner);
+
+		if (o == NULL) {
+			p->local.next_owner = 0;
+			o = map_next(&p->local.owners, &p->local.next_owner);
+		}
+		/* Some are gone, or no letters: then the next. */
+		while (o && o->n && !is_busy(p, o->uid))
+			if (!has_failed(p, o->names[--o->n]))
+				pick_up(p, o->names[o->n], place);
+		place = free_place(p);
 	}
 }
 
@@ -182,24 +294,87 @@ static void end_late(struct parent *p)
 			kill(p->local.pickups[i].pid, SIGKILL);
 }
 
+/* Those of whom nothing waits; the counts of the others begin anew. */
+static void forget_owners(struct parent *p)
+{
+	struct map left = { 0 };
+	struct drop_owner *o;
+	size_t at = 0;
+
+	while ((o = map_next(&p->local.owners, &at)) != NULL) {
+		o->files = o->bytes = o->said = 0;
+		if (o->n && map_set(&left, o->uid, o) == ST_OK)
+			continue;
+		free(o->names);
+		free(o);
+	}
+	map_free(&p->local.owners);
+	p->local.owners = left;
+	p->local.next_owner = 0;
+}
+
+static bool sweep_begin(struct parent *p)
+{
+	int fd = openat(p->local.drop, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	p->local.sweep = fd < 0 ? NULL : fdopendir(fd);
+	if (p->local.sweep == NULL && fd >= 0)
+		close(fd);
+	p->local.swept = 0;
+	p->local.news = false;
+	p->local.next_sweep = clock_steady() + LOOK_MS;
+	return p->local.sweep != NULL;
+}
+
+static void sweep_end(struct parent *p)
+{
+	uint64_t wait = p->local.news ? 0 : p->local.failed.used ? AGAIN_MS : LOOK_MS, least = p->local.swept * ENTRY_MS;
+
+	closedir(p->local.sweep);
+	p->local.sweep = NULL;
+	forget_owners(p);
+	p->local.next_sweep = clock_steady() + (wait > least ? wait : least);
+}
+
+static void sweep_step(struct parent *p)
+{
+	for (int i = 0; i < STEP_ENTRIES; i++) {
+		const struct dirent *e = readdir(p->local.sweep);
+
+		if (e == NULL) {
+			sweep_end(p);
+			return;
+		}
+		p->local.swept++;
+		if (e->d_name[0] != '.')
+			consider(p, e->d_name);
+	}
+}
+
 static void look(struct timer *t)
 {
 	struct parent *p = (struct parent *)((char *)t - offsetof(struct parent, local.look));
-	int fd = p->stopping ? -1 : openat(p->local.drop, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct pickup *place;
-	struct dirent *e;
+	steady_ms now = clock_steady();
 
+	if (p->stopping)
+		return;
 	end_late(p);
-	if (d == NULL && fd >= 0)
-		close(fd);
-	while (d && (place = free_place(p)) != NULL && (e = readdir(d)) != NULL)
-		if (e->d_name[0] != '.')
-			consider(p, e->d_name, place);
-	if (d)
-		closedir(d);
-	if (!p->stopping)
-		look_in(p, p->local.failed.used ? AGAIN_MS : LOOK_MS);
+	serve_owners(p);
+	if (p->local.sweep || (p->local.next_sweep <= now && sweep_begin(p)))
+		sweep_step(p);
+	look_in(p, p->local.sweep ? STEP_MS : p->local.next_sweep > now ? p->local.next_sweep - now : STEP_MS);
+}
+
+/* There is more: as soon as the size of the folder lets us look again. */
+static void look_for_news(struct parent *p)
+{
+	uint64_t wait = p->local.swept * ENTRY_MS;
+	steady_ms at = clock_steady() + wait;
+
+	p->local.news = true;
+	if (p->local.sweep == NULL && p->local.next_sweep > at)
+		p->local.next_sweep = at;
+	look_in(p, p->local.sweep ? STEP_MS : wait);
 }
 
 /* The file is gone: its letter may be handed on.  A queue that dies before it
@@ -294,7 +469,7 @@ static void changed(struct watch *w, uint32_t events)
 	(void)events;
 	while (read(w->fd, news, sizeof news) > 0)
 		;
-	look_in(p, 0);
+	look_for_news(p);
 }
 
 /* A watch that cannot be had costs only a minute's delay. */

@@ -11,6 +11,8 @@
 #include "conf/conf.h"
 #include "ipc/records.h"
 
+#include <dirent.h>
+
 enum { LISTENERS_MAX = 64, DOORS_MAX = 64, RELAYS_MAX = 64, SPARES_MAX = 1000, PICKUPS_MAX = 8 };
 
 /* One process of ours, alive or to be started again. */
@@ -77,6 +79,21 @@ struct local {
 	struct timer look;
 	struct pickup pickups[PICKUPS_MAX];
 	struct map failed;	/* name as a number -> when it may be tried again */
+	DIR *sweep;		/* the folder, half looked through; NULL: at its end */
+	uint64_t swept;		/* entries of it so far */
+	steady_ms next_sweep;
+	bool news;		/* there is more since it began */
+	struct map owners;	/* uid -> struct drop_owner */
+	size_t next_owner;	/* whose turn it is, in the map */
+};
+
+/* What a user of this machine has in the drop folder. */
+struct drop_owner {
+	uint32_t uid;
+	uint64_t files, bytes;	/* of this sweep */
+	uint32_t said;		/* lines of the log about it */
+	char (*names)[DROP_KEY + 1];	/* those that come next */
+	uint32_t n, cap;
 };
 
 struct parent {

@@ -86,13 +86,14 @@ enum {
 	RECIPIENTS = 2,
 	RESENT = 4,
 	DROPPED = 8,
+	AUTHOR = 16,
 };
 
 static const struct {
 	const char *name;
 	unsigned what;
 } known[] = {
-	{ "From", ADDRESSES },
+	{ "From", ADDRESSES | AUTHOR },
 	{ "Sender", ADDRESSES },
 	{ "Reply-To", ADDRESSES },
 	{ "To", ADDRESSES | RECIPIENTS },
@@ -125,19 +126,32 @@ static bool all_have_domains(struct view value)
 	return true;
 }
 
-static void put_mailbox(const struct address *one, struct view host, struct buf *out)
+static bool is_bare_root(const struct address *one)
 {
+	struct buf b = BUF(ADDRESS_BUF);
+	bool is;
+
+	address_put(one, &b);
+	is = one->domain.n == 0 && view_eq(buf_view(&b), VIEW("root"));
+	buf_free(&b);
+	return is;
+}
+
+static void put_mailbox(struct address *one, const struct author *who, bool author, struct buf *out)
+{
+	if (author && who->user.n && is_bare_root(one))
+		one->local = who->user;
 	if (one->phrase.n)
 		buf_put(out, one->phrase);
 	buf_puts(out, one->phrase.n || one->angle ? " <" : "");
-	put_whole(one, host, out);
+	put_whole(one, who->host, out);
 	buf_puts(out, one->phrase.n || one->angle ? ">" : "");
 	if (one->comment.n)
 		buf_putf(out, " (%.*s)", VIEW_ARG(one->comment));
 }
 
 /* The list anew, each address with its domain. */
-static void put_addresses(struct view value, struct view host, struct buf *out)
+static void put_addresses(struct view value, const struct author *who, bool author, struct buf *out)
 {
 	struct address_reader reader = address_reader(value);
 	const char *comma = "";
@@ -156,7 +170,7 @@ static void put_addresses(struct view value, struct view host, struct buf *out)
 			buf_puts(out, ": ");
 			comma = "";
 		} else {
-			put_mailbox(&one, host, out);
+			put_mailbox(&one, who, author, out);
 		}
 	}
 }
@@ -172,7 +186,7 @@ static void put_field(struct view raw, const struct field *f, unsigned kind, con
 	}
 	buf_put(out, f->name);
 	buf_puts(out, ": ");
-	put_addresses(f->value, who->host, out);
+	put_addresses(f->value, who, kind & AUTHOR, out);
 	buf_puts(out, "\r\n");
 }
 

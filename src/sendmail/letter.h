@@ -28,6 +28,7 @@ struct recipients {
 struct author {
 	struct view host;	/* the domain of addresses that have none */
 	struct view address;	/* for From: */
+	struct view user;	/* his name; what a bare "root" in From: becomes, as cron writes it for everybody */
 	struct view full_name;	/* or empty */
 	struct view id;		/* for Message-ID:, before "@"; nobody else's */
 	wall_ms now;

@@ -4,6 +4,7 @@
  * The letter goes to the running server, over local/submit.  Where none runs,
  * or it cannot take the letter now, it goes into the drop folder.  Exit statuses
  * are those of sysexits(3). */
+#include "sendmail/dialog.h"
 #include "sendmail/drop.h"
 #include "sendmail/options.h"
 #include "sendmail/pickup.h"
@@ -110,7 +111,8 @@ static enum status mend(struct job *j, struct view *ret_bad)
 	const struct options *o = j->options;
 	char key[DROP_KEY + 1];
 	struct author who = {
-		.host = view_cstr(j->about.host), .now = clock_wall(), .recipients = o->header,
+		.host = view_cstr(j->about.host), .user = view_cstr(j->user.name), .now = clock_wall(),
+		.recipients = o->header,
 		.full_name = view_cstr(o->full_name ? o->full_name : j->user.full_name),
 	};
 	enum status st = drop_key(key);
@@ -246,10 +248,13 @@ static bool carry(int from, int to)
 static int talk(const struct options *o)
 {
 	int fd = server_connect(o->dir);
+	struct about about;
 	struct pollfd p[2] = { { STDIN_FILENO, POLLIN, 0 }, { fd, POLLIN, 0 } };
 
 	if (fd < 0) {
-		printf("421 4.3.2 No server runs here, come again\r\n");
+		if (about_read(o->dir, &about) == ST_OK)
+			return dialog(o->dir, &about);
+		printf("421 4.3.2 No server has run here yet\r\n");
 		return EX_TEMPFAIL;
 	}
 	while (poll(p, 2, -1) > 0 || errno == EINTR) {

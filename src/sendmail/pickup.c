@@ -82,7 +82,8 @@ static enum status tell(struct server *s, const struct about *about, const struc
 	buf_putf(&from, "postmaster@%s", about->host);
 	buf_putf(&id, "%s.%u", options->key, options->uid);
 	d.id = buf_view(&id);
-	d.from = buf_view(&from);
+	/* It goes the way of his letters, and by that way he is nobody else. */
+	d.from = buf_view(&own);
 	d.postmaster = buf_view(&from);
 	/* Not who he said he was, where just that was refused. */
 	d.sender = out->n_refused && out->refused[0].exit != EX_NOPERM && o->sender.n ? o->sender : buf_view(&own);

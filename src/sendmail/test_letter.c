@@ -62,6 +62,24 @@ static void shapes(void **state)
 	}
 }
 
+/* Debian's cron says root for everybody, and runs sendmail as the user. */
+static void root_of_cron_is_who_calls(void **state)
+{
+	struct author who = { .host = VIEW("foo.com"), .address = VIEW("jo@foo.com"), .user = VIEW("jo"), .id = VIEW("1"),
+			      .now = 1795343465000 };
+	struct mended m = { .a = ARENA(MOST), .out = BUF(MOST) };
+
+	(void)state;
+	assert_int_equal(letter_mend(VIEW("From: root (Cron Daemon)\nTo: root\nDate: d\nMessage-ID: <m>\n\n"), &who, &m.a,
+				     &m.out, &m.to, &m.bad), ST_OK);
+	assert_view(buf_view(&m.out), "From: jo@foo.com (Cron Daemon)\r\nTo: root@foo.com\r\nDate: d\nMessage-ID: <m>\n\n");
+	buf_clear(&m.out);
+	assert_int_equal(letter_mend(VIEW("From: root@foo.com, x\nDate: d\nMessage-ID: <m>\n\n"), &who, &m.a, &m.out, &m.to,
+				     &m.bad), ST_OK);
+	assert_view(buf_view(&m.out), "From: root@foo.com,\r\n x@foo.com\r\nDate: d\nMessage-ID: <m>\n\n");
+	done(&m);
+}
+
 static void recipients_of_the_header(void **state)
 {
 	struct mended m;
@@ -120,7 +138,7 @@ static void files_of_the_drop_folder(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(shapes),
+		cmocka_unit_test(shapes), cmocka_unit_test(root_of_cron_is_who_calls),
 		cmocka_unit_test(recipients_of_the_header),
 		cmocka_unit_test(files_of_the_drop_folder),
 	};

@@ -293,7 +293,7 @@ enum reply smtp_checks_end(struct smtp_session *s, struct buf *why)
 		r = check(s, why, &fields);
 	else if (pass_end(&s->checks->pass) != ST_OK)
 		r = SAY_TRY_AGAIN;
-	if (r == SAY_OK && s->account)
+	if (r == SAY_OK && (s->account || s->local.here))
 		r = smtp_submit_header(s, buf_view(&s->checks->pass.header), why, &m);
 	if (r == SAY_OK)
 		r = write_top(s, &fields, &m);

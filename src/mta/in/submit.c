@@ -1,4 +1,4 @@
-/* submit.c - what somebody who has logged in may hand in, and what becomes of
+/* submit.c - what somebody who has logged in, or a user of this machine, may hand in, and what becomes of
  * its header (RFC 6409 6, 8): whose From: it is, what is missing, what nobody
  * else is to see, how much of it in an hour. */
 #include "mta/in/internal.h"
@@ -43,6 +43,9 @@ static enum verdict is_his(struct smtp_session *s, struct view address, bool *re
 		*ret_own = s->sender_own;
 		return VERDICT_OK;
 	}
+	/* A user of this machine without an account has NAME@ and host.name alone. */
+	if (!s->account)
+		return VERDICT_NO;
 	return smtp_may_send(s, address, ret_own);
 }
 
