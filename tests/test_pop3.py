@@ -57,6 +57,29 @@ def test_letters_come_back_as_they_were(instance):
     p.quit()
 
 
+def test_utf8_and_languages(instance):
+    """RFC 6856: before the login, both; behind it languages only."""
+    w = instance(CLEAR)
+    with smtplib.SMTP("127.0.0.1", w.ports["smtp"]) as c:
+        c.sendmail("Smith@bar.com", ["Jones@foo.com"], "Subject: gr\u00fcn\r\n\r\ngr\u00fcn\r\n".encode(),
+                   ["SMTPUTF8", "BODY=8BITMIME"])
+    w.wait_until(lambda: "to=Jones@foo.com uid" in w.log())
+    p = poplib.POP3("127.0.0.1", w.ports["pop3"], timeout=10)
+    capa = p.capa()
+    assert capa["UTF8"] == [] and capa["LANG"] == []
+    assert p.utf8().startswith(b"+OK")
+    assert [x.split()[0] for x in p._longcmd("LANG")[1]] == [b"en", b"i-default"]
+    p.user("Jones@foo.com")
+    p.pass_("secret")
+    for wanted, tag in (("en", b"+OK en "), ("EN-gb", b"+OK en "), ("i-default", b"+OK i-default "), ("*", b"+OK i-default ")):
+        assert p._shortcmd(f"LANG {wanted}").startswith(tag)
+    for wrong in ("LANG tlh", "LANG english", "UTF8"):
+        with pytest.raises(poplib.error_proto):
+            p._shortcmd(wrong)
+    assert "Subject: gr\u00fcn".encode() in p.retr(1)[1] and p.capa()["UTF8"] == []
+    p.quit()
+
+
 def test_deleted_at_quit_and_not_before(instance):
     w = instance(CLEAR)
     send(w)

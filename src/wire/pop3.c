@@ -70,10 +70,25 @@ void pop3_put_text(struct buf *out, struct view text, bool *at_line)
 		*at_line = text.p[text.n - 1] == '\n';
 }
 
+bool pop3_put_language(struct buf *out, struct view wanted)
+{
+	const char *said = "+OK Language listing follows:\r\nen English\r\ni-default English\r\n.\r\n";
+	bool known = true;
+
+	if (view_eq_i(wanted, VIEW("en")) || view_starts_i(wanted, VIEW("en-")))
+		said = "+OK en English it is\r\n";
+	else if (view_eq(wanted, VIEW("*")) || view_eq_i(wanted, VIEW("i-default")))
+		said = "+OK i-default English it is\r\n";
+	else if (wanted.n)
+		known = false;
+	buf_puts(out, known ? said : "-ERR That language is not spoken here\r\n");
+	return known;
+}
+
 void pop3_put_capabilities(struct buf *out)
 {
 	static const char *const always[] = { "TOP", "UIDL", "PIPELINING", "RESP-CODES", "AUTH-RESP-CODE",
-					      "EXPIRE NEVER" };
+					      "EXPIRE NEVER", "UTF8", "LANG" };
 
 	for (size_t i = 0; i < sizeof always / sizeof *always; i++) {
 		buf_puts(out, always[i]);

@@ -32,6 +32,10 @@ enum status pop3_take_count(struct view *rest, uint32_t *ret_count) MUST_USE;
  * at_line: does text begin a line?  *ret_at_line: does what follows? */
 void pop3_put_text(struct buf *out, struct view text, bool *at_line);
 
+/* The answer to LANG (RFC 6856 3), which is said before and after the login; there
+ * is English, which is also what "i-default" and "*" get.  False: it is an error. */
+bool pop3_put_language(struct buf *out, struct view wanted);
+
 /* The capabilities that hold before and after the login (RFC 2449 6), a line
  * each. */
 void pop3_put_capabilities(struct buf *out);

@@ -273,6 +273,19 @@ static void cmd_stls(struct person *p, struct view rest)
 	}
 }
 
+/* RFC 6856: letters are sent as they are in any case. */
+static void cmd_utf8(struct person *p, struct view rest)
+{
+	(void)rest;
+	say(p, "+OK UTF8 it is");
+}
+
+static void cmd_lang(struct person *p, struct view rest)
+{
+	if (!pop3_put_language(conn_out(&p->conn), rest))
+		person_error(p);
+}
+
 static void cmd_quit(struct person *p, struct view rest)
 {
 	(void)rest;
@@ -296,6 +309,8 @@ static const struct {
 	{ "PASS", cmd_pass, 0 },
 	{ "APOP", cmd_apop, 0 },
 	{ "AUTH", cmd_auth, 0 },
+	{ "UTF8", cmd_utf8, ALONE },
+	{ "LANG", cmd_lang, 0 },
 	{ "CAPA", cmd_capa, ALONE | ANY_LEVEL },
 	{ "STLS", cmd_stls, ALONE | ANY_LEVEL },
 	{ "QUIT", cmd_quit, ALONE | ANY_LEVEL },

@@ -280,6 +280,18 @@ static void cmd_capa(struct pop3_session *s, struct view rest)
 	say(s, "IMPLEMENTATION waxwing\r\n.");
 }
 
+static void cmd_lang(struct pop3_session *s, struct view rest)
+{
+	(void)pop3_put_language(pop3_out(s), rest);
+}
+
+/* RFC 6856 2: before the login only. */
+static void cmd_utf8(struct pop3_session *s, struct view rest)
+{
+	(void)rest;
+	say(s, "-ERR UTF8 is for before the login");
+}
+
 /* ---- the table ---- */
 
 enum { ALONE = 1 };	/* takes no arguments */
@@ -298,6 +310,8 @@ static const struct {
 	{ "TOP", cmd_top, 0 },
 	{ "UIDL", cmd_uidl, 0 },
 	{ "CAPA", cmd_capa, ALONE },
+	{ "LANG", cmd_lang, 0 },
+	{ "UTF8", cmd_utf8, ALONE },
 	{ "QUIT", cmd_quit, ALONE },
 };
 
