@@ -204,7 +204,7 @@ class Relay:
         data = v["results"]
         while data:
             r = {}
-            for key, form in (("recipient", "U32"), ("verdict", "U8"), ("dsn", "U8"), ("site", "U8"),
+            for key, form in (("recipient", "U32"), ("verdict", "U8"), ("dsn", "U8"), ("by", "U8"), ("site", "U8"),
                               ("code", "U16"), ("status", "VIEW"), ("text", "VIEW"), ("host", "VIEW")):
                 r[key], data = take(data, form)
                 r[key] = r[key].decode() if isinstance(r[key], bytes) else r[key]

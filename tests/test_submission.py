@@ -312,8 +312,16 @@ def test_by_goes_on_where_it_is_offered(world):
         assert submit(w, letter(), ["d@elsewhere.example"], mail=["BY=600;N"])[0] == 250
         one = plain.wait(1)[0]
         assert one["rcpts"] == ["RCPT TO:<d@elsewhere.example>"] and "BY=" not in one["mail"]
-        w.wait_until(lambda: len(reports(w)) == 2)
-        assert "does not offer DELIVERBY" in str(reports(w)[-1])
+        # Of that one nobody else will say when it is late.
+        w.wait_until(lambda: len(reports(w)) == 3)
+        told = {f["Final-Recipient"]: f for r in reports(w) for f in recipient_fields(r)}
+        assert told["rfc822; c@elsewhere.example"]["Action"] == "failed"
+        assert told["rfc822; d@elsewhere.example"]["Action"] == "relayed"
+        assert any("does not offer DELIVERBY" in str(r) for r in reports(w))
+        assert submit(w, letter(), ["e@elsewhere.example"], mail=["BY=600;N"], rcpt=["NOTIFY=NEVER"])[0] == 250
+        plain.wait(2)
+        w.wait_until(lambda: not queue(w, "list"))
+        assert len(reports(w)) == 3
 
 
 # ---- MT-PRIORITY (RFC 6710, 6758) ----

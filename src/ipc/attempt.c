@@ -5,6 +5,7 @@ void attempt_result_put(struct buf *b, const struct attempt_result *r)
 	put_u32(b, r->recipient);
 	put_u8(b, r->verdict);
 	put_u8(b, r->dsn);
+	put_u8(b, r->by);
 	put_u8(b, r->site);
 	put_u16(b, r->code);
 	put_view(b, r->status);
@@ -21,6 +22,7 @@ bool attempt_result_take(struct cursor *c, struct attempt_result *ret)
 	r.recipient = take_u32(c);
 	r.verdict = take_u8(c);
 	r.dsn = take_u8(c);
+	r.by = take_u8(c);
 	r.site = take_u8(c);
 	r.code = take_u16(c);
 	r.status = take_view(c);

@@ -20,6 +20,7 @@ struct attempt_result {
 	uint32_t recipient;	/* place in the envelope */
 	uint8_t verdict;	/* VERDICT_OK, VERDICT_NO (for good), VERDICT_LATER */
 	uint8_t dsn;		/* ok: the next host offers DSN and has taken over what was asked for */
+	uint8_t by;		/* ok: the next host offers DELIVERBY and knows by when (RFC 2852) */
 	uint8_t site;		/* later: the site is to blame and would say so of any letter: no
 				 * answer from DNS, no connection, no TLS, 421, greeting refused */
 	uint16_t code;		/* of the remote's reply; 0: there was none */

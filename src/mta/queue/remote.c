@@ -422,10 +422,13 @@ void remote_run(struct queue *q)
 
 /* ---- what became of them ---- */
 
-/* Is each handing on told of (RFC 2852)? */
-static bool is_traced(const struct handover *h)
+/* Is this handing on told of (RFC 2852)?  All are where that was asked for; and
+ * where it is to be told when it is late, that to a host which cannot tell. */
+static bool is_traced(const struct handover *h, const struct attempt_result *r)
 {
-	return h->letter->by_trace && !h->letter->null_sender && !(h->notify & NOTIFY_NEVER);
+	const struct letter *l = h->letter;
+
+	return (l->by_trace || (l->by_mode == 'N' && !r->by)) && !l->null_sender && !(h->notify & NOTIFY_NEVER);
 }
 
 /* What it asks for cannot be had of that host (RFC 8689 4.2.1), and its sender
@@ -470,7 +473,7 @@ static void take_result(struct queue *q, struct handover *h, const struct attemp
 	}
 	handover_reply(q, h, reply_of(q, r));
 	if (r->verdict == VERDICT_OK)
-		recipient_sent(q, h, (!r->dsn && report_wanted(h->letter, h, NOTIFY_SUCCESS)) || is_traced(h));
+		recipient_sent(q, h, (!r->dsn && report_wanted(h->letter, h, NOTIFY_SUCCESS)) || is_traced(h, r));
 	else if (r->verdict == VERDICT_NO || letter_too_old(q, h->letter) || letter_is_late(h->letter))
 		recipient_failed(q, h);
 }

@@ -56,7 +56,7 @@ static void answer_queue(struct attempt *a)
 
 		log_answer(a, i);
 		attempt_result_put(&results, &(struct attempt_result){
-						     .recipient = a->wanted[i], .verdict = w->verdict, .dsn = w->dsn,
+						     .recipient = a->wanted[i], .verdict = w->verdict, .dsn = w->dsn, .by = w->by,
 						     .site = w->site && w->verdict == VERDICT_LATER, .code = w->code,
 						     .status = w->status, .text = view_head(w->text, text),
 						     .host = w->host });

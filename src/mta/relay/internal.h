@@ -37,7 +37,7 @@ enum { ATTEMPT_ARENA = 4 * 1024 * 1024, OWN_ADDRESSES = 64, HOW_MAX = 1024, SEAL
 
 struct answer {
 	uint8_t verdict;	/* enum verdict, or UNDECIDED */
-	bool dsn;
+	bool dsn, by;
 	bool site;		/* the same would be said of any letter */
 	uint16_t code;
 	struct view status, text, host;

@@ -150,6 +150,7 @@ static void decide(struct transaction *t, uint32_t i, struct answer answer)
 static void decide_taken(struct transaction *t, struct answer answer)
 {
 	answer.dsn = answer.verdict == VERDICT_OK && offers(t, EXT_DSN);
+	answer.by = answer.verdict == VERDICT_OK && offers(t, EXT_DELIVERBY);
 	for (uint32_t i = 0; i < t->n; i++)
 		if (t->taken[i])
 			decide(t, i, answer);
