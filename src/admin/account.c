@@ -43,7 +43,7 @@ static enum status make_stored(const struct conf *c, struct view password, struc
 	}
 	st = scram_texts_make(password, (uint32_t)c->scram_iterations, &ret->scram);
 	if (st == ST_OK)
-		st = password_prepare(password, &ret->prepared);
+		st = password_prepare(password, PREPARE_STORED, &ret->prepared);
 	ret->has_scram = st == ST_OK;
 	if (st != ST_SYNTAX)
 		return st;

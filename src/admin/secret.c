@@ -45,7 +45,7 @@ static enum status keep_plain(const struct invocation *in, struct directory *d, 
 		tell("%s: that is not its password; nothing was changed", in->args[0]);
 		st = ST_DENIED;
 	} else if (st == ST_OK) {
-		st = password_prepare(buf_view(&password), &prepared);
+		st = password_prepare(buf_view(&password), PREPARE_STORED, &prepared);
 		if (st == ST_OK)
 			st = directory_set_secret(d, acc->id, SECRET_PLAIN, buf_view(&prepared));
 		if (st != ST_OK)

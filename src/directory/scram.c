@@ -4,9 +4,8 @@
 #include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stringprep.h>
 #include <sys/random.h>
-#include <unictype.h>
-#include <uninorm.h>
 #include <unistr.h>
 
 enum { PREPARED_MAX = 4096 };
@@ -124,7 +123,7 @@ enum status scram_take(enum scram_hash h, struct view text, struct scram_keys *r
 enum status scram_texts_make(struct view password, uint32_t iterations, struct scram_texts *ret)
 {
 	struct buf prepared = BUF(PREPARED_MAX);
-	enum status st = password_prepare(password, &prepared);
+	enum status st = password_prepare(password, PREPARE_STORED, &prepared);
 
 	for (int h = 0; h < SCRAM_HASHES; h++) {
 		struct scram_keys k = { .salt_n = SCRAM_SALT };
@@ -154,61 +153,38 @@ void scram_texts_free(struct scram_texts *t)
 
 /* ---- SASLprep ---- */
 
-/* RFC 3454 B.1: commonly mapped to nothing. */
-static bool has_no_width(ucs4_t c)
+/* libidn wants its text with a NUL behind it, and works in place. */
+static enum status prepare_text(char *text, size_t room, enum prepare what)
 {
-	return c == 0x00ad || c == 0x034f || c == 0x1806 || (c >= 0x180b && c <= 0x180d) ||
-	       (c >= 0x200b && c <= 0x200d) || c == 0x2060 || (c >= 0xfe00 && c <= 0xfe0f) || c == 0xfeff;
-}
+	Stringprep_profile_flags flags = what == PREPARE_STORED ? STRINGPREP_NO_UNASSIGNED : 0;
 
-static enum status map_one(ucs4_t c, struct buf *out)
-{
-	uint8_t octets[6];
-	int n;
-
-	if (has_no_width(c))
+	switch (stringprep(text, room, flags, stringprep_saslprep)) {
+	case STRINGPREP_OK:
 		return ST_OK;
-	if (uc_is_general_category_withtable(c, UC_CATEGORY_MASK_Zs))	/* C.1.2 */
-		c = ' ';
-	if (uc_is_general_category_withtable(c, UC_CATEGORY_MASK_Cc | UC_CATEGORY_MASK_Co | UC_CATEGORY_MASK_Cs))
-		return ST_SYNTAX;
-	n = u8_uctomb(octets, c, sizeof octets);
-	if (n <= 0)
-		return ST_SYNTAX;
-	buf_put(out, view_make((const char *)octets, (size_t)n));
-	return buf_status(out);
-}
-
-static enum status normalize(const struct buf *mapped, struct buf *out)
-{
-	size_t n = 0;
-	uint8_t *form = u8_normalize(UNINORM_NFKC, (const uint8_t *)mapped->p, mapped->n, NULL, &n);
-
-	if (form == NULL)
+	case STRINGPREP_TOO_SMALL_BUFFER:
+		return ST_LIMIT;
+	case STRINGPREP_MALLOC_ERROR:
 		return ST_NOMEM;
-	buf_put(out, view_make((const char *)form, n));
-	explicit_bzero(form, n);
-	free(form);
-	return buf_status(out);
+	default:
+		return ST_SYNTAX;
+	}
 }
 
-enum status password_prepare(struct view in, struct buf *out)
+enum status password_prepare(struct view in, enum prepare what, struct buf *out)
 {
-	struct buf mapped = BUF(PREPARED_MAX);
-	const uint8_t *p = (const uint8_t *)in.p;
-	enum status st = ST_OK;
+	char text[PREPARED_MAX + 1];
+	enum status st;
 
-	for (size_t i = 0; i < in.n && st == ST_OK;) {
-		ucs4_t c;
-		int n = u8_mbtoucr(&c, p + i, in.n - i);
-
-		st = n > 0 ? map_one(c, &mapped) : ST_SYNTAX;
-		i += n > 0 ? (size_t)n : 1;
-	}
-	if (st == ST_OK && mapped.n)
-		st = normalize(&mapped, out);
-	if (mapped.p)
-		explicit_bzero(mapped.p, mapped.cap);
-	buf_free(&mapped);
-	return st;
+	if (in.n > PREPARED_MAX)
+		return ST_LIMIT;
+	if (view_find(in, '\0') < in.n || (in.n && u8_check((const uint8_t *)in.p, in.n)))
+		return ST_SYNTAX;
+	if (in.n)
+		memcpy(text, in.p, in.n);
+	text[in.n] = '\0';
+	st = prepare_text(text, sizeof text, what);
+	if (st == ST_OK)
+		buf_put(out, view_cstr(text));
+	explicit_bzero(text, sizeof text);
+	return st == ST_OK ? buf_status(out) : st;
 }

@@ -46,11 +46,14 @@ struct scram_texts {
 enum status scram_texts_make(struct view password, uint32_t iterations, struct scram_texts *ret) MUST_USE;
 void scram_texts_free(struct scram_texts *t);
 
-/* SASLprep (RFC 4013): blanks of other scripts become spaces, what has no
- * width goes, and the rest is brought into form KC, so that the same password
- * is the same from every keyboard.  Partial: code points that are unassigned
- * and mixed writing directions are let through.  ST_SYNTAX: no UTF-8, or
- * holds a control character; ST_LIMIT, ST_NOMEM. */
-enum status password_prepare(struct view in, struct buf *out) MUST_USE;
+/* SASLprep (RFC 4013, with the tables of RFC 3454, which are libidn's): blanks
+ * of other scripts become spaces, what has no width goes, and the rest is
+ * brought into form KC, so that the same password is the same from every
+ * keyboard.  What is stored may hold no code point that Unicode 3.2 does not
+ * know; what is only asked about may.  ST_SYNTAX: no UTF-8, or it holds such
+ * ones, a control character, or letters of both writing directions (6);
+ * ST_LIMIT, ST_NOMEM. */
+enum prepare { PREPARE_STORED, PREPARE_QUERY };
+enum status password_prepare(struct view in, enum prepare what, struct buf *out) MUST_USE;
 
 #endif

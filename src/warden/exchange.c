@@ -103,7 +103,7 @@ static enum status of_plain_verifier(struct warden *w, struct exchange *x, struc
 	x->who.known = true;
 	buf_clear(&x->who.plain);
 	if (st == ST_OK)
-		st = password_prepare(secret, &x->who.plain);
+		st = password_prepare(secret, PREPARE_STORED, &x->who.plain);
 	if (st == ST_OK && exchange_hash(x) != SCRAM_HASHES)
 		st = scram_derive(exchange_hash(x), buf_view(&x->who.plain), PLAIN_ITERATIONS, &x->who.scram);
 	return st;

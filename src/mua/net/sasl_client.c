@@ -157,7 +157,7 @@ static enum status prove(struct sasl_client *l, struct view salt, uint64_t itera
 	size_t n = scram_size(l->row->hash);
 	unsigned char salted[SCRAM_KEY_MAX], key[SCRAM_KEY_MAX], stored[SCRAM_KEY_MAX], signature[SCRAM_KEY_MAX];
 	struct buf password = BUF(LOGIN_TEXT_MAX);
-	enum status st = password_prepare(l->password, &password);
+	enum status st = password_prepare(l->password, PREPARE_QUERY, &password);
 
 	if (st == ST_OK &&
 	    (md == NULL ||
