@@ -12,11 +12,15 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
+import threading
 import time
 import urllib.request
 
 import pytest
+
+from conftest import free_ports
 
 # Users that the packages would make.
 USERS = {"Debian-exim": 5996, "opensmtpd": 5997, "opensmtpq": 5998}
@@ -123,9 +127,9 @@ def master_cf(port):
 class Postfix(Peer):
     needs = "postfix"
 
-    def __init__(self, folder, port, pair, ways, milter=None):
-        """milter: port of the one that sees each letter, and without which none is taken."""
-        self.milter = milter
+    def __init__(self, folder, port, pair, ways, *milters):
+        """milters: ports of those that see each letter, in this order, and without which none is taken."""
+        self.milters = " ".join(f"inet:127.0.0.1:{m}" for m in milters)
         super().__init__(folder, port, pair, ways)
 
     def prepare(self):
@@ -160,7 +164,7 @@ smtpd_tls_key_file = {key}
 smtpd_tls_security_level = may
 smtp_tls_security_level = may
 smtputf8_enable = yes
-""" + (f"smtpd_milters = inet:127.0.0.1:{self.milter}\nmilter_default_action = tempfail\n" if self.milter else ""))
+""" + (f"smtpd_milters = {self.milters}\nmilter_default_action = tempfail\n" if self.milters else ""))
         self.write("etc/master.cf", master_cf(self.port))
 
     def script(self):
@@ -300,6 +304,53 @@ UserID opendkim
         return f'exec opendkim -f -x {self.path("conf")}\n'
 
 
+class Port53(threading.Thread):
+    """DNS at a port that every resolver finds: carries questions on to nameserver.py's."""
+    address = "127.83.0.53"
+
+    def __init__(self, dns):
+        super().__init__(daemon=True)
+        self.dns = dns
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((self.address, 53))
+
+    def run(self):
+        while True:
+            try:
+                question, asker = self.socket.recvfrom(65535)
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                    s.settimeout(5)
+                    s.sendto(question, ("127.0.0.1", self.dns.port))
+                    self.socket.sendto(s.recv(65535), asker)
+            except TimeoutError:
+                pass
+            except OSError:
+                return
+
+    def close(self):
+        self.socket.close()
+
+
+class OpenDmarc(Checker):
+    """A milter that refuses what fails, by the signatures that OpenDKIM has checked before."""
+    needs = "opendmarc"
+
+    def prepare(self):
+        ignored = self.write("ignored", "192.0.2.1\n")      # by default it lets loopback alone
+        self.write("resolv.conf", f"nameserver {Port53.address}\n")
+        self.write("conf", f"""
+Socket inet:{self.port}@127.0.0.1
+AuthservID mx.peer.example
+TrustedAuthservIDs mx.peer.example
+IgnoreHosts {ignored}
+RejectFailures true
+UserID opendmarc
+""")
+
+    def script(self):
+        return f'mount --bind {self.path("resolv.conf")} /etc/resolv.conf\nexec opendmarc -f -c {self.path("conf")}\n'
+
+
 class Rspamd(Checker):
     """The modules that check who sent a letter, each as it is by itself."""
     needs = "rspamd"
@@ -343,8 +394,32 @@ arc {{ }}
             return {s["name"]: s.get("options", []) for s in json.load(reply)["symbols"].values()}
 
 
+class WholeRspamd(Rspamd):
+    """As Debian installs it, all modules: other are only its ports, DNS, folders, and a short list of public suffixes (see above)."""
+
+    def prepare(self):
+        other, = free_ports(1)
+        suffixes = self.write("suffixes", "com\nexample\n")
+        os.mkdir(self.path("local.d"))
+        self.write("local.d/options.inc", f'dns {{ nameserver = ["127.0.0.1:{self.dns.port}"]; timeout = 5s; }}\nurl_tld = "{suffixes}";\n')
+        self.write("local.d/logging.inc", 'type = "console"; level = "info";\n')
+        self.write("local.d/worker-normal.inc", f'bind_socket = "127.0.0.1:{self.port}"; count = 1;\n')
+        self.write("local.d/worker-controller.inc", f'bind_socket = "127.0.0.1:{other}"; count = 1;\n')
+        self.write("local.d/worker-proxy.inc", "enabled = false;\n")
+
+    def script(self):
+        return f"""
+mount --bind {self.path("local.d")} /etc/rspamd/local.d
+for d in /var/lib/rspamd /run/rspamd /var/log/rspamd; do
+    mkdir -p $d
+    mount -t tmpfs -o mode=755 tmpfs $d
+    chown _rspamd:_rspamd $d
+done
+exec rspamd -f -u _rspamd -g _rspamd -c /etc/rspamd/rspamd.conf
+"""
+
+
 def wait_port(peer, limit=30):
-    import socket
     end = time.monotonic() + limit
     while True:
         try:

@@ -11,7 +11,7 @@ import types
 import pytest
 
 from certificates import Authority
-from mail_peers import OpenDkim, Postfix, Rspamd, need, wait_port
+from mail_peers import OpenDkim, OpenDmarc, Port53, Postfix, Rspamd, WholeRspamd, need, wait_port
 from ports import free_ports
 from smtp_sink import Sink
 from test_forward import bring
@@ -26,16 +26,13 @@ RECORDS = f'@ TXT "v=spf1 ip4:127.0.0.1 ip4:{OURS} -all"\n' + POLICY
 BOTH = ("ed25519-sha256", "rsa-sha256")
 
 
-@pytest.fixture
-def world(instance, dns):
-    """w: our server; postfix, with OpenDKIM; sink: what is behind it; rspamd."""
-    need(Postfix.needs, OpenDkim.needs, Rspamd.needs)
+def make_world(instance, dns, rspamd_kind, dmarc=False):
     top = tempfile.mkdtemp(prefix="waxwing-peer-")
     os.chmod(top, 0o755)
-    folders = [os.path.join(top, n) for n in ("keys", "opendkim", "rspamd", "postfix")]
+    folders = [os.path.join(top, n) for n in ("keys", "opendkim", "opendmarc", "rspamd", "postfix")]
     for f in folders:
         os.mkdir(f)
-    port, milter, scanner = free_ports(3)
+    port, milter, judge, scanner = free_ports(4)
     started = []
 
     def start(peer):
@@ -53,9 +50,12 @@ def world(instance, dns):
             dns.zone(domain, RECORDS + zone_lines(w, domain))
         try:
             start(OpenDkim(folders[1], milter, dns))
-            rspamd = start(Rspamd(folders[2], scanner, dns))
+            if dmarc:
+                start(OpenDmarc(folders[2], judge, dns))
+            rspamd = start(rspamd_kind(folders[3], scanner, dns))
             pair = Authority(folders[0]).make("mx.peer.example")
-            postfix = start(Postfix(folders[3], port, pair, {"peer.example": sink.port}, milter))
+            milters = [milter, judge] if dmarc else [milter]
+            postfix = start(Postfix(folders[4], port, pair, {"peer.example": sink.port}, *milters))
             yield types.SimpleNamespace(w=w, sink=sink, postfix=postfix, rspamd=rspamd)
         finally:
             for peer in reversed(started):
@@ -63,10 +63,31 @@ def world(instance, dns):
             shutil.rmtree(top, ignore_errors=True)
 
 
+@pytest.fixture
+def world(instance, dns):
+    """w: our server; postfix, with OpenDKIM; sink: what is behind it; rspamd."""
+    need(Postfix.needs, OpenDkim.needs, Rspamd.needs)
+    yield from make_world(instance, dns, Rspamd)
+
+
+@pytest.fixture
+def strict_world(instance, dns):
+    """The same with OpenDMARC behind OpenDKIM, and with all of rspamd."""
+    need(Postfix.needs, OpenDkim.needs, OpenDmarc.needs, WholeRspamd.needs)
+    try:
+        port53 = Port53(dns)
+    except OSError as e:
+        pytest.skip(f"port 53 of {Port53.address} is not to be had: {e}")
+    port53.start()
+    try:
+        yield from make_world(instance, dns, WholeRspamd, dmarc=True)
+    finally:
+        port53.close()
+
+
 def opendkim(letter):
     """What it says of each signature: [(result, domain, algorithm)]."""
-    field = fields(letter, "Authentication-Results")[0]
-    assert field.startswith("mx.peer.example;"), field
+    field = next(f for f in fields(letter, "Authentication-Results") if f.startswith("mx.peer.example;") and "dkim=" in f)
     return sorted(re.findall(r"dkim=(\w+)[^;]* header\.d=(\S+)[^;]* header\.a=(\S+)", re.sub(r"\([^)]*\)", "", field)))
 
 
@@ -145,3 +166,33 @@ def test_sent_on_for_somebody_elsewhere(world):
     assert "R_SPF_ALLOW" in found and arc_of(found) == ("foo.com", "i=1"), found
     # Unsigned: nothing is left that is its author's.
     assert "R_DKIM_NA" in found and "DMARC_POLICY_REJECT" in found, found
+
+
+REFUSALS = {"R_DKIM_REJECT", "R_DKIM_PERMFAIL", "R_DKIM_TEMPFAIL", "R_DKIM_NA", "DMARC_POLICY_REJECT", "DMARC_POLICY_QUARANTINE",
+            "DMARC_NA", "ARC_REJECT", "ARC_INVALID", "ARC_DNSFAIL", "R_SPF_FAIL"}
+
+
+def dmarc_of(letter):
+    found = [f for f in fields(letter, "Authentication-Results") if f.startswith("mx.peer.example;") and "dmarc=" in f]
+    return re.search(r"dmarc=(\w+)", found[0]).group(1), re.search(r"header\.from=(\S+)", found[0]).group(1)
+
+
+def test_whole_rspamd_and_opendmarc(strict_world):
+    """Signed, and sent on with a chain: OpenDMARC, told to refuse failures, takes both, and rspamd as Debian installs it does."""
+    world = strict_world
+    w, sink = world.w, world.sink
+    w.run("account", "forward", "Smith@bar.com", "s@peer.example")
+    hand_in(w, "a@peer.example", "signed", sender="Brown@foo.com")
+    signed = sink.wait(1, 60)[0]["data"]
+    assert bring(w, "Smith@bar.com", "x", sender="brown@foo.com", text=signed)[0] == 250
+    on = sink.wait(2, 60)[1]["data"]
+    for letter, arc in ((signed, "ARC_NA"), (on, "ARC_ALLOW")):
+        assert opendkim(letter) == [("pass", "foo.com", a) for a in BOTH]
+        assert dmarc_of(letter) == ("pass", "foo.com")
+        found = world.rspamd.scan(letter, "brown@foo.com", OURS)
+        assert found.keys() >= {"R_DKIM_ALLOW", "R_SPF_ALLOW", "DMARC_POLICY_ALLOW", arc} and not found.keys() & REFUSALS, found
+        assert len(found["R_DKIM_ALLOW"]) == 2, found
+    # It can fail: OpenDMARC does not take what was changed.
+    with smtplib.SMTP("127.0.0.1", world.postfix.port, timeout=30) as c, pytest.raises(smtplib.SMTPDataError) as e:
+        c.sendmail("brown@far.example", ["a@peer.example"], signed.replace(b"Blah", b"Bloh", 1))
+    assert e.value.smtp_code == 550 and b"DMARC" in e.value.smtp_error, e.value
