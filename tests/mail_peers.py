@@ -20,7 +20,7 @@ import urllib.request
 
 import pytest
 
-from conftest import free_ports
+from ports import free_ports
 
 # Users that the packages would make.
 USERS = {"Debian-exim": 5996, "opensmtpd": 5997, "opensmtpq": 5998}
