@@ -93,6 +93,13 @@ static void rest(struct conn *c)
 
 static void run(struct conn *c);
 
+/* No other event will tell of it. */
+static void read_the_end(struct conn *c)
+{
+	if (c->hung_up && !c->read_wants_write)
+		c->readable = true;
+}
+
 /* Call run() from the loop's own stack. */
 static void look_soon(struct conn *c)
 {
@@ -133,6 +140,7 @@ static void run(struct conn *c)
 		c->in_run = false;
 		if (c->running)
 			return;
+		read_the_end(c);
 		if (!c->readable)
 			break;
 	}
@@ -177,6 +185,8 @@ static void on_ready(struct watch *w, uint32_t events)
 
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		c->readable = true;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		c->hung_up = true;
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
 		c->writable = true;
 	if (c->writable && c->read_wants_write)
@@ -236,7 +246,7 @@ void conn_let_go(struct conn *c)
 {
 	c->running = false;
 	/* run() frees: never on the stack of who lets go. */
-	if (c->closing || c->broken || c->timed_out || c->readable)
+	if (c->closing || c->broken || c->timed_out || c->readable || c->hung_up)
 		look_soon(c);
 	else
 		rest(c);
@@ -274,6 +284,7 @@ enum status conn_wait(struct conn *c, const bool *readable_or_writable)
 {
 	c->waiting = co_self();
 	c->waiting_for = readable_or_writable;
+	read_the_end(c);
 	while (!*readable_or_writable && !c->timed_out)
 		co_wait();
 	c->waiting = NULL;
@@ -283,7 +294,7 @@ enum status conn_wait(struct conn *c, const bool *readable_or_writable)
 void conn_pause(struct conn *c, bool paused)
 {
 	c->paused = paused;
-	if (!paused && !c->running && (c->readable || c->closing || c->broken))
+	if (!paused && !c->running && (c->readable || c->hung_up || c->closing || c->broken))
 		run(c);
 }
 
@@ -469,7 +480,7 @@ enum status conn_return(struct conn *c)
 
 	if (!c->lent)
 		return ST_OK;
-	c->lent = c->paused = c->readable = false;
+	c->lent = c->paused = c->readable = c->hung_up = false;
 	c->writable = true;
 	c->deadline = clock_steady() + c->patience;
 	st = loop_watch(c->loop, &c->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);

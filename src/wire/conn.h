@@ -61,6 +61,8 @@ struct conn {
 	bool in_run;		/* it has not waited yet */
 	bool look_again;	/* the timer stands for run(), not for the deadline */
 	bool readable, writable;
+	bool hung_up;		/* the other side says nothing more: its end came, perhaps with its
+				 * last bytes, and is read behind them once they are answered */
 	bool read_wants_write;	/* TLS has to send before it can read on */
 	bool paused;		/* serve is not called */
 	bool lent;		/* another process has the socket */

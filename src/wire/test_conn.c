@@ -83,6 +83,38 @@ static void a_socket_that_blocks_is_not_waited_for(void **state)
 	loop_free(l.loop);
 }
 
+static void answer(struct conn *c)
+{
+	struct client *l = (struct client *)c;
+
+	while (conn_fill(c) == ST_OK) {
+		l->got += conn_view(c).n;
+		conn_take(c, conn_view(c).n);
+		buf_puts(conn_out(c), "answer");
+	}
+}
+
+/* Both are one event, and no other comes: but it ends, when what came is answered. */
+static void an_end_that_comes_with_the_last_bytes_is_seen(void **state)
+{
+	struct client l = { .conn = { .serve = answer, .late = late, .ended = ended, .patience = 60000 } };
+	char said[16];
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+	assert_int_equal(loop_new(&l.loop), ST_OK);
+	assert_int_equal(conn_open(&l.conn, l.loop, fds[0]), ST_OK);
+	assert_int_equal(send(fds[1], "last", 4, 0), 4);
+	assert_int_equal(shutdown(fds[1], SHUT_WR), 0);
+	turn(&l);
+	assert_int_equal(l.got, 4);
+	assert_true(l.over);
+	assert_int_equal(recv(fds[1], said, sizeof said, 0), 6);
+	close(fds[1]);
+	loop_free(l.loop);
+}
+
 static void what_nobody_has_read_is_taken_from_a_socket_alone(void **state)
 {
 	struct buf out = BUF(64);
@@ -107,6 +139,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_socket_that_blocks_is_not_waited_for),
+		cmocka_unit_test(an_end_that_comes_with_the_last_bytes_is_seen),
 		cmocka_unit_test(what_nobody_has_read_is_taken_from_a_socket_alone),
 	};
 
