@@ -43,7 +43,7 @@ class Instance:
 
     def run(self, *args, stdin="", check=True):
         p = subprocess.run([self.program, *args, "--dir", self.dir], input=stdin, text=True, env=self.env,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300)
         if check and p.returncode:
             raise AssertionError(f"waxwing {' '.join(args)}: {p.returncode}: {p.stderr}")
         return p
