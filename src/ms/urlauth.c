@@ -374,33 +374,43 @@ enum status url_structure(struct mailbox *m, const struct imap_url *u, bool bina
 	return buf_status(out);
 }
 
+enum status url_authorized(struct store *s, const struct conf *c, const struct url_reader *who, struct view text,
+			   struct arena *a, struct imap_url *ret_url, struct mailbox **ret_m)
+{
+	struct mailbox *m;
+	enum status st = imap_url_take(text, a, ret_url);
+
+	if (st == ST_OK && (!url_is_own(c, who->user, ret_url) || !url_access_allows(ret_url, who)))
+		st = ST_DENIED;
+	if (st == ST_OK)
+		st = url_open(s, NULL, ret_url, &m);
+	if (st != ST_OK)
+		return st == ST_MISSING ? ST_DENIED : st;
+	st = urlauth_check(m, ret_url, clock_wall());
+	if (st == ST_OK)
+		*ret_m = m;
+	else
+		mailbox_release(m);
+	return st;
+}
+
 enum status url_fetch(struct store *s, const struct conf *c, const struct url_reader *who, struct view text,
 		      struct buf *out)
 {
 	struct arena a = ARENA(MIME_ARENA_MAX);
 	struct buf own = BUF(out->max);
-	struct mailbox *m = NULL;
+	struct mailbox *m;
 	struct imap_url u;
 	struct view piece;
-	enum status st = imap_url_take(text, &a, &u);
+	enum status st = url_authorized(s, c, who, text, &a, &u, &m);
 
-	if (st == ST_OK && (!url_is_own(c, who->user, &u) || !url_access_allows(&u, who)))
-		st = ST_DENIED;
-	if (st == ST_OK)
-		st = url_open(s, NULL, &u, &m);
-	if (st == ST_MISSING)
-		st = ST_DENIED;
-	if (st == ST_OK)
-		st = urlauth_check(m, &u, clock_wall());
-	if (st == ST_OK)
-		st = url_piece(m, &u, false, &a, &own, &piece);
 	if (st == ST_OK) {
-		buf_put(out, piece);
-		st = buf_status(out);
-	}
-	if (m)
+		st = url_piece(m, &u, false, &a, &own, &piece);
+		if (st == ST_OK)
+			buf_put(out, piece);
 		mailbox_release(m);
+	}
 	buf_free(&own);
 	arena_free(&a);
-	return st;
+	return st == ST_OK ? buf_status(out) : st;
 }

@@ -67,9 +67,15 @@ enum status url_piece(struct mailbox *m, const struct imap_url *u, bool binary, 
 enum status url_structure(struct mailbox *m, const struct imap_url *u, bool binary, struct arena *a,
 			  struct buf *out) MUST_USE;
 
-/* All of that for a URL with a token, from a stranger to this process: the
- * bytes, at the end of out.  ST_DENIED: not for him, or the token is not
- * good, which is looked at before anything is; ST_TIMEOUT; ST_MISSING; others. */
+/* All that speaks for or against a URL with a token: his own, for him, and good.
+ * Whether there is such a letter is not looked at, so that nobody without a
+ * token can tell.  The caller releases *ret_m.  ST_SYNTAX, ST_LIMIT (no URL),
+ * ST_DENIED, ST_TIMEOUT; errors of the store. */
+enum status url_authorized(struct store *s, const struct conf *c, const struct url_reader *who, struct view text,
+			   struct arena *a, struct imap_url *ret_url, struct mailbox **ret_m) MUST_USE;
+
+/* The bytes that such a URL names, at the end of out.  As url_authorized and
+ * url_piece. */
 enum status url_fetch(struct store *s, const struct conf *c, const struct url_reader *who, struct view text,
 		      struct buf *out) MUST_USE;
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { VISITS_MAX = 64, PIECE = 64 * 1024 };
+enum { VISITS_MAX = 8, PIECE = 64 * 1024 };
 
 static void drop(struct url_visit *v)
 {

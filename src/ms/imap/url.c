@@ -153,42 +153,40 @@ struct url_found {
 	bool decodable;
 };
 
-static void keep(struct url_found *f, struct view piece)
+static enum status find_content(struct mailbox *m, const struct imap_url *u, bool binary, struct arena *a,
+				struct url_found *f)
 {
-	buf_clear(&f->content);
-	buf_put(&f->content, piece);
+	struct buf own = BUF(PIECE_MAX);
+	struct view piece;
+	enum status st = url_piece(m, u, binary, a, &own, &piece);
+
+	f->decodable = st == ST_OK;
+	if (st == ST_OK) {
+		buf_put(&f->content, piece);
+		st = buf_status(&f->content);
+	} else if (st == ST_SYNTAX && binary) {
+		st = ST_OK;
+	}
+	buf_free(&own);
+	return st;
 }
 
 static enum status look_up(struct imap_session *s, const struct url_wish *w, struct arena *a, struct url_found *f)
 {
 	struct url_reader who = reader_of(s);
-	struct buf own = BUF(PIECE_MAX);
-	struct mailbox *m = NULL;
-	struct imap_url u;
-	struct view piece;
 	bool binary = w->wants & WANTS_BINARY;
-	enum status st = imap_url_take(w->text, a, &u);
+	struct mailbox *m;
+	struct imap_url u;
+	enum status st = url_authorized(s->host->store, s->host->conf, &who, w->text, a, &u, &m);
 
-	if (st == ST_OK && (!url_is_own(s->host->conf, who.user, &u) || !url_access_allows(&u, &who)))
-		st = ST_DENIED;
-	if (st == ST_OK)
-		st = url_open(s->host->store, NULL, &u, &m);
-	if (st == ST_OK)
-		st = urlauth_check(m, &u, clock_wall());
-	if (st == ST_OK && (w->wants & WANTS_STRUCTURE))
+	if (st != ST_OK)
+		return st;
+	if (w->wants & WANTS_STRUCTURE)
 		st = url_structure(m, &u, binary, a, &f->structure);
-	if (st == ST_OK && w->wants != WANTS_STRUCTURE) {
-		st = url_piece(m, &u, binary, a, &own, &piece);
-		f->decodable = st == ST_OK;
-		if (st == ST_OK)
-			keep(f, piece);
-		else if (st == ST_SYNTAX && binary)
-			st = ST_OK;
-	}
-	if (m)
-		mailbox_release(m);
-	buf_free(&own);
-	return st == ST_OK ? buf_status(&f->content) : st;
+	if (st == ST_OK && w->wants != WANTS_STRUCTURE)
+		st = find_content(m, &u, binary, a, f);
+	mailbox_release(m);
+	return st;
 }
 
 /* It lies in memory of our own: others may run meanwhile. */
