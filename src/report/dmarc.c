@@ -143,24 +143,31 @@ static void put_metadata(const struct dmarc_reporter *r, struct buf *out)
 	put_element("    ", "report_id", r->id, out);
 	buf_putf(out, "    <date_range>\n      <begin>%lld</begin>\n      <end>%lld</end>\n    </date_range>\n",
 		 (long long)r->begin, (long long)r->end);
-	buf_puts(out, "    <generator>waxwing " WAXWING_VERSION "</generator>\n  </report_metadata>\n");
+	if (!r->old_form)
+		buf_puts(out, "    <generator>waxwing " WAXWING_VERSION "</generator>\n");
+	buf_puts(out, "  </report_metadata>\n");
 }
 
 void dmarc_xml_begin(const struct dmarc_reporter *r, const struct dmarc_published *p, struct buf *out)
 {
-	buf_puts(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-		      "<feedback xmlns=\"urn:ietf:params:xml:ns:dmarc-2.0\">\n  <version>1.0</version>\n");
+	buf_putf(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<feedback%s>\n  <version>1.0</version>\n",
+		 r->old_form ? "" : " xmlns=\"urn:ietf:params:xml:ns:dmarc-2.0\"");
 	put_metadata(r, out);
 	buf_puts(out, "  <policy_published>\n");
 	put_element("    ", "domain", p->domain, out);
-	buf_puts(out, "    <discovery_method>treewalk</discovery_method>\n");
+	if (!r->old_form)
+		buf_puts(out, "    <discovery_method>treewalk</discovery_method>\n");
 	put_element("    ", "p", p->p, out);
 	put_element("    ", "sp", p->sp, out);
-	put_optional("    ", "np", p->np, out);
+	if (!r->old_form)
+		put_optional("    ", "np", p->np, out);
 	put_optional("    ", "fo", p->fo, out);
 	put_element("    ", "adkim", p->strict_dkim ? VIEW("s") : VIEW("r"), out);
 	put_element("    ", "aspf", p->strict_spf ? VIEW("s") : VIEW("r"), out);
-	put_element("    ", "testing", p->testing ? VIEW("y") : VIEW("n"), out);
+	if (r->old_form)
+		buf_putf(out, "    <pct>%u</pct>\n", p->pct);
+	else
+		put_element("    ", "testing", p->testing ? VIEW("y") : VIEW("n"), out);
 	buf_puts(out, "  </policy_published>\n");
 }
 
@@ -184,17 +191,25 @@ static void put_results(const struct dmarc_row *r, struct buf *out)
 	buf_puts(out, "    </auth_results>\n");
 }
 
-void dmarc_xml_row(const struct dmarc_row *r, struct buf *out)
+/* The words that RFC 7489 Appendix C has for what RFC 9990 says otherwise. */
+static struct view old_word(const struct dmarc_reporter *who, struct view word)
+{
+	if (!who->old_form)
+		return word;
+	return view_eq(word, VIEW("pass")) ? VIEW("none") : view_eq(word, VIEW("policy_test_mode")) ? VIEW("sampled_out") : word;
+}
+
+void dmarc_xml_row(const struct dmarc_reporter *who, const struct dmarc_row *r, struct buf *out)
 {
 	buf_puts(out, "  <record>\n    <row>\n");
 	put_element("      ", "source_ip", r->source, out);
 	buf_putf(out, "      <count>%llu</count>\n      <policy_evaluated>\n", (unsigned long long)r->count);
-	put_element("        ", "disposition", r->disposition, out);
+	put_element("        ", "disposition", old_word(who, r->disposition), out);
 	put_element("        ", "dkim", r->dkim ? VIEW("pass") : VIEW("fail"), out);
 	put_element("        ", "spf", r->spf ? VIEW("pass") : VIEW("fail"), out);
 	if (r->reason.n) {
 		buf_puts(out, "        <reason>\n");
-		put_element("          ", "type", r->reason, out);
+		put_element("          ", "type", old_word(who, r->reason), out);
 		put_optional("          ", "comment", r->comment, out);
 		buf_puts(out, "        </reason>\n");
 	}

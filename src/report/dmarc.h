@@ -69,11 +69,12 @@ struct dmarc_report {
 struct dmarc_reporter {
 	struct view organization, email, contact, id;
 	int64_t begin, end;
+	bool old_form;			/* RFC 7489's, which lacks np=, t= and words of the later one */
 };
 
 /* One after another: the head, each row, the end.  Errors are the buf's. */
 void dmarc_xml_begin(const struct dmarc_reporter *r, const struct dmarc_published *p, struct buf *out);
-void dmarc_xml_row(const struct dmarc_row *row, struct buf *out);
+void dmarc_xml_row(const struct dmarc_reporter *r, const struct dmarc_row *row, struct buf *out);
 void dmarc_xml_end(struct buf *out);
 
 /* Of anybody: both forms, elements in any order, unknown ones and namespaces

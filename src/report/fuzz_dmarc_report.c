@@ -22,7 +22,7 @@ static void check_row(const struct dmarc_row *r)
 
 static void again(const struct dmarc_report *r, struct arena *a)
 {
-	struct dmarc_reporter who = { r->organization, r->email, r->contact, r->id, r->begin, r->end };
+	struct dmarc_reporter who = { r->organization, r->email, r->contact, r->id, r->begin, r->end, false };
 	struct dmarc_published p = { .domain = r->domain, .p = VIEW("none"), .sp = VIEW("none") };
 	struct buf out = BUF(1 << 24);
 	struct dmarc_report second;
@@ -30,7 +30,7 @@ static void again(const struct dmarc_report *r, struct arena *a)
 
 	dmarc_xml_begin(&who, &p, &out);
 	for (uint32_t i = 0; i < r->n_rows; i++)
-		dmarc_xml_row(&r->rows[i], &out);
+		dmarc_xml_row(&who, &r->rows[i], &out);
 	dmarc_xml_end(&out);
 	if (buf_status(&out) == ST_OK) {
 		st = dmarc_xml_read(buf_view(&out), a, &second);

@@ -41,7 +41,7 @@ static void test_row_bytes(void **state)
 
 static void test_xml(void **state)
 {
-	struct dmarc_reporter who = { VIEW("A & B"), VIEW("p@foo.com"), VIEW_NONE, VIEW("1.2"), 86400, 172799 };
+	struct dmarc_reporter who = { VIEW("A & B"), VIEW("p@foo.com"), VIEW_NONE, VIEW("1.2"), 86400, 172799, false };
 	struct dmarc_published p = { .domain = VIEW("foo.com"), .p = VIEW("reject"), .sp = VIEW("none"), .strict_spf = true };
 	struct dmarc_row row = some_row();
 	struct arena a = ARENA(ARENA_MAX);
@@ -50,13 +50,26 @@ static void test_xml(void **state)
 
 	(void)state;
 	dmarc_xml_begin(&who, &p, &xml);
-	dmarc_xml_row(&row, &xml);
+	dmarc_xml_row(&who, &row, &xml);
 	dmarc_xml_end(&xml);
 	assert_int_equal(dmarc_xml_read(buf_view(&xml), &a, &r), ST_OK);
 	assert_false(r.old_form);
 	assert_true(view_eq(r.organization, VIEW("A & B")) && view_eq(r.aspf, VIEW("s")) && view_eq(r.adkim, VIEW("r")));
 	assert_true(r.begin == 86400 && r.end == 172799 && r.n_rows == 1 && r.rows[0].count == 7);
 	assert_true(view_eq(r.rows[0].comment, VIEW("a < b & c")) && view_eq(r.rows[0].signatures[0].selector, VIEW("s")));
+	/* For who reads nothing newer. */
+	who.old_form = true;
+	p.np = VIEW("reject");
+	p.pct = 42;
+	row.disposition = VIEW("pass");
+	row.reason = VIEW("policy_test_mode");
+	buf_clear(&xml);
+	dmarc_xml_begin(&who, &p, &xml);
+	dmarc_xml_row(&who, &row, &xml);
+	dmarc_xml_end(&xml);
+	assert_int_equal(dmarc_xml_read(buf_view(&xml), &a, &r), ST_OK);
+	assert_true(r.old_form && view_eq(r.pct, VIEW("42")) && r.np.n == 0 && r.testing.n == 0);
+	assert_true(view_eq(r.rows[0].disposition, VIEW("none")) && view_eq(r.rows[0].reason, VIEW("sampled_out")));
 	buf_free(&xml);
 	arena_free(&a);
 }

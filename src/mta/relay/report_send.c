@@ -296,7 +296,7 @@ static enum status dmarc_text(struct relay *r, const struct batch *b, const stru
 {
 	struct dmarc_reporter who = {
 		.organization = organization_of(r), .email = from_of(r, a), .contact = view_cstr(r->proc.conf.reports_contact),
-		.id = id_of(b, a), .begin = b->begin, .end = b->end,
+		.id = id_of(b, a), .begin = b->begin, .end = b->end, .old_form = r->proc.conf.reports_old_form,
 	};
 	uint32_t told = 0;
 	struct dmarc_row row;
@@ -308,7 +308,7 @@ static enum status dmarc_text(struct relay *r, const struct batch *b, const stru
 		if (!dmarc_row_take(lines[i].line, &row))
 			continue;
 		row.count = lines[i].count;
-		dmarc_xml_row(&row, out);
+		dmarc_xml_row(&who, &row, out);
 		told++;
 	}
 	dmarc_xml_end(out);
