@@ -247,6 +247,9 @@ static enum status add_chain(struct work *w, const char *address, struct smime_k
 	struct taking t = { .keys = { .n = 0 } };
 	enum status st = take(w, strrchr(address, '@') + 1, false, &t);
 
+	/* Who has only imported ones may do without. */
+	if (st == ST_MISSING)
+		st = ST_OK;
 	if (st == ST_OK && (keys->others = sk_X509_new_null()) == NULL)
 		st = ST_NOMEM;
 	for (unsigned i = 0; i < t.keys.n && st == ST_OK; i++) {

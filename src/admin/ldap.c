@@ -8,7 +8,7 @@
 
 enum { ANSWER_MAX = 1024 * 1024 };
 
-/* Does an authority of ours vouch for it?  A certificate to encrypt for need not be good to sign with. */
+/* Does an authority of ours vouch for it?  It need not be good to sign with. */
 static bool is_vouched_for(const struct smime_means *m, X509 *x)
 {
 	const smime_problems bad = PROBLEM(SELF_SIGNED) | PROBLEM(UNKNOWN_AUTHORITY) | PROBLEM(CHAIN) | PROBLEM(CONSTRAINTS) |
@@ -20,7 +20,8 @@ static bool is_vouched_for(const struct smime_means *m, X509 *x)
 
 bool find_in_ldap(const struct invocation *in, const struct smime_means *m, struct view address, STACK_OF(X509) *all)
 {
-	struct ldap_place where = { in->given[OPTION_ldap], in->given[OPTION_ca] ? in->given[OPTION_ca] : system_authorities };
+	const char *ca = in->given[OPTION_ca];
+	struct ldap_place where = { in->given[OPTION_ldap], ca ? ca : system_authorities };
 	struct arena a = ARENA(ANSWER_MAX);
 	struct buf why = BUF(1024);
 	struct discovered d = { .outcome = DISCOVERY_FAILED };
@@ -29,10 +30,11 @@ bool find_in_ldap(const struct invocation *in, const struct smime_means *m, stru
 
 	if (why.n)
 		tell("%s: %.*s", where.url, VIEW_ARG(buf_view(&why)));
-	if (found)
-		tell("%.*s: the certificate is from the directory %s; %s", VIEW_ARG(address), where.url,
-		     is_vouched_for(m, sk_X509_value(all, sk_X509_num(all) - 1)) ? "an authority that is trusted vouches for it, too" :
-		     "nobody else vouches for it");
+	if (found && is_vouched_for(m, sk_X509_value(all, sk_X509_num(all) - 1)))
+		tell("%.*s: the certificate is from the directory %s; an authority that is trusted vouches for it, too",
+		     VIEW_ARG(address), where.url);
+	else if (found)
+		tell("%.*s: the certificate is from the directory %s; nobody else vouches for it", VIEW_ARG(address), where.url);
 	buf_free(&why);
 	arena_free(&a);
 	return found;

@@ -45,7 +45,8 @@ static bool cache_folder(char out[PATH_SIZE])
 	else
 		return false;
 	for (size_t i = 0; i < sizeof below / sizeof *below; i++)
-		if (snprintf(out, PATH_SIZE, "%s%s", path, below[i]) >= PATH_SIZE || (mkdir(out, 0700) != 0 && access(out, W_OK) != 0))
+		if (snprintf(out, PATH_SIZE, "%s%s", path, below[i]) >= PATH_SIZE ||
+		    (mkdir(out, 0700) != 0 && access(out, W_OK) != 0))
 			return false;
 	return true;
 }
@@ -233,7 +234,9 @@ bool fetch_revoked(const struct invocation *in, struct smime_means *m, const str
 	STACK_OF(X509) *others;
 	X509 *leaf;
 
-	if (in->given[OPTION_fetch] == NULL || !fetch_wish_take(in->given[OPTION_fetch], &r.wish) || s == NULL || !s->valid || s->chain != SMIME_CHAIN_TRUSTED || s->revocation != SMIME_NOT_CHECKED)
+	if (in->given[OPTION_fetch] == NULL || !fetch_wish_take(in->given[OPTION_fetch], &r.wish))
+		return false;
+	if (s == NULL || !s->valid || s->chain != SMIME_CHAIN_TRUSTED || s->revocation != SMIME_NOT_CHECKED)
 		return false;
 	others = along(l);
 	leaf = smime_certificate(s->certificate);

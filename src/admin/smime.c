@@ -184,7 +184,8 @@ static bool find_all(const struct invocation *in, const struct smime_means *m, S
 	return good;
 }
 
-static bool take_recipients(const struct invocation *in, const struct smime_means *m, STACK_OF(X509) *all, struct smime_recipient *to, size_t *ret_n)
+static bool take_recipients(const struct invocation *in, const struct smime_means *m, STACK_OF(X509) *all,
+			    struct smime_recipient *to, size_t *ret_n)
 {
 	const char *path = in->given[OPTION_certificates];
 

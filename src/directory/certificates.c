@@ -13,7 +13,8 @@ static const char schema[] =
 	"CREATE TABLE IF NOT EXISTS certificate_seen (serial TEXT PRIMARY KEY, since BIGINT NOT NULL);";
 
 #define COLUMNS "serial, domain, address, account, kind, state, imported, der, not_before, not_after, revoked"
-#define ROW "SELECT " COLUMNS ", (SELECT since FROM certificate_seen s WHERE s.serial = certificate.serial) FROM certificate WHERE "
+#define ROW "SELECT " COLUMNS ", (SELECT since FROM certificate_seen s WHERE s.serial = certificate.serial)" \
+	    " FROM certificate WHERE "
 #define ORDER " ORDER BY domain, account, CASE state WHEN 'active' THEN 1 ELSE 0 END, not_before, serial"
 
 static const char *const texts[C_COUNT] = {
@@ -30,7 +31,8 @@ static const char *const texts[C_COUNT] = {
 		  " OR NOT EXISTS (SELECT 1 FROM certificate c WHERE c.account = account.id AND c.state = 'active'"
 		  " AND c.kind IN ('encryption', 'both') AND c.not_after >= $1)"
 		  " OR EXISTS (SELECT 1 FROM certificate c WHERE c.account = account.id AND c.state = 'next') ORDER BY id",
-	[C_RETIRE_PAST] = "UPDATE certificate SET state = 'retired' WHERE state = 'active' AND kind <> 'authority' AND not_after < $1",
+	[C_RETIRE_PAST] = "UPDATE certificate SET state = 'retired'"
+			  " WHERE state = 'active' AND kind <> 'authority' AND not_after < $1",
 	[C_REVOKE_ACCOUNT] = "UPDATE certificate SET state = 'revoked', revoked = $2 WHERE account = $1 AND state <> 'revoked'",
 	[C_FORGET] = "DELETE FROM certificate WHERE domain = $1",
 	[C_FORGET_SEEN] = "DELETE FROM certificate_seen WHERE serial NOT IN (SELECT serial FROM certificate)",

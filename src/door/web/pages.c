@@ -55,8 +55,9 @@ static enum verdict add_piece(struct web *w, const struct rec_authority_ask *q, 
 
 	rec_put_authority_ask(&b, 0, 0, q);
 	if (channel_ask(w->warden, &b, -1, ASK_MS, &answer, &type, NULL) != ST_OK || type != REC_authority_answer ||
-	    !rec_take_authority_answer(buf_view(&answer), &in) ||
-	    (q->from && (in.made != *made || in.size != *size || in.piece.n == 0)))
+	    !rec_take_authority_answer(buf_view(&answer), &in))
+		in.verdict = VERDICT_LATER;
+	if (in.verdict == VERDICT_OK && (in.piece.n == 0 || (q->from && (in.made != *made || in.size != *size))))
 		in.verdict = VERDICT_LATER;
 	if (in.verdict == VERDICT_OK) {
 		*made = in.made;
