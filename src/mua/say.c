@@ -11,10 +11,26 @@ enum { LINE_MAX_SAID = 500, BAR = 30, WAIT_MS = 300, EVERY_MS = 100 };
 
 /* The process's own; NULL: standard error. */
 static struct buf *heard_by;
+static bool said_too;
 
 void say_into(struct buf *to)
 {
 	heard_by = to;
+	said_too = false;
+}
+
+void say_into_too(struct buf *to)
+{
+	heard_by = to;
+	said_too = true;
+}
+
+/* As much of it as there is room for. */
+static void hear(const char *line)
+{
+	if (heard_by->n && heard_by->n < heard_by->max)
+		buf_putc(heard_by, ' ');
+	buf_put(heard_by, view_head(view_cstr(line), heard_by->max - heard_by->n));
 }
 
 void say(const char *fmt, ...)
@@ -26,8 +42,9 @@ void say(const char *fmt, ...)
 		va_start(ap, fmt);
 		vsnprintf(line, sizeof line, fmt, ap);
 		va_end(ap);
-		buf_puts(heard_by, line);
-		return;
+		hear(line);
+		if (!said_too)
+			return;
 	}
 	fputs("waxmail: ", stderr);
 	va_start(ap, fmt);

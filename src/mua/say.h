@@ -17,6 +17,8 @@ void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* From now on say() adds to that, without the name and the line end: for the
  * reader, whose screen standard error would spoil.  NULL: as before. */
 void say_into(struct buf *to);
+/* The same, and on standard error as well: the terminal is free. */
+void say_into_too(struct buf *to);
 
 /* Says "WHAT: why"; FAILED. */
 int say_failed(const char *what, enum status st);

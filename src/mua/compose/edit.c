@@ -141,7 +141,7 @@ static enum status run_editor(const struct place *p, const char *path)
 		;
 	if (status == 0)
 		return ST_OK;
-	say("`%.200s` ended with status %d", editor(p), WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+	say("the editor ended with status %d: %.200s", WIFEXITED(status) ? WEXITSTATUS(status) : -1, editor(p));
 	return ST_DENIED;
 }
 

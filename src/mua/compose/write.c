@@ -687,6 +687,8 @@ enum status writing_finish(struct writing *w, struct place *p, enum fate fate, s
 	st = expand_all(w);
 	if (st != ST_OK)
 		goto out;
+	if (view_trim(buf_view(&w->from)).n == 0)	/* taken away in the editor */
+		account_put_person(p->account, &w->from);
 	st = recipients(w, &a, &to, &n_to, &n_open, &bad);
 	if (st == ST_OK && n_to == 0 && fate != FATE_DRAFT) {
 		say("it has no recipient: --to ADDRESS");

@@ -7,6 +7,7 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,11 +63,31 @@ static void set_modes(void)
 	set_escdelay(ESCAPE_MS);
 }
 
+/* A terminal that was resized twice before we looked has the size that curses knows, and
+ * holds other text: curses says nothing then, so we hear of it beside it. */
+static volatile sig_atomic_t resized;
+static struct sigaction of_curses;
+
+static void on_resize(int number)
+{
+	resized = 1;
+	if (of_curses.sa_handler != SIG_DFL && of_curses.sa_handler != SIG_IGN)
+		of_curses.sa_handler(number);
+}
+
+static void hear_resize(void)
+{
+	struct sigaction ours = { .sa_handler = on_resize };
+
+	sigaction(SIGWINCH, &ours, &of_curses);
+}
+
 enum status screen_begin(struct screen *s)
 {
 	set_locale();
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || newterm(NULL, stdout, stdin) == NULL)
 		return ST_DENIED;
+	hear_resize();
 	set_modes();
 	s->colours = wants_colours();
 	if (s->colours) {
@@ -209,6 +230,14 @@ bool screen_key(int ms, wint_t *ret_key, bool *ret_special)
 
 	timeout(ms);
 	rc = get_wch(ret_key);
+	if (resized) {
+		resized = 0;
+		clearok(curscr, TRUE);
+		if (rc == ERR) {
+			*ret_key = KEY_RESIZE;
+			rc = KEY_CODE_YES;
+		}
+	}
 	*ret_special = rc == KEY_CODE_YES;
 	return rc != ERR;
 }

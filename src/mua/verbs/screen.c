@@ -128,13 +128,16 @@ static enum status do_compose(void *arg, size_t account, enum screen_compose how
 	struct place *p = &d->places[account];
 	struct writing *w = calloc(1, sizeof *w);
 	struct fate_told told = { .message_id = BUF(0), .why = BUF(0) };
-	enum status st = w ? writing_begin(w, p) : ST_NOMEM;
+	enum status st;
 
+	say_into_too(said);
+	st = w ? writing_begin(w, p) : ST_NOMEM;
 	if (st == ST_OK)
 		st = begin(w, p, how, answers);
 	if (st == ST_OK)
 		st = writing_edit(w, p);
 	if (st == ST_OK) {
+		buf_clear(said);	/* of what was edited again */
 		st = writing_finish(w, p, FATE_SEND, &told);
 		tell_fate(&told, st, said);
 		if (st == ST_OK && w->how_sealed.n) {
@@ -142,9 +145,11 @@ static enum status do_compose(void *arg, size_t account, enum screen_compose how
 			put_harmless(view_head(buf_view(&w->how_sealed), 400), said);
 		}
 	} else if (st == ST_MISSING) {
+		buf_clear(said);
 		buf_puts(said, "Nothing was written.");
 		st = ST_OK;
 	}
+	say_into(NULL);
 	if (w)
 		writing_end(w);
 	free(w);
