@@ -109,8 +109,6 @@ bool command_hidden(int argc, char **argv, int *ret_status);
 enum status manual_page(struct view name, struct buf *out) MUST_USE;
 /* manual_sendmail.c: the page waxwing-sendmail(1). */
 void manual_sendmail(struct buf *out);
-/* The head of a page. */
-void manual_head(struct buf *out, const char *name, int section, const char *help);
 /* The names of all pages with their sections, a line each. */
 void manual_names(struct buf *out);
 

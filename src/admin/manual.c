@@ -9,16 +9,6 @@
 
 enum { LINE_MOST = 76, GROUPS_MOST = 64 };
 
-#define MANUAL_DATE "November 22, 2026"
-
-void manual_head(struct buf *out, const char *name, int section, const char *help)
-{
-	buf_putf(out, ".\\\" Made by waxwing --manual %s; do not edit.\n.Dd %s\n.Dt ", name, MANUAL_DATE);
-	for (const char *p = name; *p; p++)
-		buf_putc(out, ascii_upper(*p));
-	buf_putf(out, " %d\n.Os\n.Sh NAME\n.Nm %s\n.Nd %s\n", section, name, help);
-}
-
 /* ---- commands ---- */
 
 static void put_synopsis(struct buf *out, const struct cli_row *c)
@@ -76,7 +66,7 @@ static void group_page(const struct command_group *g, struct buf *out)
 	char name[64];
 
 	snprintf(name, sizeof name, "waxwing-%s", g->word);
-	manual_head(out, name, 8, g->help);
+	mdoc_head(&admin_cli, out, name, 8, g->help);
 	buf_puts(out, ".Sh SYNOPSIS\n");
 	for (size_t i = 0; (c = admin_cli.row(i)) != NULL; i++) {
 		if (!command_in_group(c, g))
@@ -108,7 +98,7 @@ static void main_page(struct buf *out)
 	const struct command_group *g;
 	const struct cli_row *c;
 
-	manual_head(out, "waxwing", 8, "a complete mail system");
+	mdoc_head(&admin_cli, out, "waxwing", 8, "a complete mail system");
 	buf_puts(out, ".Sh SYNOPSIS\n.Nm\n.Ar command\n.Op Ar argument ...\n.Op Ar option ...\n"
 		      ".Nm\n.Cm help\n.Op Ar command\n.Nm\n.Fl \\-version\n.Sh DESCRIPTION\n");
 	mdoc_text(out, "waxwing receives letters by SMTP, keeps them, and gives them to their readers by IMAP and POP3. "
@@ -169,7 +159,7 @@ static void conf_page(struct buf *out)
 	size_t n;
 	const struct setting *s = settings(&n);
 
-	manual_head(out, "waxwing.conf", 5, "settings of waxwing");
+	mdoc_head(&admin_cli, out, "waxwing.conf", 5, "settings of waxwing");
 	buf_puts(out, ".Sh DESCRIPTION\n");
 	mdoc_text(out, "waxwing.conf lies in the folder of the instance. "
 		      "`waxwing setup` writes it with every setting at its default behind a #. "

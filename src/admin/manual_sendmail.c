@@ -48,7 +48,7 @@ static void put_status(struct buf *out)
 
 void manual_sendmail(struct buf *out)
 {
-	manual_head(out, "waxwing-sendmail", 1, "hand in a letter as programs do");
+	mdoc_head(&admin_cli, out, "waxwing-sendmail", 1, "hand in a letter as programs do");
 	buf_puts(out, ".Sh SYNOPSIS\n.Nm\n.Op Ar option ...\n.Op Ar recipient ...\n.Sh DESCRIPTION\n");
 	mdoc_text(out, "What cron, git, mutt, PHP and scripts call to send a letter: it is read from standard input, up to "
 			 "its end or a line with only a dot, and handed to the running waxwing of this machine. "

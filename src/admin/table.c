@@ -36,7 +36,8 @@ static const struct cli_row *row(size_t i)
 }
 
 const struct cli admin_cli = { .program = "waxwing", .kind = "command", .options = options, .n_options = OPTION_COUNT,
-			       .always = OPTIONS_ALWAYS, .shown = OPT(dir), .dash = true, .row = row };
+			       .always = OPTIONS_ALWAYS, .shown = OPT(dir), .dash = true, .row = row,
+			       .date = "November 22, 2026" };
 
 const struct command_group *group_row(size_t i)
 {

@@ -44,6 +44,7 @@ struct cli {
 	option_set shown;	/* those of them that a usage line shows */
 	bool dash;		/* what begins with one hyphen is an option, too, and unknown */
 	const struct cli_row *(*row)(size_t i);	/* NULL past the end */
+	const char *date;	/* of its manual pages: "November 22, 2026" */
 };
 
 /* ---- the command line (line.c) ---- */
@@ -94,6 +95,8 @@ void cli_completion(const struct cli *c, struct buf *out);
 
 /* ---- manual pages in mdoc(7) (mdoc.c) ---- */
 
+/* The begin of a page; help is its one line. */
+void mdoc_head(const struct cli *c, struct buf *out, const char *name, int section, const char *help);
 /* Plain paragraphs with an empty line between: each sentence begins a line, no line is
  * long, and `typed words` are bold. */
 void mdoc_text(struct buf *out, const char *text);

@@ -64,6 +64,14 @@ void mdoc_text(struct buf *out, const char *text)
 		buf_putc(out, '\n');
 }
 
+void mdoc_head(const struct cli *c, struct buf *out, const char *name, int section, const char *help)
+{
+	buf_putf(out, ".\\\" Made by %s --manual; do not edit.\n.Dd %s\n.Dt ", c->program, c->date);
+	for (const char *p = name; *p; p++)
+		buf_putc(out, ascii_upper(*p));
+	buf_putf(out, " %d\n.Os\n.Sh NAME\n.Nm %s\n.Nd %s\n", section, name, help);
+}
+
 void mdoc_literal(struct buf *out, const char *text)
 {
 	for (const char *p = text; *p; p++)

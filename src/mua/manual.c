@@ -1,8 +1,6 @@
 /* manual.c - waxmail(1) in mdoc(7), made from the tables. */
 #include "mua/verb.h"
 
-#define MANUAL_DATE "November 25, 2026"
-
 static void put_verb(struct buf *out, const struct cli_row *v)
 {
 	buf_putf(out, ".It Cm %s", v->words);
@@ -50,8 +48,8 @@ void verb_manual(struct buf *out)
 {
 	const struct cli_row *v;
 
-	buf_puts(out, ".\\\" Made by waxmail --manual; do not edit.\n.Dd " MANUAL_DATE "\n.Dt WAXMAIL 1\n.Os\n"
-		      ".Sh NAME\n.Nm waxmail\n.Nd read and write mail in the terminal\n.Sh SYNOPSIS\n.Nm\n.Nm\n"
+	mdoc_head(&verb_cli, out, "waxmail", 1, "read and write mail in the terminal");
+	buf_puts(out, ".Sh SYNOPSIS\n.Nm\n.Nm\n"
 		      ".Ar verb\n.Op Ar argument ...\n.Op Ar option ...\n.Nm\n.Cm help\n.Op Ar verb\n.Sh DESCRIPTION\n");
 	mdoc_text(out, "waxmail keeps a copy of each account's letters in Maildir, makes it the same as the server's by IMAP (or fetches by POP3), and sends by SMTP. "
 		      "Without a verb it is a full-screen reader. With one it does that and ends, reads ids and texts from standard input and writes results to standard output, so that verbs work together in pipes.\n\n"

@@ -20,4 +20,4 @@ static const struct cli_row *row(size_t i)
 }
 
 const struct cli verb_cli = { .program = "waxmail", .kind = "verb", .options = options, .n_options = OPTION_COUNT,
-			      .always = OPTIONS_ALWAYS, .row = row };
+			      .always = OPTIONS_ALWAYS, .row = row, .date = "November 25, 2026" };
