@@ -5,6 +5,7 @@ import imaplib
 import json
 import os
 import re
+import shutil
 import signal
 import ssl
 import stat
@@ -58,7 +59,7 @@ def parse(person, number):
 
 # ---- the program itself ----
 
-def test_help_manual_and_completion():
+def test_help_manual_and_completion(tmp_path):
     rows = re.findall(r'^V\(\w+, "([^"]+)"', open(os.path.join(ROOT, "src/mua/verbs.def")).read(), re.M)
     assert len(rows) > 20
     text = subprocess.run([WAXMAIL, "help"], stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -73,6 +74,11 @@ def test_help_manual_and_completion():
     done = subprocess.run(["bash", "-c", script + "\nCOMP_WORDS=(waxmail account a); COMP_CWORD=2; _waxmail; echo ${COMPREPLY[@]}"],
                           stdout=subprocess.PIPE, text=True, check=True).stdout
     assert done.split() == ["add"]
+    if shutil.which("zsh"):
+        got = subprocess.run(["zsh", "-f", "-c", script + "\nCOMP_WORDS=(waxmail account a); COMP_CWORD=2\n"
+                              "f() { emulate -L sh; _waxmail; echo ${COMPREPLY[@]}; }; f; echo $_comps[waxmail]"],
+                             stdout=subprocess.PIPE, text=True, check=True, env=dict(os.environ, HOME=str(tmp_path))).stdout
+        assert "add" in got.split() and "_bash_complete -F _waxmail" in got
 
 
 def test_the_manual_is_clean(tmp_path):

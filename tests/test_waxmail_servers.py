@@ -15,8 +15,9 @@ import pytest
 from certificates import Authority
 from mail_peers import Peer, master_cf, wait_port
 from ports import free_ports
+from test_reader import Terminal
 from test_waxmail import imap, letter
-from waxmail import Person
+from waxmail import WAXMAIL, Person
 
 
 @pytest.fixture
@@ -190,6 +191,46 @@ def test_dovecot_and_postfix(person, peer, authority, tmp_path):
     got = other.sync()
     assert (got["headers"], got["letters"], got["gone"]) == (0, 0, 1)
     assert [x["flags"] for x in other.list()] == [["work"]] and other.list("Kept/Far away") == []
+
+
+def test_reader_with_dovecot_and_postfix(person, peer, authority, tmp_path):
+    """By keys alone: read, answer, sent on (Postfix takes it from whom it comes), thrown away."""
+    known(person, peer, authority)
+    person.run("send", "--to", "Jones@foo.com", "--subject", "one", input="Blah\n")
+    person.wait(lambda rows: len(rows) == 1)
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\necho 'An answer.' >> \"$1\"\n")
+    editor.chmod(0o755)
+    env = [f"{k}={v}" for k, v in person.env.items() if k in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")]
+    t = Terminal(tmp_path, [WAXMAIL], env=[*env, f"EDITOR={editor}"])
+    try:
+        t.until("one")
+        t.keys("Enter")
+        t.until("Blah")
+        t.keys("r")
+        t.until("It is sent.")
+        t.keys("q", "b")
+        t.until("Send it on as it is to:")
+        t.text("Jones@foo.com")
+        t.keys("Enter")
+        t.until("It is sent.")
+        end = time.monotonic() + 60
+        while "3 messages" not in t.screen():
+            assert time.monotonic() < end, t.screen()
+            t.keys("$")
+            time.sleep(0.3)
+        t.keys("*", "d", "$")
+        t.until("2 messages")
+        t.keys("q")
+        t.ended()
+    finally:
+        t.close()
+    # It has no folder for what is thrown away, so that is gone.
+    other = known(Person(tmp_path / "other"), peer, authority)
+    other.sync()
+    rows = other.list()
+    assert len(rows) == 2 and len([x for x in other.json("folders") if x["use"] == "trash"]) == 0
+    assert {x["subject"] for x in rows} <= {"one", "Re: one"}
 
 
 def test_dovecot_pop3(person, peer, authority):

@@ -1,4 +1,4 @@
-/* completion.c - the tables as a script for bash. */
+/* completion.c - the tables as a script for bash and zsh. */
 #include "cli/cli.h"
 
 #include <string.h>
@@ -47,8 +47,10 @@ void cli_completion(const struct cli *c, struct buf *out)
 {
 	const struct cli_row *r;
 
+	/* zsh has bash's way of it, and arrays that begin at 1 only in its own functions. */
 	buf_putf(out,
-		 "# bash completion for %s; printed by %s --completion\n"
+		 "# completion for %s in bash and zsh; printed by %s --completion\n"
+		 "[ -z \"$ZSH_VERSION\" ] || { autoload -Uz compinit bashcompinit && compinit -u && bashcompinit; }\n"
 		 "_%s() {\n\tlocal words word=${COMP_WORDS[COMP_CWORD]}\n\tcase ${COMP_WORDS[1]} in\n",
 		 c->program, c->program, c->program);
 	for (size_t i = 0; (r = c->row(i)) != NULL; i++)
