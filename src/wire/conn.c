@@ -108,6 +108,17 @@ static void look_soon(struct conn *c)
 		c->broken = true;
 }
 
+/* The other side has said all, and we heard of it before we had answered: it
+ * may listen still.  What a failed write or too long an answer has left is gone
+ * or cut short, and is not sent. */
+static void push_last(struct conn *c)
+{
+	size_t n;
+
+	if (c->out.n && buf_status(&c->out) == ST_OK)
+		(void)!c->io->write(c, c->out.p, c->out.n, &n);
+}
+
 /* The coroutine.  When it never waited, run() goes on behind co_start; when
  * it did, a timer that is due at once takes run()'s place, because the end of
  * a connection must not be handled on the stack that it frees. */
@@ -124,6 +135,8 @@ static void body(void *arg)
 	}
 	if (c->out.n && !c->broken && conn_flush(c) != ST_OK)
 		c->broken = true;
+	if (c->broken && c->hung_up)
+		push_last(c);
 	c->running = false;
 	if (!c->in_run)
 		look_soon(c);

@@ -115,6 +115,37 @@ static void an_end_that_comes_with_the_last_bytes_is_seen(void **state)
 	loop_free(l.loop);
 }
 
+/* Thinks for a while before each answer. */
+static void answer_late(struct conn *c)
+{
+	while (conn_fill(c) == ST_OK) {
+		conn_take(c, conn_view(c).n);
+		loop_sleep(c->loop, 2 * TURN_MS);
+		buf_puts(conn_out(c), "answer");
+	}
+}
+
+static void an_end_that_comes_before_the_answer_does_not_take_it(void **state)
+{
+	struct client l = { .conn = { .serve = answer_late, .late = late, .ended = ended, .patience = 60000 } };
+	char said[16];
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+	assert_int_equal(loop_new(&l.loop), ST_OK);
+	assert_int_equal(conn_open(&l.conn, l.loop, fds[0]), ST_OK);
+	assert_int_equal(send(fds[1], "last", 4, 0), 4);
+	turn(&l);
+	assert_int_equal(shutdown(fds[1], SHUT_WR), 0);
+	for (int i = 0; i < 200 && !l.over; i++)
+		turn(&l);
+	assert_true(l.over);
+	assert_int_equal(recv(fds[1], said, sizeof said, 0), 6);
+	close(fds[1]);
+	loop_free(l.loop);
+}
+
 static void what_nobody_has_read_is_taken_from_a_socket_alone(void **state)
 {
 	struct buf out = BUF(64);
@@ -140,6 +171,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_socket_that_blocks_is_not_waited_for),
 		cmocka_unit_test(an_end_that_comes_with_the_last_bytes_is_seen),
+		cmocka_unit_test(an_end_that_comes_before_the_answer_does_not_take_it),
 		cmocka_unit_test(what_nobody_has_read_is_taken_from_a_socket_alone),
 	};
 
