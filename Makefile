@@ -43,7 +43,7 @@ check: look-again
 
 check-long: look-again
 	@$(MAKE) --no-print-directory all asan fuzz
-	@KILLS=$${KILLS:-200} CUTS=$${CUTS:-200} STEPS=$${STEPS:-5000} FUZZ_SECONDS=$${FUZZ_SECONDS:-120} \
+	@KILLS=$${KILLS:-200} CUTS=$${CUTS:-200} STEPS=$${STEPS:-5000} STREAMS=$${STREAMS:-1000} FUZZ_SECONDS=$${FUZZ_SECONDS:-120} \
 		WAXWING=$(CURDIR)/$(BUILD)/src/waxwing $(PYTHON) -m pytest -q -n $(JOBS) $(TESTS)
 
 clean:
