@@ -65,7 +65,9 @@ static enum verdict ask_warden(struct urls *u, const struct url_request *what)
 /* *ret_fd: a channel to the room.  It may be here before warden's answer. */
 static enum verdict get_channel(struct urls *u, const struct url_request *what, int *ret_fd)
 {
-	struct url_waiter w = { .next = u->waiting, .sid = what->sid, .co = co_self(), .late = { .fire = waiter_late }, .fd = -1 };
+	struct url_waiter w = {
+		.next = u->waiting, .sid = what->sid, .co = co_self(), .late = { .fire = waiter_late }, .fd = -1,
+	};
 	enum verdict v;
 
 	u->waiting = &w;
@@ -119,7 +121,9 @@ static enum verdict take_piece(struct channel *ch, const struct url_request *wha
 /* What follows *at; a letter never changes, so another room goes on with it. */
 static enum verdict take_rest(struct urls *u, int fd, const struct url_request *what, uint64_t *at, enum status *ret_st)
 {
-	struct channel ch = { .receive = nothing_unasked, .allowed = record_allowed, .self = ROLE_DOOR, .peer = ROLE_ROOM };
+	struct channel ch = {
+		.receive = nothing_unasked, .allowed = record_allowed, .self = ROLE_DOOR, .peer = ROLE_ROOM,
+	};
 	uint64_t size = UINT64_MAX;
 	enum verdict v = VERDICT_OK;
 

@@ -34,8 +34,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-/* A step: so many entries, and the pause behind it.  ENTRY_MS: of a large folder each
- * entry delays the next look at all of it by so much. */
+/* A step: so many entries, and the pause behind it.  ENTRY_MS: each entry delays
+ * the next look at all of the folder by so much. */
 enum { STEP_ENTRIES = 256, STEP_MS = 20, ENTRY_MS = 1, OWNERS_MAX = 4096, NAMES_MAX = 1024, LINES_MAX = 20 };
 enum { LOOK_MS = 60000, AGAIN_MS = 5000, PICKUP_MS = 600000, FAILED_MAX = 4096, HEAD_MOST = 1 << 20 };
 /* A file that was never finished. */
