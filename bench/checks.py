@@ -82,6 +82,25 @@ def settings(values):
     return "\n".join(f"{g} = {{ {' '.join(v)} }};" for g, v in groups.items())
 
 
+def in_turn(servers, rounds, measure):
+    """[[figures of each server] of each round]; who begins changes, so that neither always comes after the other."""
+    found = []
+    for i in range(rounds):
+        got = {s: measure(s) for s in (servers if i % 2 else servers[::-1])}
+        found.append([got[s] for s in servers])
+    return found
+
+
+def tell(rounds, first, second):
+    """rounds: of wall and processor time of two servers."""
+    for i, what in enumerate(("wall", "processor")):
+        pairs = [(without[i], with_[i]) for without, with_ in rounds]
+        print(f"{what} time a letter, ms: {first} {statistics.median(p[0] for p in pairs):.3f}, "
+              f"{second} {statistics.median(p[1] for p in pairs):.3f}; "
+              f"ratio of neighbours {statistics.median(p[1] / p[0] for p in pairs):.2f} "
+              f"({min(p[1] / p[0] for p in pairs):.2f}-{max(p[1] / p[0] for p in pairs):.2f})")
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--rounds", type=int, default=9)
@@ -105,21 +124,12 @@ def main():
             s.take(letter, 1000, a.sessions)
         log = open(os.path.join(servers[1].env["BENCH_DIR"], "waxwing/w/log/waxwing.log")).read()
         assert re.search(" checked .* spf=pass .* dkim=pass dmarc=pass", log), "not checked"
-        rounds = []
-        for i in range(a.rounds):
-            # Who begins changes, so that neither always comes after the other.
-            got = {s: s.take(letter, a.letters, a.sessions) for s in (servers if i % 2 else servers[::-1])}
-            rounds.append([got[s] for s in servers])
+        rounds = in_turn(servers, a.rounds, lambda s: s.take(letter, a.letters, a.sessions))
     finally:
         for s in servers:
             s.stop()
         dns.stop()
-    for i, what in enumerate(("wall", "processor")):
-        pairs = [(without[i], with_[i]) for without, with_ in rounds]
-        print(f"{what} time a letter, ms: unchecked {statistics.median(p[0] for p in pairs):.3f}, "
-              f"checked {statistics.median(p[1] for p in pairs):.3f}; "
-              f"ratio of neighbours {statistics.median(p[1] / p[0] for p in pairs):.2f} "
-              f"({min(p[1] / p[0] for p in pairs):.2f}-{max(p[1] / p[0] for p in pairs):.2f})")
+    tell(rounds, "unchecked", "checked")
 
 
 if __name__ == "__main__":

@@ -9,12 +9,11 @@ Two servers of one build, dkim.sign=yes and no, in turn; each round's ratio is o
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import time
 
 import run
-from checks import Server, settings
+from checks import Server, in_turn, settings, tell
 from conftest import free_ports
 
 
@@ -48,7 +47,7 @@ def main():
     ap.add_argument("--sessions", type=int, default=100)
     a = ap.parse_args()
     run.build()
-    letter, servers, rounds = make_letter(), [], []
+    letter, servers = make_letter(), []
     try:
         for name, sign in (("unsigned", "no"), ("signed", "yes")):
             os.environ["RELAY_PORT"] = str(free_ports(1)[0])
@@ -59,18 +58,11 @@ def main():
             carry(s, letter, 200, a.sessions)
         log = open(os.path.join(servers[1].env["BENCH_DIR"], "waxwing/w/log/waxwing.log")).read()
         assert log.count(" sealed ") >= 200 and "not-sealed" not in log, "not signed"
-        for i in range(a.rounds):
-            got = {s: carry(s, letter, a.letters, a.sessions) for s in (servers if i % 2 else servers[::-1])}
-            rounds.append([got[s] for s in servers])
+        rounds = in_turn(servers, a.rounds, lambda s: carry(s, letter, a.letters, a.sessions))
     finally:
         for s in servers:
             s.stop()
-    for i, what in enumerate(("wall", "processor")):
-        pairs = [(without[i], with_[i]) for without, with_ in rounds]
-        print(f"{what} time a letter, ms: unsigned {statistics.median(p[0] for p in pairs):.3f}, "
-              f"signed {statistics.median(p[1] for p in pairs):.3f}; "
-              f"ratio of neighbours {statistics.median(p[1] / p[0] for p in pairs):.2f} "
-              f"({min(p[1] / p[0] for p in pairs):.2f}-{max(p[1] / p[0] for p in pairs):.2f})")
+    tell(rounds, "unsigned", "signed")
 
 
 if __name__ == "__main__":
