@@ -14,9 +14,10 @@
  * One process for each owner, since he may stop it.
  *
  * The folder is looked through in small steps with pauses between them, and
- * the more there is the longer it takes until it is looked through again; what
- * somebody has there beyond local.drop_files and local.drop_bytes goes.  So
- * whoever puts a million files there keeps us no busier than anybody else.
+ * the more there is the longer it takes until it is looked through again; of
+ * each owner no more than local.drop_files and local.drop_bytes are taken in one
+ * round.  So whoever puts a million files there keeps us no busier than anybody
+ * else; and what waxwing-sendmail has kept is never thrown away for it.
  */
 #include "parent/parent.h"
 
@@ -112,7 +113,7 @@ static void throw_away(struct parent *p, const char *name, const struct stat *sb
 		log_drop("drop-stays", name, sb->st_uid, strerror(errno));
 }
 
-/* One more of his: is that more than he may have? */
+/* One more of his: is that more than is taken in one round? */
 static bool is_too_much(struct parent *p, const struct stat *sb)
 {
 	struct drop_owner *o = owner_of(p, sb->st_uid);
@@ -121,7 +122,8 @@ static bool is_too_much(struct parent *p, const struct stat *sb)
 		return false;
 	o->files++;
 	o->bytes += (uint64_t)sb->st_size;
-	return o->files > (uint64_t)p->conf.local_drop_files || o->bytes > (uint64_t)p->conf.local_drop_bytes;
+	return o->files > (uint64_t)p->conf.local_drop_files ||
+	       (o->files > 1 && o->bytes > (uint64_t)p->conf.local_drop_bytes);
 }
 
 static bool is_busy(const struct parent *p, uint32_t uid)
@@ -247,6 +249,18 @@ static bool is_put_off(struct parent *p, const char *name, uint32_t uid)
 	return false;
 }
 
+/* A letter waits for another round; what was never one, or is not finished, goes. */
+static void leave(struct parent *p, const char *name, const struct stat *sb)
+{
+	if (!is_key(name) || unfit(p, sb)) {
+		throw_away(p, name, sb, "its owner has left too much");
+		return;
+	}
+	p->local.news = true;
+	if (may_say(p, sb->st_uid))
+		log_drop("drop-waits", name, sb->st_uid, "its owner has left much");
+}
+
 static void consider(struct parent *p, const char *name)
 {
 	struct pickup *place = free_place(p);
@@ -257,7 +271,7 @@ static void consider(struct parent *p, const char *name)
 	if (!is_key(name) ? clock_wall() / 1000 - sb.st_mtime > UNFINISHED_S : !S_ISREG(sb.st_mode))
 		throw_away(p, name, &sb, is_key(name) ? "it is no plain file" : "it was never finished");
 	else if (is_too_much(p, &sb))
-		throw_away(p, name, &sb, "its owner has left too much");
+		leave(p, name, &sb);
 	else if (!is_key(name) || has_failed(p, name) || is_in_hand(p, name) || is_put_off(p, name, sb.st_uid))
 		return;
 	else if (place && !is_busy(p, sb.st_uid))
