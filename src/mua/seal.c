@@ -121,7 +121,10 @@ static void say_how(struct sealing *s, bool is_signed)
 {
 	struct buf how = BUF(s->why->max);
 
-	buf_puts(&how, is_signed ? (s->n ? "signed and " : "signed, not encrypted") : s->why->n && s->n == 0 ? "not encrypted" : "");
+	if (is_signed)
+		buf_puts(&how, s->n ? "signed and " : "signed, not encrypted");
+	else if (s->n == 0 && s->why->n)
+		buf_puts(&how, "not encrypted");
 	if (s->n == 0 && s->why->n)
 		buf_puts(&how, ": ");
 	buf_put(&how, buf_view(s->why));
