@@ -7,7 +7,7 @@ import pytest
 from certificates import Authority
 from test_reader import Terminal
 from test_waxmail_servers import Stub
-from test_waxmail_smime import keys_of, pair, raw
+from test_waxmail_smime import keys_of, pair, raw, setting
 from waxmail import Person, WAXMAIL
 
 GREETED = [b"220 hi\r\n", "hear"]
@@ -23,13 +23,18 @@ def authority(tmp_path):
 
 
 @pytest.fixture
-def stubbed(tmp_path, authority):
+def stubbed(tmp_path, authority, dns):
+    """Nobody outside is asked: bar.com is here, and has no certificates."""
+    dns.zone("bar.com")
+    s = dns.settings()
+
     def start(words):
         stub = Stub(authority.context("localhost"), words)
         person = Person(tmp_path / f"person{stub.port}")
         person.run("account", "add", "Jones@foo.com", "--read", "imaps://localhost:1", "--send",
                    f"submissions://localhost:{stub.port}", "--authorities", authority.file, "--password-command",
                    "echo secret", "--no-check")
+        setting(person, f'resolver = "{s["testing.resolver"]}"; trust_anchor = "{s["testing.trust_anchor"]}";')
         return stub, person
     return start
 
@@ -114,9 +119,7 @@ def test_who_is_hidden_stays_so(pair, dns):
         name = address.split("@")[1]
         dns.zone(name, w.run("cert", "dns", name).stdout)
     s = dns.settings()
-    config = os.path.join(smith.folder, "config/waxmail/config")
-    text = open(config).read()
-    open(config, "w").write(f'resolver = "{s["testing.resolver"]}"; trust_anchor = "{s["testing.trust_anchor"]}";\n' + text)
+    setting(smith, f'resolver = "{s["testing.resolver"]}"; trust_anchor = "{s["testing.trust_anchor"]}";')
     said = smith.run("send", "--to", "Smith@bar.com", "--bcc", "Jones@foo.com", "--protect", "encrypt", "--subject", "x", input="Blah blah\n").stderr
     assert "signed and encrypted for Smith@bar.com" in said and "Jones@foo.com" in said
     smith.wait(lambda rows: len(rows) == 1)
