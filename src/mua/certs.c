@@ -213,11 +213,14 @@ X509 *certs_own(const struct certs *c, struct view address, wall_ms now)
 static void find_in_dns(struct certs *c, struct view address)
 {
 	struct arena a = ARENA(DNS_ARENA);
-	struct resolver *r = place_resolver(c->p);
+	steady_ms began = clock_steady();
+	struct resolver *r = began < c->p->dns_silent ? NULL : place_resolver(c->p);
 	struct discovered found = { .outcome = DISCOVERY_FAILED };
 
 	if (r && smime_discover(r, address, &a, &found) != ST_OK)
 		found.n_people = 0;
+	if (found.outcome == DISCOVERY_FAILED && clock_steady() - began >= PLACE_DNS_MS)
+		c->p->dns_silent = clock_steady() + PLACE_DNS_PAUSE_MS;
 	for (size_t i = 0; i < found.n_people && sk_X509_num(c->found) < CERTS_FOUND_MOST; i++) {
 		X509 *x = smime_certificate(found.people[i]);
 

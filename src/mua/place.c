@@ -103,6 +103,7 @@ static struct direct *open_dns(const struct settings *s)
 
 	if (conf_defaults(&c) == ST_OK) {
 		l = lookup_settings(&c);
+		l.timeout = PLACE_DNS_MS;
 		if (s->resolver[0])
 			l.resolver = s->resolver;
 		if (s->trust_anchor[0])

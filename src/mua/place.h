@@ -8,6 +8,10 @@
 #include "mua/copy/copy.h"
 #include "mua/verb.h"
 
+/* How long a person waits for an answer of DNS; after one that did not come nobody
+ * waits for the next ones for a while, who reads and writes offline. */
+enum { PLACE_DNS_MS = 6000, PLACE_DNS_PAUSE_MS = 60000 };
+
 struct place {
 	struct settings settings;
 	struct account *account;
@@ -15,6 +19,7 @@ struct place {
 	struct net net;
 	struct direct *dns;	/* or NULL */
 	bool dns_tried;
+	steady_ms dns_silent;	/* until then it is not asked for certificates: it gave no answer */
 	struct buf password;	/* asked for once; wiped by place_close */
 	bool may_ask;		/* the terminal is ours */
 };
