@@ -122,6 +122,18 @@ static enum status take(struct mending *m, const struct other *o)
 	return st;
 }
 
+static bool any_is_gone(const struct buf *others)
+{
+	for (size_t i = 0; i + sizeof(struct other) <= others->n; i += sizeof(struct other)) {
+		struct other o;
+
+		memcpy(&o, others->p + i, sizeof o);
+		if (o.file == NULL)
+			return true;
+	}
+	return false;
+}
+
 static enum status look(struct mending *m)
 {
 	struct buf others = BUF((size_t)1 << 30);
@@ -129,6 +141,14 @@ static enum status look(struct mending *m)
 
 	if (st == ST_OK)
 		st = compare(m, &others);
+	/* A file that somebody renames while its folder is read can be missed (readdir(3)); and what
+	 * is told to the server as removed is lost.  So only what is not there twice is gone. */
+	if (st == ST_OK && any_is_gone(&others)) {
+		buf_clear(&others);
+		st = mend_read_tree(m);
+		if (st == ST_OK)
+			st = compare(m, &others);
+	}
 	for (size_t i = 0; st == ST_OK && i + sizeof(struct other) <= others.n; i += sizeof(struct other)) {
 		struct other o;
 

@@ -122,7 +122,10 @@ static void note_file(struct mending *m, const char *dir, const char *name, int6
 		buf_free(&path);
 		return;
 	}
-	if (old && m->theirs) {
+	if (old && m->theirs && faccessat(m->c->root, old->path, F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
+		/* Renamed since it was read. */
+		old = NULL;
+	} else if (old && m->theirs) {
 		/* What another program copied under its name is a letter of its own. */
 		if (strcmp(old->path, path.p) == 0 || tmp || old->tmp || !rename_twin(m, dir, &v, &path)) {
 			buf_free(&path);
