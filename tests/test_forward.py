@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import smtplib
+import socket
 import threading
 
 import pytest
@@ -271,3 +272,23 @@ def test_what_was_sent_on_is_not_sent_on_again(world):
         got(w, "Jones@foo.com", "kept")
         w.wait_until(lambda: len(sink.letters) == 3 and not queue(w, "list"))
         assert all(b"Subject: once" in one["data"] for one in sink.letters)
+
+
+def test_a_domain_is_one_in_either_form(instance):
+    """U-labels and A-labels (RFC 5890), however the directory has it."""
+    w = instance(accounts=())
+    for domain in ("bücher.example", "xn--kse-qla.example"):
+        w.run("domain", "add", domain)
+        w.account(f"Jones@{domain}")
+    with socket.create_connection(("127.0.0.1", w.ports["smtp"]), 10) as sock, sock.makefile("rb") as f:
+        def say(line):
+            sock.sendall(line.encode() + b"\r\n")
+            while (said := f.readline())[3:4] == b"-":
+                pass
+            return said[:3].decode()
+        f.readline()
+        assert say("EHLO x.example") == "250" and say("MAIL FROM:<a@x.example> SMTPUTF8") == "250"
+        for domain in ("bücher.example", "xn--bcher-kva.example", "BÜCHER.example", "käse.example", "xn--kse-qla.example"):
+            assert say(f"RCPT TO:<Jones@{domain}>") == "250", domain
+        for domain in ("sub.bücher.example", "xn--nxasmq6b.example", "xn--.example", "müller.example"):
+            assert say(f"RCPT TO:<Jones@{domain}>") in ("550", "501", "553"), domain

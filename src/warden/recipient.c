@@ -4,6 +4,9 @@
 
 #include "base/log.h"
 #include "msg/address.h"
+#include "msg/charset.h"
+
+enum { FORM_ARENA = 64 * 1024 };
 
 /* A bounce to an address that stands for somebody else's: on to him.  Such
  * addresses are for bounces alone; else we would be a relay for whoever saw
@@ -80,6 +83,18 @@ static enum verdict of_user(struct warden *w, const struct asked *asked, enum ve
 	return VERDICT_OK;
 }
 
+/* The form that the directory has: a domain of U-labels is the same one in A-labels
+ * (RFC 5890 2.3.2.1), which is how hosts without SMTPUTF8 write it. */
+static struct view own_form(struct warden *w, struct view address, struct arena *a)
+{
+	struct view domain = address_domain(address), own = address, of;
+	bool either = ascii_run(domain) < domain.n;
+
+	for (struct view left = domain; left.n && !either; left = view_skip(left, view_find(left, '.') + 1))
+		either = view_starts_i(left, VIEW("xn--"));
+	return either && own_address(w, address, a, &own, &of) == VERDICT_OK ? own : address;
+}
+
 static enum verdict find(struct warden *w, const struct rec_rcpt_ask *in)
 {
 	const struct conf *c = &w->proc.conf;
@@ -104,14 +119,17 @@ static enum verdict find(struct warden *w, const struct rec_rcpt_ask *in)
 
 void rcpt_ask(struct warden *w, struct channel *ch, const struct record *rec)
 {
+	struct arena a = ARENA(FORM_ARENA);
 	struct rec_rcpt_ask in;
 	enum verdict v;
 
 	if (!rec_take_rcpt_ask(rec->body, &in))
 		return;
+	in.address = own_form(w, in.address, &a);
 	buf_clear(&w->targets);
 	v = find(w, &in);
 	rec_put_rcpt_answer(&w->out, rec->call, rec->sid,
 			    &(struct rec_rcpt_answer){ (uint8_t)v, buf_view(&w->targets) });
 	(void)!role_send(ch, &w->out, -1);
+	arena_free(&a);
 }
