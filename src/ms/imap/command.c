@@ -75,6 +75,9 @@ void imap_say(struct imap_session *s, struct view tag, enum reply r)
 	struct buf *b = out_of(s);
 	struct view code = s->code.n ? buf_view(&s->code) : view_cstr(replies[r].code);
 
+	/* None rather than a part of one. */
+	if (buf_status(&s->code) != ST_OK)
+		code = VIEW_NONE;
 	if (r == SAY_NOTHING)
 		return;
 	if (replies[r].word[0] == 'B')

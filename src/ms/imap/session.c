@@ -15,6 +15,8 @@ enum {
 	REST_SILENT = 4000,		/* ms of silence outside of IDLE */
 	GATHER = 5,			/* ms in which changes come together */
 	SAVED_MAX = 64,			/* "$" longer than this is not parked */
+	/* COPYUID of a few million messages that do not follow each other. */
+	CODE_MAX = 64 * 1024 * 1024,
 };
 
 static struct imap_session *of_timer(struct timer *t, size_t at)
@@ -358,7 +360,7 @@ static struct imap_session *new_session(struct imap_host *host)
 	s->host = host;
 	s->life = ARENA(LIFE_MAX);
 	s->work = ARENA(WORK_MAX);
-	s->code = BUF(1024 * 1024);
+	s->code = BUF(CODE_MAX);
 	s->idle_tag = BUF(IMAP_TAG_MAX);
 	imap_reader_begin(&s->reader, (size_t)host->conf->imap_line, (size_t)host->conf->imap_literal);
 	s->nudge.fire = nudge_due;
