@@ -19,7 +19,7 @@ import time
 import run
 
 sys.path.insert(0, os.path.join(os.path.dirname(run.HERE), "tests"))
-from conftest import free_ports  # noqa: E402
+from ports import free_ports  # noqa: E402
 from nameserver import Dns  # noqa: E402
 
 SENDER = "sender.example"

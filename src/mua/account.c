@@ -55,8 +55,7 @@ static const struct row of_account[] = {
 enum { GENERAL = sizeof general / sizeof *general, OF_ACCOUNT = sizeof of_account / sizeof *of_account };
 
 static const struct account fresh = {
-	.ldap = "",
-	.address = "", .name = "", .user = "", .password_command = "", .authserv_id = "", .signature = "",
+	.address = "", .name = "", .user = "", .password_command = "", .authserv_id = "", .signature = "", .ldap = "",
 	.save_sent = true, .leave = true, .flowed = true, .local_time = true,
 	.protect = PROTECTION_AUTO,
 };
