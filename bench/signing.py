@@ -14,7 +14,7 @@ import time
 
 import run
 from checks import Server, in_turn, settings, tell
-from conftest import free_ports
+from ports import free_ports
 
 
 def make_letter():

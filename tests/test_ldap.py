@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from conftest import WAXWING, free_ports
+from conftest import WAXWING
 from nameserver import Dns
+from ports import free_ports
 from smime_pki import Pki, openssl
 
 CONF = """\

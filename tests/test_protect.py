@@ -11,8 +11,9 @@ import tempfile
 import pytest
 
 from certificates import Authority
-from conftest import WAXWING, Instance, free_ports
+from conftest import WAXWING, Instance
 from nameserver import Dns
+from ports import free_ports
 from smime_pki import Pki, openssl
 from smtp_sink import Sink
 from test_send import QUICK, inbox, queue

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import free_ports
+from ports import free_ports
 from smime_pki import Pki, openssl
 from test_smime import waxwing
 
