@@ -1,4 +1,5 @@
 """Certificates by themselves: made without being asked, renewed before they end, and what was revoked fetched by anybody."""
+import os
 import re
 import subprocess
 
@@ -18,6 +19,13 @@ def states(one, who, kinds=KINDS):
 
 def of(*words, kinds=KINDS):
     return sorted((w, k) for w in words for k in kinds)
+
+
+def stored_for(one, address):
+    """The serial number of the certificate that what arrives is encrypted to."""
+    account = {"Jones@foo.com": 1, "Smith@bar.com": 2}[address]
+    return openssl("x509", "-inform", "DER", "-in", f"{one.dir}/mail/{account}/encrypt.der", "-noout",
+                   "-serial").decode().strip().removeprefix("serial=")
 
 
 def test_made_for_who_has_none(instance):
@@ -49,6 +57,8 @@ def test_renewed_in_their_time(instance, dns):
         one.configure(**{"testing.time": time})
         one.start()
     old = {k: active(one, "Jones@foo.com", k) for k in KINDS}
+    one.run("account", "encrypt", "Smith@bar.com", "on")
+    assert stored_for(one, "Smith@bar.com") == active(one, "Smith@bar.com", "encryption")
     publish()
     again("2027-06-25T12:00:00Z")
     assert states(one, "Jones@foo.com") == of("active")
@@ -58,6 +68,10 @@ def test_renewed_in_their_time(instance, dns):
     one.wait_until(lambda: states(one, "Smith@bar.com") == of("active", "retired"))
     assert re.search(r' certificate-active of=Smith@bar\.com serial=\w+ why="?DNS has none', one.log())
     assert {k: active(one, "Jones@foo.com", k) for k in KINDS} == old
+    # Smith's letters are stored encrypted, from now on to the new one; Jones' are not.
+    one.wait_log(r" encrypt-to .*ok")
+    assert stored_for(one, "Smith@bar.com") == active(one, "Smith@bar.com", "encryption")
+    assert not os.path.exists(f"{one.dir}/mail/1/encrypt.der")
     publish()
     one.wait_until(lambda: len(re.findall(r" certificate-seen of=Jones@foo\.com", one.log())) == 2)
     assert states(one, "Jones@foo.com") == of("active", "next"), "an hour has not gone by"

@@ -4,18 +4,15 @@
 #include "admin/mail.h"
 #include "admin/tell.h"
 
-#include "base/disk.h"
 #include "directory/certificates.h"
 #include "directory/numbers.h"
+#include "role/encrypt_file.h"
 #include "role/role.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { ACCOUNT_ARENA = 256 * 1024 };
-static const char unfinished[] = ROLE_ENCRYPT_FILE ".new";
 
 static const struct reason why_not[] = {
 	{ ST_MISSING, "there is no such account, or it has no certificate to encrypt for; `waxwing cert list` shows them" },
@@ -55,49 +52,7 @@ static enum status find_newest(struct directory *d, uint64_t account, struct are
 	return st;
 }
 
-/* ---- its file ---- */
-
-static enum status write_new(int dir, uint32_t uid, struct view der)
-{
-	struct iovec iov = { (void *)der.p, der.n };
-	int fd;
-	enum status st = disk_unlink(dir, unfinished);
-
-	if (st == ST_OK || st == ST_MISSING)
-		st = disk_open(dir, unfinished, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &fd);
-	if (st != ST_OK)
-		return st;
-	st = disk_write_at(fd, &iov, 1, 0);
-	if (st == ST_OK && uid && fchown(fd, uid, uid) != 0)
-		st = ST_DENIED;
-	if (st == ST_OK)
-		st = disk_flush(fd);
-	close(fd);
-	return st;
-}
-
-/* Empty: none is to be there. */
-static enum status put_file(const char *folder, uint32_t uid, struct view der)
-{
-	int dir;
-	enum status st = disk_open(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &dir);
-
-	if (st != ST_OK)
-		return st;
-	if (der.n) {
-		st = write_new(dir, uid, der);
-		if (st == ST_OK)
-			st = disk_rename(dir, unfinished, ROLE_ENCRYPT_FILE);
-	} else {
-		st = disk_unlink(dir, ROLE_ENCRYPT_FILE);
-		if (st == ST_MISSING)
-			st = ST_OK;
-	}
-	if (st == ST_OK)
-		st = disk_flush_all(dir);
-	close(dir);
-	return st;
-}
+/* ---- kept the newest ---- */
 
 enum status encryption_refresh(const struct conf *c, struct directory *d, uint64_t account)
 {
@@ -111,7 +66,7 @@ enum status encryption_refresh(const struct conf *c, struct directory *d, uint64
 		snprintf(folder, sizeof folder, "%s/mail/%llu", c->dir, (unsigned long long)account);
 		st = find_newest(d, account, &a, &der);
 		if (st == ST_OK)
-			st = put_file(folder, role_uid(c, ROLE_ROOM, account), der);
+			st = role_encrypt_file(folder, role_uid(c, ROLE_ROOM, account), der);
 		else if (st == ST_MISSING)
 			st = ST_OK;
 	}
@@ -131,7 +86,7 @@ static enum status turn(struct mail *m, struct directory *d, const struct accoun
 	if (st == ST_OK) {
 		st = mail_open(m, of->id, of->quota);
 		if (st == ST_OK)
-			st = put_file(m->folder, m->uid, der);
+			st = role_encrypt_file(m->folder, m->uid, der);
 		if (st == ST_OK)
 			st = on ? directory_set_number(d, of->id, NUMBER_ENCRYPT, 1)
 				: directory_drop_number(d, of->id, NUMBER_ENCRYPT);

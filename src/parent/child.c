@@ -4,6 +4,7 @@
 #include "base/beside.h"
 #include "base/disk.h"
 #include "base/log.h"
+#include "role/encrypt_file.h"
 #include "role/role.h"
 #include "role/walls.h"
 
@@ -108,16 +109,32 @@ enum status child_spawn(const struct parent *p, enum role which, const char *pro
 	return rc == 0 ? ST_OK : status_of_errno(rc);
 }
 
+static bool has_encrypt_file(const struct parent *p, uint64_t account)
+{
+	char path[4200];
+
+	snprintf(path, sizeof path, "%s/mail/%llu/" ROLE_ENCRYPT_FILE, p->conf.dir, (unsigned long long)account);
+	return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* A room whose letters are stored encrypted is another program, which is never
  * kept ready. */
 static bool encrypts(const struct child *c)
 {
-	char path[4200];
+	return c->role == ROLE_ROOM && has_encrypt_file(c->parent, c->account);
+}
 
-	if (c->role != ROLE_ROOM)
-		return false;
-	snprintf(path, sizeof path, "%s/mail/%llu/" ROLE_ENCRYPT_FILE, c->parent->conf.dir, (unsigned long long)c->account);
-	return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+void parent_encrypt_to(struct parent *p, uint64_t account, struct view certificate)
+{
+	char folder[4200];
+	enum status st;
+
+	if (certificate.n == 0 || !has_encrypt_file(p, account))
+		return;
+	snprintf(folder, sizeof folder, "%s/mail/%llu", p->conf.dir, (unsigned long long)account);
+	st = role_encrypt_file(folder, role_uid(&p->conf, ROLE_ROOM, account), certificate);
+	log_event(st == ST_OK ? LOG_INFO_ : LOG_ERROR_, "encrypt-to", "account=%llu result=\"%s\"", (unsigned long long)account,
+		  st == ST_OK ? "ok" : status_name(st));
 }
 
 static enum status spawn(struct child *c, int fd)

@@ -130,6 +130,7 @@ void parent_receive(struct channel *ch, struct record *rec)
 	struct child *c = ch->owner;
 	struct rec_room_open open;
 	struct rec_url_room_open url;
+	struct rec_encrypt_to newer;
 	struct rec_room_done done;
 	struct rec_letter_dropped dropped;
 
@@ -147,6 +148,10 @@ void parent_receive(struct channel *ch, struct record *rec)
 	case REC_url_room_open:
 		if (rec_take_url_room_open(rec->body, &url))
 			parent_open_url(c->parent, url.account, url.index, rec->sid);
+		break;
+	case REC_encrypt_to:
+		if (rec_take_encrypt_to(rec->body, &newer))
+			parent_encrypt_to(c->parent, newer.account, newer.certificate);
 		break;
 	case REC_room_done:
 		if (rec_take_room_done(rec->body, &done))

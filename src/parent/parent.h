@@ -153,6 +153,9 @@ void parent_open_room(struct parent *p, uint64_t account, enum role role, uint32
 /* To that door and to the room, which is started where there is none: a channel
  * for what URLs name, of that session. */
 void parent_open_url(struct parent *p, uint64_t account, uint32_t door, uint64_t sid);
+/* child.c: letters of the account that are stored encrypted are so to that certificate, from
+ * the next start of its room on. */
+void parent_encrypt_to(struct parent *p, uint64_t account, struct view certificate);
 /* That door holds no session of that account (any more). */
 void parent_room_done(struct parent *p, uint64_t account, uint32_t door);
 /* That door has ended, and all that it held. */

@@ -130,7 +130,16 @@ static void look_for(struct renewal_round *r, struct view address, const struct 
 	n->seen = seen;
 }
 
-static void tend_nexts(struct renewal_round *r, struct view address, struct nexts *x)
+/* The mailbox may be one that is stored encrypted; warden writes below none. */
+static void tell_parent(struct warden *w, uint64_t account, const struct next *n)
+{
+	if (n->kind == CERTIFICATE_SIGNING)
+		return;
+	rec_put_encrypt_to(&w->out, 0, 0, &(struct rec_encrypt_to){ account, n->certificate });
+	(void)!role_send(&w->proc.parent, &w->out, -1);
+}
+
+static void tend_nexts(struct renewal_round *r, const struct account *acc, struct view address, struct nexts *x)
 {
 	struct arena a = ARENA(DNS_ARENA);
 	struct discovered d = { .outcome = DISCOVERY_FAILED };
@@ -148,6 +157,8 @@ static void tend_nexts(struct renewal_round *r, struct view address, struct next
 		if (why == NULL)
 			continue;
 		st = identities_switch(&r->i, n->serial);
+		if (st == ST_OK)
+			tell_parent(r->w, acc->id, n);
 		log_certificate(st == ST_OK ? LOG_INFO_ : LOG_ERROR_, st == ST_OK ? "certificate-active" : "certificate-not-active",
 				address, n->serial, st == ST_OK ? why : status_name(st));
 	}
@@ -176,7 +187,7 @@ static void tend(struct renewal_round *r, struct view address)
 	if (made)
 		log_certificate(LOG_INFO_, "certificates-made", address, VIEW_NONE, NULL);
 	if (st == ST_OK && x.n)
-		tend_nexts(r, address, &x);
+		tend_nexts(r, &acc, address, &x);
 	/* Who has gone meanwhile needs none. */
 	if (st != ST_OK && st != ST_MISSING)
 		log_certificate(LOG_ERROR_, "certificates-not-made", address, VIEW_NONE, status_name(st));
