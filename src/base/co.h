@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { CO_STACK = 256 * 1024, CO_SPARE = 32 };
+enum { CO_STACK = 256 * 1024, CO_SPARE = 64 };
 
 struct co;
 

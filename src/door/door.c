@@ -39,6 +39,7 @@ struct door {
 	struct checks_host checks;
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
+	struct uncounted uncounted;
 	struct smtp_host smtp;
 	struct smtp_session *smtp_sessions;
 	struct people people;
@@ -54,6 +55,12 @@ struct door {
 	struct timer listen_again;
 };
 
+static void last_has_ended(struct door *d)
+{
+	uncounted_tell(&d->uncounted);
+	loop_stop(d->proc.loop);
+}
+
 static void smtp_ended(void *arg, struct smtp_session *s)
 {
 	struct door *d = arg;
@@ -61,7 +68,7 @@ static void smtp_ended(void *arg, struct smtp_session *s)
 	crowd_leave(&d->crowd, s->sid);
 	d->connections--;
 	if (d->proc.stopping && d->connections == 0)
-		loop_stop(d->proc.loop);
+		last_has_ended(d);
 }
 
 static enum verdict url_named(void *arg, const struct url_request *what)
@@ -84,7 +91,7 @@ static void person_ended(void *arg, uint64_t sid)
 	crowd_leave(&d->crowd, sid);
 	d->connections--;
 	if (d->proc.stopping && d->connections == 0)
-		loop_stop(d->proc.loop);
+		last_has_ended(d);
 }
 
 static void address_text(const struct sockaddr_storage *sa, char out[64])
@@ -387,7 +394,7 @@ static void stop(struct role_process *p)
 	smtp_sessions_stop(&d->smtp);
 	d->stop_late.fire = stop_late;
 	if (d->connections == 0 || loop_timer(p->loop, &d->stop_late, clock_steady() + STOP_MS) != ST_OK)
-		loop_stop(p->loop);
+		last_has_ended(d);
 }
 
 /* Session ids: seconds since the epoch, then a count; so they grow, and one
@@ -413,9 +420,10 @@ int door_main(void)
 	d->budget.most = (uint64_t)d->proc.conf.memory_letters;
 	if (checks_begin_here(d) != ST_OK)
 		return 1;
+	uncounted_begin(&d->uncounted, d->proc.loop, &d->relay);
 	d->smtp = (struct smtp_host){
 		.loop = d->proc.loop, .conf = &d->proc.conf, .warden = &d->warden, .queue = &d->queue, .relay = &d->relay,
-		.budget = &d->budget, .checks = &d->checks, .stopping = &d->proc.stopping, .url = url_named, .ended = smtp_ended, .door = d,
+		.budget = &d->budget, .checks = &d->checks, .uncounted = &d->uncounted, .stopping = &d->proc.stopping, .url = url_named, .ended = smtp_ended, .door = d,
 		.sessions = &d->smtp_sessions,
 	};
 	d->listen_again.fire = listen_again;

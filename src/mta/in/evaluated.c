@@ -11,7 +11,8 @@
 #include "role/role.h"
 #include "trust/domain.h"
 
-enum { NAME_MOST = 253, FEEDBACK_MAX = 16 * 1024, RUF_MOST = 2048, BACKLOG_MOST = 256 * 1024, RANK_REST = 3 };
+enum { NAME_MOST = 253, FEEDBACK_MAX = 16 * 1024, RUF_MOST = 2048, BACKLOG_MOST = 256 * 1024, RANK_REST = 3,
+       UNCOUNTED_MOST = 64 * 1024, UNCOUNTED_MS = 200 };
 
 /* ---- the policy ---- */
 
@@ -95,6 +96,42 @@ static struct view envelope_to(const struct envelope *e)
 	return first;
 }
 
+void uncounted_tell(struct uncounted *u)
+{
+	struct buf b = BUF(RECORD_MAX);
+
+	loop_timer_clear(u->loop, &u->late);
+	if (u->letters.n) {
+		rec_put_evaluated(&b, 0, 0, &(struct rec_evaluated){ buf_view(&u->letters) });
+		(void)!channel_send(u->relay, &b, -1);
+	}
+	buf_clear(&u->letters);
+	buf_free(&b);
+}
+
+static void uncounted_late(struct timer *t)
+{
+	uncounted_tell((struct uncounted *)((char *)t - offsetof(struct uncounted, late)));
+}
+
+void uncounted_begin(struct uncounted *u, struct loop *loop, struct channel *relay)
+{
+	*u = (struct uncounted){ .loop = loop, .relay = relay, .letters = BUF(UNCOUNTED_MOST), .late = { .fire = uncounted_late } };
+}
+
+static void put_letter(struct uncounted *u, struct view domain, struct view policy, struct view row)
+{
+	if (u->letters.n + domain.n + policy.n + row.n + 64 > UNCOUNTED_MOST)
+		uncounted_tell(u);
+	put_view(&u->letters, domain);
+	put_view(&u->letters, policy);
+	put_view(&u->letters, row);
+	if (buf_status(&u->letters) != ST_OK)
+		buf_clear(&u->letters);
+	else if (u->late.slot == 0 && loop_timer(u->loop, &u->late, clock_steady() + UNCOUNTED_MS) != ST_OK)
+		uncounted_tell(u);
+}
+
 static void count(struct smtp_session *s, const struct trust_verdict *v, enum reply r)
 {
 	struct dmarc_row row = {
@@ -102,7 +139,7 @@ static void count(struct smtp_session *s, const struct trust_verdict *v, enum re
 		.header_from = v->dmarc.domain, .envelope_from = view_head(address_domain(s->env.sender), NAME_MOST), .envelope_to = envelope_to(&s->env),
 	};
 	struct dmarc_published p = published(&v->dmarc);
-	struct buf policy = BUF(DMARC_ROW_MAX), line = BUF(DMARC_ROW_MAX), b = BUF(RECORD_MAX);
+	struct buf policy = BUF(DMARC_ROW_MAX), line = BUF(DMARC_ROW_MAX);
 
 	put_disposition(&v->dmarc, r, s->env.quarantine.n > 0, &row);
 	put_signatures(v, &row);
@@ -112,13 +149,10 @@ static void count(struct smtp_session *s, const struct trust_verdict *v, enum re
 	}
 	dmarc_published_put(&policy, &p);
 	dmarc_row_put(&line, &row);
-	if (buf_status(&policy) == ST_OK && buf_status(&line) == ST_OK) {
-		rec_put_evaluated(&b, 0, s->sid, &(struct rec_evaluated){ p.domain, buf_view(&policy), buf_view(&line) });
-		(void)!channel_send(s->host->relay, &b, -1);
-	}
+	if (buf_status(&policy) == ST_OK && buf_status(&line) == ST_OK)
+		put_letter(s->host->uncounted, p.domain, buf_view(&policy), buf_view(&line));
 	buf_free(&policy);
 	buf_free(&line);
-	buf_free(&b);
 }
 
 /* ---- failures ---- */

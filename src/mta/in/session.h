@@ -26,6 +26,18 @@ struct url_request {
 	void *arg;
 };
 
+/* Rows for reports on DMARC that relay has not yet been told of; together they cost it
+ * and the door a wake-up less a letter. */
+struct uncounted {
+	struct loop *loop;
+	struct channel *relay;
+	struct buf letters;
+	struct timer late;
+};
+void uncounted_begin(struct uncounted *u, struct loop *loop, struct channel *relay);
+/* Tells relay now. */
+void uncounted_tell(struct uncounted *u);
+
 /* What the door lends to every session. */
 struct smtp_session;
 
@@ -36,6 +48,7 @@ struct smtp_host {
 	struct sink_budget *budget;
 	struct tls *tls;
 	const struct checks_host *checks;
+	struct uncounted *uncounted;
 	const bool *stopping;
 	struct smtp_session **sessions;	/* all that are open */
 	const bool *tokens;	/* warden can check those of an issuer */

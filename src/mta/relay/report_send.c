@@ -582,9 +582,18 @@ enum verdict reporter_command(struct relay *r, struct channel *ch, const struct 
 void reporter_take_evaluated(struct relay *r, const struct record *rec)
 {
 	struct rec_evaluated in;
+	struct cursor c;
 
-	if (rec_take_evaluated(rec->body, &in))
-		reports_count(r->reports, REPORT_DMARC, in.domain, in.policy, in.row);
+	if (!rec_take_evaluated(rec->body, &in))
+		return;
+	c = cursor_over(in.letters);
+	while (cursor_left(&c)) {
+		struct view domain = take_view(&c), policy = take_view(&c), row = take_view(&c);
+
+		if (!cursor_ok(&c))
+			return;
+		reports_count(r->reports, REPORT_DMARC, domain, policy, row);
+	}
 }
 
 struct telling {
