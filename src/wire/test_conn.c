@@ -94,6 +94,15 @@ static void answer(struct conn *c)
 	}
 }
 
+/* A connection on which four bytes came. */
+static void begin_with_last(struct client *l, int fds[2])
+{
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+	assert_int_equal(loop_new(&l->loop), ST_OK);
+	assert_int_equal(conn_open(&l->conn, l->loop, fds[0]), ST_OK);
+	assert_int_equal(send(fds[1], "last", 4, 0), 4);
+}
+
 /* Both are one event, and no other comes: but it ends, when what came is answered. */
 static void an_end_that_comes_with_the_last_bytes_is_seen(void **state)
 {
@@ -102,10 +111,7 @@ static void an_end_that_comes_with_the_last_bytes_is_seen(void **state)
 	int fds[2];
 
 	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
-	assert_int_equal(loop_new(&l.loop), ST_OK);
-	assert_int_equal(conn_open(&l.conn, l.loop, fds[0]), ST_OK);
-	assert_int_equal(send(fds[1], "last", 4, 0), 4);
+	begin_with_last(&l, fds);
 	assert_int_equal(shutdown(fds[1], SHUT_WR), 0);
 	turn(&l);
 	assert_int_equal(l.got, 4);
@@ -132,10 +138,7 @@ static void an_end_that_comes_before_the_answer_does_not_take_it(void **state)
 	int fds[2];
 
 	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
-	assert_int_equal(loop_new(&l.loop), ST_OK);
-	assert_int_equal(conn_open(&l.conn, l.loop, fds[0]), ST_OK);
-	assert_int_equal(send(fds[1], "last", 4, 0), 4);
+	begin_with_last(&l, fds);
 	turn(&l);
 	assert_int_equal(shutdown(fds[1], SHUT_WR), 0);
 	for (int i = 0; i < 200 && !l.over; i++)
