@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -13,39 +14,31 @@
 
 enum { INPUT_MAX = 512 * 1024 * 1024 };
 
-enum status read_input(struct buf *out)
+static enum status read_all(int fd, struct buf *out)
 {
 	char piece[65536];
 	ssize_t n;
 
-	while ((n = read(STDIN_FILENO, piece, sizeof piece)) > 0 && buf_status(out) == ST_OK)
+	while ((n = read(fd, piece, sizeof piece)) > 0 && buf_status(out) == ST_OK)
 		buf_put(out, view_make(piece, (size_t)n));
 	return n < 0 ? ST_IO : buf_status(out);
 }
 
-enum status read_file(const char *path, struct buf *out)
+enum status read_input(struct buf *out)
 {
-	FILE *f = fopen(path, "re");
-	char piece[65536];
-	size_t n;
-
-	if (f == NULL)
-		return ST_MISSING;
-	while ((n = fread(piece, 1, sizeof piece, f)) > 0 && buf_status(out) == ST_OK)
-		buf_put(out, view_make(piece, n));
-	fclose(f);
-	return buf_status(out);
+	return read_all(STDIN_FILENO, out);
 }
 
-static bool read_all(int fd, struct input *i)
+enum status read_file(const char *path, struct buf *out)
 {
-	char piece[65536];
-	ssize_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	enum status st;
 
-	while ((n = read(fd, piece, sizeof piece)) > 0 && buf_status(&i->held) == ST_OK)
-		buf_put(&i->held, view_make(piece, (size_t)n));
-	i->letter = buf_view(&i->held);
-	return n == 0 && buf_status(&i->held) == ST_OK;
+	if (fd < 0)
+		return ST_MISSING;
+	st = read_all(fd, out);
+	close(fd);
+	return st;
 }
 
 bool input_open(struct input *i, int fd, const char *what)
@@ -59,8 +52,12 @@ bool input_open(struct input *i, int fd, const char *what)
 			i->map = NULL;
 		i->letter = view_make(i->map, i->map ? (size_t)s.st_size : 0);
 	}
-	if (i->map || read_all(fd, i))
+	if (i->map)
 		return true;
+	if (read_all(fd, &i->held) == ST_OK) {
+		i->letter = buf_view(&i->held);
+		return true;
+	}
 	tell("%s: cannot be read", what);
 	buf_free(&i->held);
 	return false;

@@ -89,7 +89,7 @@ bool take_time(const struct invocation *in);
 
 /* All of standard input.  ST_IO, ST_LIMIT, ST_NOMEM. */
 enum status read_input(struct buf *out) MUST_USE;
-/* All of a file.  ST_MISSING, ST_LIMIT, ST_NOMEM. */
+/* All of a file.  ST_MISSING, ST_IO, ST_LIMIT, ST_NOMEM. */
 enum status read_file(const char *path, struct buf *out) MUST_USE;
 
 /* A letter: a file is mapped, so that a large one is not held. */
