@@ -273,7 +273,7 @@ int inspect_trust(struct invocation *in)
 	for (k = 0; k < sizeof kinds / sizeof *kinds && strcmp(in->args[0], kinds[k].kind) != 0; k++)
 		;
 	if (k == sizeof kinds / sizeof *kinds) {
-		tell("inspect: no kind %s; `waxwing help inspect` names them", in->args[0]);
+		tell("inspect: no kind %s; `man waxwing-inspect` names them", in->args[0]);
 		return WRONG_USE;
 	}
 	if (!take_time(in))
