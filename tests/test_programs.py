@@ -3,6 +3,9 @@
 Unit tests run from build/ and again from build-asan/; fuzz targets run from
 build-fuzz/ over their stored corpus (tests/corpus/NAME), with the dictionary
 beside their source, for FUZZ_RUNS runs or FUZZ_SECONDS, whichever ends first.
+Where FUZZ_SECONDS is set (make check-long) they look for what is new, each time
+from another seed; without it the seed is the same, so that a change is judged
+by what it changed.
 """
 import glob
 import os
@@ -60,7 +63,7 @@ def test_fuzz(name, tmp_path):
     words = [os.path.join(ROOT, "build-fuzz/tests", "fuzz_" + name), "-print_final_stats=1", "-timeout=10",
              "-rss_limit_mb=2048", "-close_fd_mask=1"]
     if "FUZZ_SECONDS" not in os.environ:
-        words.append(f"-runs={FUZZ_RUNS}")
+        words += [f"-runs={FUZZ_RUNS}", "-seed=1"]
     dictionary = os.path.join(ROOT, FUZZES[name][:-2] + ".dict")
     if os.path.exists(dictionary):
         words.append("-dict=" + dictionary)

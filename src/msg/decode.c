@@ -55,7 +55,8 @@ static void base64_put(struct decoder *d, struct view v, struct buf *out)
 	char *to;
 	size_t n = 0;
 
-	if (buf_reserve(out, v.n / 4 * 3 + 3, &to) != ST_OK)
+	/* No more than can come of it: whoever sized `out` by the input has room. */
+	if (buf_reserve(out, v.n / 4 * 3 + (v.n % 4 * 6 + (size_t)d->n_bits) / 8, &to) != ST_OK)
 		return;
 	for (size_t i = 0; i < v.n; i++) {
 		uint8_t x;

@@ -100,6 +100,9 @@ static void test_header(void **state)
 		"\"Smith\"\r\n <s@bar.com>\r\nTo: Friends: \"A\" <a@b.c>;\r\n\r\nx\r\n");
 	becomes(VIEW("Content-Disposition: attachment; filename=\"\xc3\xa4 b.txt\"\r\n\r\nx\r\n"), sevenbit,
 		"Content-Disposition: attachment;\r\n filename*0*=utf-8''%C3%A4%20b.txt\r\n\r\nx\r\n");
+	/* An octet that does not belong there, in a body of a few characters. */
+	becomes(VIEW("Content-Transfer-Encoding: base64\r\n\r\n\x9f" "Fro"), sevenbit,
+		"MIME-Version: 1.0\r\nContent-Transfer-Encoding: base64\r\n\r\nFro=\r\n");
 	cannot(VIEW("From: <j\xc3\xb6rg@foo.com>\r\n\r\nx\r\n"), sevenbit);
 	cannot(VIEW("Message-ID: <\xc3\xb6@foo.com>\r\n\r\nx\r\n"), sevenbit);
 	cannot(VIEW("Content-Type: multipart/mixed; boundary=\"\xc3\xb6\"\r\n\r\n--\xc3\xb6\r\n\r\nx\r\n--\xc3\xb6--\r\n"), sevenbit);
