@@ -1,5 +1,18 @@
+/* co.c - coroutines: a stack from makecontext, switches by _setjmp.
+ *
+ * swapcontext saves the signal mask by a system call at each switch, and a
+ * switch is what each record between processes costs.  No coroutine changes
+ * that mask, so a context is entered once, when its stack is new; from then on
+ * all is jumps, and a spare coroutine waits inside of its own loop.
+ * AddressSanitizer forgets at a jump what it knew of the stack that is left:
+ * its build switches by swapcontext. */
+
+/* Its longjmp takes a jump to another stack for an error. */
+#undef _FORTIFY_SOURCE
+
 #include "base/co.h"
 
+#include <setjmp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -18,19 +31,27 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-struct co {
+/* Where a stack was left. */
+struct spot {
 	ucontext_t ctx;
+	jmp_buf at;		/* once `begun` */
+	bool begun;
+};
+
+struct co {
+	struct spot spot;
 	char *stack;
 	void (*fn)(void *);
 	void *arg;
 	struct co *next;	/* in the list of woken or of spare ones */
 	bool woken, done;
+	bool last;		/* done, and no spare: its stack goes */
 	void *fake_stack;	/* AddressSanitizer's */
 };
 
 /* One scheduler a process: part of its root object. */
 static struct {
-	ucontext_t home;	/* the loop's own stack */
+	struct spot home;	/* the loop's own stack */
 	struct co *self;
 	struct co *ready, **ready_end;
 	struct co *spare;
@@ -40,41 +61,56 @@ static struct {
 	void *home_fake;
 } sched = { .ready_end = &sched.ready };
 
+static void jump(struct spot *from, struct spot *to)
+{
+	from->begun = true;
+#ifdef CO_ASAN
+	swapcontext(&from->ctx, &to->ctx);
+#else
+	if (_setjmp(from->at) == 0) {
+		if (to->begun)
+			_longjmp(to->at, 1);
+		setcontext(&to->ctx);
+	}
+#endif
+}
+
 static void enter(struct co *co)
 {
 	sched.self = co;
 #ifdef CO_ASAN
 	__sanitizer_start_switch_fiber(&sched.home_fake, co->stack, CO_STACK);
 #endif
-	swapcontext(&sched.home, &co->ctx);
+	jump(&sched.home, &co->spot);
 #ifdef CO_ASAN
 	__sanitizer_finish_switch_fiber(sched.home_fake, NULL, NULL);
 #endif
 	sched.self = NULL;
 }
 
-static void leave(struct co *co, bool for_good)
+static void leave(struct co *co)
 {
 #ifdef CO_ASAN
-	__sanitizer_start_switch_fiber(for_good ? NULL : &co->fake_stack, sched.home_stack,
-				       sched.home_size);
-#else
-	(void)for_good;
+	__sanitizer_start_switch_fiber(co->last ? NULL : &co->fake_stack, sched.home_stack, sched.home_size);
 #endif
-	swapcontext(&co->ctx, &sched.home);
+	jump(&co->spot, &sched.home);
 #ifdef CO_ASAN
 	__sanitizer_finish_switch_fiber(co->fake_stack, &sched.home_stack, &sched.home_size);
 #endif
 }
 
+/* One function after the other, for as long as the stack is there. */
 static void entry(void)
 {
 #ifdef CO_ASAN
 	__sanitizer_finish_switch_fiber(NULL, &sched.home_stack, &sched.home_size);
 #endif
-	sched.self->fn(sched.self->arg);
-	sched.self->done = true;
-	leave(sched.self, true);
+	for (;;) {
+		sched.self->fn(sched.self->arg);
+		sched.self->done = true;
+		sched.self->last = sched.spares >= CO_SPARE;
+		leave(sched.self);
+	}
 }
 
 static struct co *fresh(void)
@@ -100,6 +136,11 @@ static struct co *fresh(void)
 		return NULL;
 	}
 	co->stack = map + page;
+	getcontext(&co->spot.ctx);
+	co->spot.ctx.uc_stack.ss_sp = co->stack;
+	co->spot.ctx.uc_stack.ss_size = CO_STACK;
+	co->spot.ctx.uc_link = NULL;
+	makecontext(&co->spot.ctx, entry, 0);
 	return co;
 }
 
@@ -108,7 +149,7 @@ static void retire(struct co *co)
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
 	sched.live--;
-	if (sched.spares < CO_SPARE) {
+	if (!co->last) {
 		co->next = sched.spare;
 		sched.spare = co;
 		sched.spares++;
@@ -131,16 +172,10 @@ enum status co_start(void (*fn)(void *), void *arg)
 
 	if (co == NULL)
 		return ST_NOMEM;
-	getcontext(&co->ctx);
-	co->ctx.uc_stack.ss_sp = co->stack;
-	co->ctx.uc_stack.ss_size = CO_STACK;
-	co->ctx.uc_link = NULL;
 	co->fn = fn;
 	co->arg = arg;
 	co->next = NULL;
 	co->woken = co->done = false;
-	co->fake_stack = NULL;
-	makecontext(&co->ctx, entry, 0);
 	sched.live++;
 	if (sched.self) {
 		/* Started from a coroutine: it runs when that one waits. */
@@ -158,7 +193,7 @@ struct co *co_self(void)
 
 void co_wait(void)
 {
-	leave(sched.self, false);
+	leave(sched.self);
 }
 
 void co_wake(struct co *co)

@@ -7,7 +7,7 @@
  * all of them, nothing needs a lock, and a connection that is silent has no
  * coroutine at all: its stack goes back to the pool when the command is done.
  *
- * Only the thread that called co_pool_new may use these.  Stacks are CO_STACK
+ * Only one thread of a process may use these.  Stacks are CO_STACK
  * bytes with a guard page below.
  */
 #ifndef WAXWING_BASE_CO_H
