@@ -99,12 +99,23 @@ void canon_field(enum canon c, struct view raw, bool without_end, struct buf *ou
 
 /* ---- many small pieces ---- */
 
+/* EVP_sha256() is looked up at each hash, behind locks: longer than a header
+ * takes.  So once a process, and never freed. */
+static const EVP_MD *sha256(void)
+{
+	static EVP_MD *md;
+
+	if (md == NULL)
+		md = EVP_MD_fetch(NULL, "SHA256", NULL);
+	return md ? md : EVP_sha256();
+}
+
 void piece_hash_begin(struct piece_hash *h, EVP_MD_CTX *ctx)
 {
 	h->own = ctx == NULL;
 	h->ctx = ctx ? ctx : EVP_MD_CTX_new();
 	h->n = 0;
-	h->st = h->ctx && EVP_DigestInit_ex(h->ctx, h->own ? EVP_sha256() : NULL, NULL) == 1 ? ST_OK : ST_NOMEM;
+	h->st = h->ctx && EVP_DigestInit_ex(h->ctx, h->own ? sha256() : NULL, NULL) == 1 ? ST_OK : ST_NOMEM;
 }
 
 static void pieces_flush(struct piece_hash *h, struct view v)
@@ -165,7 +176,7 @@ enum status body_want(struct body_hashes *b, enum canon c, uint64_t limit, unsig
 	if (b->n == BODY_HASHES_MOST)
 		return ST_LIMIT;
 	*h = (struct body_hash){ .canon = c, .limit = limit, .ctx = EVP_MD_CTX_new() };
-	if (h->ctx == NULL || EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) != 1) {
+	if (h->ctx == NULL || EVP_DigestInit_ex(h->ctx, sha256(), NULL) != 1) {
 		EVP_MD_CTX_free(h->ctx);
 		return ST_NOMEM;
 	}
