@@ -38,6 +38,7 @@ struct imap_reader {
 	size_t line_at;		/* where the line in hand begins in text */
 	bool refused;		/* the rest of this command is thrown away */
 	bool done;		/* the command is over; the next call forgets it */
+	bool hopeless;		/* said at the next call */
 };
 
 enum imap_event {

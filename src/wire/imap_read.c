@@ -205,8 +205,11 @@ static enum imap_event take_line(struct imap_reader *r, struct view bytes, size_
 	if (lf < bytes.n) {
 		enum imap_event end = end_line(r);
 
-		if (e == IMAP_MORE || end == IMAP_HOPELESS || end == IMAP_NO_MEMORY)
+		/* That the line is too long is said first, however it was cut. */
+		if (e == IMAP_MORE || end == IMAP_NO_MEMORY)
 			e = end;
+		else
+			r->hopeless = end == IMAP_HOPELESS;
 	}
 	return e;
 }
@@ -227,7 +230,7 @@ static enum imap_event take_literal(struct imap_reader *r, struct view bytes, si
 enum imap_event imap_read(struct imap_reader *r, struct view bytes, size_t *ret_used)
 {
 	size_t used = 0;
-	enum imap_event e = IMAP_MORE;
+	enum imap_event e = r->hopeless ? IMAP_HOPELESS : IMAP_MORE;
 
 	while (e == IMAP_MORE && used < bytes.n) {
 		if (r->done)

@@ -76,6 +76,8 @@ static void reader_refuses_what_is_too_large(void **state)
 	      "toobig:a|command:c NOOP|");
 	READS("a X {99999999999999999999}\r\nc NOOP\r\n", "toobig:a|command:c NOOP|");
 	READS("a X {99999999999999999999+}\r\nc NOOP\r\n", "hopeless|");
+	READS("a X 01234567890123456789012345678901234567890123456789012345678901234567 {6999999999+}\r\nc NOOP\r\n",
+	      "toolong:a|hopeless|");
 	READS("a X 0123456789012345678901234567890123456789012345678901234567890123456789\r\nc NOOP\r\n",
 	      "toolong:a|command:c NOOP|");
 	READS("a X 01234567890123456789012345678901234567890123456789012345678901234567 {5+}\r\n\r\nx\r\n\r\nc NOOP\r\n",
