@@ -384,6 +384,8 @@ enum status conf_check(const struct conf *c, struct buf *why)
 		st = check_dns(c, why);
 	if (st == ST_OK)
 		st = conf_check_local(c, why);
+	if (st == ST_OK)
+		st = conf_check_issuers(c, why);
 	return st == ST_OK ? check_routes(c, why) : st;
 }
 

@@ -107,6 +107,24 @@ struct view conf_local_mailbox(const struct conf *c, struct view address);
 bool conf_local_trusted(const struct conf *c, struct view user);
 enum status conf_check_local(const struct conf *c, struct buf *why) MUST_USE;
 
+/* issuers.c: those whose tokens log in, and what is asked of them; views of the
+ * settings' own texts. */
+enum { CONF_ISSUERS_MAX = 16 };
+struct conf_issuer {
+	struct view issuer, audience, scope, claim;
+	struct view keys;	/* a file, or an https URL; empty: found by discovery */
+	struct view domains;	/* whose addresses it may name; empty, or with "*": all */
+	struct view algorithms;
+};
+/* The i-th; false: there are no more. */
+bool conf_issuer(const struct conf *c, size_t i, struct conf_issuer *ret);
+/* Are its keys, or those of any, to be fetched? */
+bool conf_issuer_is_far(const struct conf_issuer *one);
+bool conf_issuers_are_far(const struct conf *c);
+/* Is the word in a list with blanks, commas or "+" between? */
+bool conf_has_word(struct view list, struct view word);
+enum status conf_check_issuers(const struct conf *c, struct buf *why) MUST_USE;
+
 /* What a user of this machine is called in an address: his name there (NULL: he
  * has none), or "uid" and his number where no address could have it. */
 enum { LOCAL_NAME_MAX = 32 };

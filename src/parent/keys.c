@@ -42,13 +42,27 @@ static void give(struct parent *p, uint32_t index, uint8_t what, uint8_t more, i
 	buf_free(&b);
 }
 
-static void give_one(struct parent *p, const char *name, uint8_t what)
+static void give_one(struct parent *p, uint32_t index, const char *name, uint8_t what)
 {
 	int fd = name[0] ? open_file(&p->conf, name) : -1;
 
 	if (fd >= 0) {
-		give(p, 0, what, 1, fd);
+		give(p, index, what, 1, fd);
 		close(fd);
+	}
+}
+
+/* Those of the index-th issuer of tokens, where they are a file. */
+static void give_issuers(struct parent *p)
+{
+	struct conf_issuer one;
+	char name[4096];
+
+	for (uint32_t i = 0; conf_issuer(&p->conf, i, &one); i++) {
+		if (conf_issuer_is_far(&one))
+			continue;
+		snprintf(name, sizeof name, "%.*s", VIEW_ARG(one.keys));
+		give_one(p, i, name, KEY_FILE_TOKENS);
 	}
 }
 
@@ -129,8 +143,8 @@ void parent_give_keys(struct parent *p)
 	struct dirent **pairs;
 	int n;
 
-	give_one(p, c->tls_client_authorities, KEY_FILE_AUTHORITIES);
-	give_one(p, c->oauth_keys, KEY_FILE_TOKENS);
+	give_one(p, 0, c->tls_client_authorities, KEY_FILE_AUTHORITIES);
+	give_issuers(p);
 	snprintf(folder, sizeof folder, "%s/keys/tls", c->dir);
 	n = find_pairs(folder, &pairs);
 	if (give_pair(p, 0, c->tls_certificate[0] ? c->tls_certificate : "keys/tls.pem",

@@ -1,10 +1,16 @@
 /* bearer.c - OAUTHBEARER (RFC 7628) and XOAUTH2 (as the large providers
  * documented it before), and EXTERNAL (RFC 4422 A) by the client's
- * certificate. */
+ * certificate.
+ *
+ * Neither of the first two binds to the channel: there is no -PLUS form, and of
+ * the gs2 header "p=" is refused (RFC 7628 3.1, RFC 5801 4). */
 #include "warden/mechanism.h"
 
+#include "base/json.h"
 #include "warden/authorities.h"
 #include "warden/tokens.h"
+
+#include <stdlib.h>
 
 static const struct view parter = { "\x01", 1 };
 
@@ -31,10 +37,36 @@ static bool take_bearer(struct view value, struct view *ret)
 	return ret->n > 0;
 }
 
-/* RFC 7628 3.2.2: the reason is a challenge, and the client answers \1. */
-static enum mechanism_result refuse(struct buf *out)
+static void put_member(json_t *o, const char *name, struct view value)
 {
-	buf_puts(out, "{\"status\":\"invalid_token\"}");
+	if (value.n)
+		json_object_set_new(o, name, json_stringn(value.p, value.n));
+}
+
+/* RFC 7628 3.2.2: the reason is a challenge, and the client answers \1.  by: who
+ * issues tokens for him, or NULL. */
+static void put_reason(const struct token_issuer *by, struct buf *out)
+{
+	json_t *o = json_object();
+	char *text;
+
+	put_member(o, "status", VIEW("invalid_token"));
+	put_member(o, "scope", by ? by->scope : VIEW_NONE);
+	put_member(o, "openid-configuration", by ? by->configuration : VIEW_NONE);
+	text = json_dumps(o, JSON_COMPACT);
+	buf_puts(out, text ? text : "{}");
+	free(text);
+	json_decref(o);
+}
+
+/* No key that we have says anything of this token. */
+static enum mechanism_result without_key(struct exchange *x, const struct token_issuer *by, struct buf *out)
+{
+	if (x->host->renew && x->host->renew(x, (size_t)(by - x->host->tokens->list)))
+		return MECHANISM_WAIT;
+	if (by->keys == NULL)
+		return MECHANISM_FAILED;
+	put_reason(by, out);
 	return MECHANISM_WRONG;
 }
 
@@ -42,14 +74,14 @@ static enum mechanism_result refuse(struct buf *out)
 static enum mechanism_result check(struct exchange *x, struct view token, struct view claimed, struct buf *out)
 {
 	struct buf who = BUF(EXCHANGE_NAME_MAX);
+	const struct token_issuer *by;
 	enum status st;
-	bool good;
 
 	if (claimed.n && !exchange_keep(&x->name, claimed))
 		return MECHANISM_BAD;
 	if (x->host->tokens == NULL)
 		return MECHANISM_FAILED;
-	st = token_check(x->host->tokens, token, x->now, &who);
+	st = token_check(x->host->tokens, token, x->now, &who, &by);
 	if (st == ST_OK && (claimed.n == 0 || view_eq_i(claimed, buf_view(&who))))
 		st = exchange_keep(&x->name, buf_view(&who)) ? ST_OK : ST_DENIED;
 	else if (st == ST_OK)
@@ -57,8 +89,22 @@ static enum mechanism_result check(struct exchange *x, struct view token, struct
 	buf_free(&who);
 	if (st == ST_NOMEM)
 		return MECHANISM_FAILED;
-	good = st == ST_OK && x->host->find(x) == ST_OK && x->who.known;
-	return good ? MECHANISM_RIGHT : refuse(out);
+	if (st == ST_MISSING)
+		return without_key(x, by, out);
+	if (st == ST_OK && x->host->find(x) == ST_OK && x->who.known)
+		return MECHANISM_RIGHT;
+	put_reason(by ? by : token_issuer_for(x->host->tokens, claimed), out);
+	return MECHANISM_WRONG;
+}
+
+/* A client that has no token asks like this where to get one (RFC 7628 4.3); it
+ * has guessed nothing. */
+static enum mechanism_result tell(struct exchange *x, struct view claimed, struct buf *out)
+{
+	if (x->host->tokens == NULL || (claimed.n && !exchange_keep(&x->name, claimed)))
+		return MECHANISM_BAD;
+	put_reason(token_issuer_for(x->host->tokens, claimed), out);
+	return MECHANISM_BAD;
 }
 
 /* gs2 header, then \1auth=Bearer TOKEN\1\1 (3.1); binding is not done. */
@@ -80,14 +126,21 @@ static bool take_gs2(struct view *in, struct view *ret_authzid)
 enum mechanism_result oauthbearer_step(struct exchange *x, struct view in, struct buf *out)
 {
 	struct view authzid, key, value, token = VIEW_NONE;
+	bool asks = false;
 
 	if (!take_gs2(&in, &authzid))
 		return MECHANISM_BAD;
 	in = view_skip(in, 1);
-	while (take_pair(&in, &key, &value))
-		if (view_eq_i(key, VIEW("auth")) && !take_bearer(value, &token))
+	while (take_pair(&in, &key, &value)) {
+		if (!view_eq_i(key, VIEW("auth")))
+			continue;
+		asks = value.n == 0;
+		if (!asks && !take_bearer(value, &token))
 			return MECHANISM_BAD;
-	return token.n ? check(x, token, authzid, out) : MECHANISM_BAD;
+	}
+	if (token.n)
+		return check(x, token, authzid, out);
+	return asks ? tell(x, authzid, out) : MECHANISM_BAD;
 }
 
 /* user=NAME\1auth=Bearer TOKEN\1\1 */

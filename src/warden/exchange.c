@@ -23,14 +23,36 @@ struct talk {
 	uint32_t door;
 	uint64_t door_came;
 	struct buf peer, tls;
+	/* While it waits for an issuer's keys: what is looked at again then. */
+	struct talk *next_waiting;
+	struct buf held;
+	uint32_t call;
+	uint64_t sid;
+	size_t issuer;
+	bool waits, waited;
 };
+
+static void wait_no_more(struct talk *t)
+{
+	struct talk **p = &t->w->talks.waiting;
+
+	while (t->waits && *p != t)
+		p = &(*p)->next_waiting;
+	if (t->waits)
+		*p = t->next_waiting;
+	t->waits = false;
+}
 
 static void forget(struct talk *t)
 {
 	loop_timer_clear(t->w->proc.loop, &t->over);
+	wait_no_more(t);
 	map_remove(&t->w->talks.by_id, t->id);
 	t->w->talks.n--;
 	exchange_end(&t->x);
+	if (t->held.p)
+		explicit_bzero(t->held.p, t->held.cap);
+	buf_free(&t->held);
 	buf_free(&t->peer);
 	buf_free(&t->tls);
 	free(t);
@@ -152,6 +174,17 @@ static enum status find(struct exchange *x)
 	return st;
 }
 
+/* exchange_host.renew */
+static bool renew(struct exchange *x, size_t issuer)
+{
+	struct talk *t = (struct talk *)x;
+
+	if (t->waited || !issuers_renew(t->w, issuer))
+		return false;
+	t->issuer = issuer;
+	return true;
+}
+
 /* ---- the verdict ---- */
 
 static bool acts_for_itself(const struct exchange *x)
@@ -203,6 +236,17 @@ static void verdict(struct talk *t, uint32_t call, uint64_t sid, enum mechanism_
 		login_decided(g, right);
 }
 
+static void hold(struct talk *t, uint32_t call, uint64_t sid, struct view message)
+{
+	t->held = BUF(RECORD_MAX);
+	buf_put(&t->held, message);
+	t->call = call;
+	t->sid = sid;
+	t->waits = true;
+	t->next_waiting = t->w->talks.waiting;
+	t->w->talks.waiting = t;
+}
+
 static void step(struct talk *t, uint32_t call, uint64_t sid, struct view message)
 {
 	struct warden *w = t->w;
@@ -210,15 +254,36 @@ static void step(struct talk *t, uint32_t call, uint64_t sid, struct view messag
 	enum mechanism_result r;
 
 	/* As they are today: a reload may have come between. */
-	w->talks.host = (struct exchange_host){ find, w, w->proc.conf.host_name, w->tokens, w->authorities };
+	w->talks.host = (struct exchange_host){ find, w, w->proc.conf.host_name, issuers_tokens(w), renew, w->authorities };
 	r = exchange_step(&t->x, message, &out);
-	if (r == MECHANISM_MORE) {
+	if (r == MECHANISM_WAIT) {
+		hold(t, call, sid, message);
+	} else if (r == MECHANISM_MORE) {
 		rec_put_sasl_challenge(&w->out, call, sid, &(struct rec_sasl_challenge){ t->id, buf_view(&out) });
 		(void)!role_send(&w->doors[t->door], &w->out, -1);
 	} else {
 		verdict(t, call, sid, r, buf_view(&out));
 	}
 	buf_free(&out);
+}
+
+void sasl_go_on(struct warden *w, size_t issuer)
+{
+	struct talk **p = &w->talks.waiting, *t;
+
+	while ((t = *p) != NULL) {
+		if (issuer != SASL_ALL && t->issuer != issuer) {
+			p = &t->next_waiting;
+			continue;
+		}
+		*p = t->next_waiting;
+		t->waits = false;
+		t->waited = true;
+		if (t->door_came == w->door_came[t->door])
+			step(t, t->call, t->sid, buf_view(&t->held));
+		else
+			forget(t);
+	}
 }
 
 /* ---- what doors say ---- */
@@ -298,7 +363,7 @@ void sasl_next_asked(struct warden *w, struct channel *ch, const struct record *
 	if (!rec_take_sasl_next(rec->body, &in))
 		return;
 	t = talk_of(w, ch, in.exchange);
-	if (t)
+	if (t && !t->waits)
 		step(t, rec->call, rec->sid, in.message);
 	else
 		refuse(w, ch, rec, VERDICT_LATER);

@@ -2,6 +2,7 @@
  * messages of a stranger, a line each. */
 #include "base/fuzz.h"
 #include "warden/mechanism.h"
+#include "warden/tokens.h"
 
 static enum status find(struct exchange *x)
 {
@@ -20,7 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	static const char *const names[] = { "SCRAM-SHA-1",	   "SCRAM-SHA-256-PLUS", "SCRAM-SHA-512", "CRAM-MD5",
 					     "DIGEST-MD5",	   "APOP",		 "EXTERNAL",	  "OAUTHBEARER",
 					     "XOAUTH2",		   "SCRAM-SHA-1-PLUS" };
-	struct exchange_host host = { .find = find, .host_name = "foo.com" };
+	const struct token_issuer issuer = { .issuer = VIEW("joe"), .audience = VIEW("us"), .claim = "email" };
+	const struct token_issuers tokens = { &issuer, 1, 60000 };
+	struct exchange_host host = { .find = find, .host_name = "foo.com", .tokens = &tokens };
 	struct view rest = view_make((const char *)data, n);
 	struct buf out = BUF(EXCHANGE_CHALLENGE_MAX);
 	enum mechanism_result r = MECHANISM_MORE;

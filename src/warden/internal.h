@@ -59,6 +59,7 @@ struct warden {
 	} submissions;
 	struct talks {
 		struct map by_id;
+		struct talk *waiting;	/* for the keys of an issuer */
 		size_t n;
 		uint64_t last_id;
 		struct exchange_host host;
@@ -79,7 +80,8 @@ struct warden {
 		struct list_slot lists[LIST_SLOTS];
 	} renewal;
 	/* What of it is shown, and what comes with the list of keys. */
-	struct tokens *tokens, *next_tokens;
+	struct issuers *issuers;	/* or NULL */
+	struct jwks *next_jwks[CONF_ISSUERS_MAX];
 	struct authorities *authorities, *next_authorities;
 	struct buf authorities_pem, next_pem;
 };
@@ -147,6 +149,22 @@ void url_room_ask(struct warden *w, struct channel *ch, const struct record *rec
 void sasl_begin_asked(struct warden *w, struct channel *ch, const struct record *rec);
 void sasl_next_asked(struct warden *w, struct channel *ch, const struct record *rec);
 void sasl_dropped(struct warden *w, struct channel *ch, const struct record *rec);
+/* Those that wait for the keys of that issuer (SASL_ALL: of any) are looked at
+ * again, and do not wait once more. */
+#define SASL_ALL SIZE_MAX
+void sasl_go_on(struct warden *w, size_t issuer);
+
+/* issuers.c: whose tokens log in. */
+/* What of them the settings say now, with the files that came (next_jwks). */
+void issuers_show(struct warden *w);
+void issuers_free(struct issuers *s);
+/* The keys of the index-th, in a file.  ST_SYNTAX, ST_MISSING, ST_LIMIT, ST_NOMEM. */
+enum status issuers_take_file(struct warden *w, uint32_t index, int fd) MUST_USE;
+/* Or NULL: there is none.  Until the next issuers_show. */
+const struct token_issuers *issuers_tokens(const struct warden *w);
+/* A token bears the name of a key that this one had not: may it be asked for its
+ * keys, or is it being asked?  Then sasl_go_on follows. */
+bool issuers_renew(struct warden *w, size_t place);
 
 /* recipient.c: where do letters for this address go? */
 void rcpt_ask(struct warden *w, struct channel *ch, const struct record *rec);

@@ -28,6 +28,7 @@ enum mechanism_result {
 	MECHANISM_WRONG,	/* the same */
 	MECHANISM_BAD,		/* not the mechanism's grammar */
 	MECHANISM_FAILED,	/* cannot be checked now */
+	MECHANISM_WAIT,		/* host->renew has said yes: the same message again, then */
 };
 
 /* What is stored of somebody; of nobody where known is false. */
@@ -39,7 +40,7 @@ struct credentials {
 };
 
 struct exchange;
-struct tokens;
+struct token_issuers;
 struct authorities;
 
 /* What warden lends to an exchange. */
@@ -49,7 +50,9 @@ struct exchange_host {
 	enum status (*find)(struct exchange *x);
 	void *owner;
 	const char *host_name;		/* realm of DIGEST-MD5 */
-	const struct tokens *tokens;	/* or NULL */
+	const struct token_issuers *tokens;	/* or NULL */
+	/* May there be other keys of that issuer, and are they on their way?  NULL: no. */
+	bool (*renew)(struct exchange *x, size_t issuer);
 	const struct authorities *authorities;	/* or NULL */
 };
 

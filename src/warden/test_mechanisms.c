@@ -305,37 +305,130 @@ static const char es_token[] =
 	"cGxlLmNvbS9pc19yb290Ijp0cnVlfQ."
 	"DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
 
+static const char named_jwk[] =
+	"{\"keys\":[{\"kty\":\"EC\",\"kid\":\"old\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
+	"\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}]}";
+
 /* In the examples there is no audience: so what is asked for here is that the
- * signature holds, which ST_DENIED does not tell from a wrong claim.  A claim
- * that is none of the token's tells. */
-static enum status check(const char *jwk, const char *token)
+ * signature is looked at before it, and nothing is good without one. */
+static enum status check(const char *jwk, const char *algorithms, const char *token)
 {
-	static const struct token_rules rules = { "joe", "us", "", "email" };
-	struct tokens *t;
+	struct token_issuer issuer = { .issuer = VIEW("joe"), .audience = VIEW("us"), .claim = "email" };
+	struct token_issuers all = { &issuer, 1, 60000 };
+	const struct token_issuer *by;
+	struct jwks *keys = NULL;
 	struct buf who = BUF(256);
-	enum status st = tokens_new(view_cstr(jwk), &rules, &t);
+	enum status st = jwk ? jwks_new(view_cstr(jwk), view_cstr(algorithms), &keys) : ST_OK;
 
 	if (st != ST_OK)
 		return st;
-	st = token_check(t, view_cstr(token), 1300819000000, &who);
-	tokens_free(t);
+	issuer.keys = keys;
+	st = token_check(&all, view_cstr(token), 1300819000000, &who, &by);
+	assert_true(by == NULL || by == &issuer);
+	jwks_free(keys);
 	buf_free(&who);
 	return st;
 }
 
+/* The signature alone. */
+static enum status signature(const char *jwk, const char *algorithm, const char *kid, const char *token)
+{
+	struct view all = view_cstr(token), text = all;
+	struct buf bytes = BUF(512);
+	struct jwks *keys;
+	enum status st;
+
+	while (text.n && text.p[text.n - 1] != '.')
+		text.n--;
+	assert_int_equal(jwks_take_base64url(view_skip(all, text.n), &bytes), ST_OK);
+	text.n--;
+	assert_int_equal(jwks_new(view_cstr(jwk), VIEW("RS256+ES256"), &keys), ST_OK);
+	st = jwks_check(keys, view_cstr(algorithm), kid, text, buf_view(&bytes));
+	jwks_free(keys);
+	buf_free(&bytes);
+	return st;
+}
+
+static void signatures_of_the_rfcs(void **state)
+{
+	(void)state;
+	assert_int_equal(signature(rs_jwk, "RS256", NULL, rs_token), ST_OK);
+	assert_int_equal(signature(es_jwk, "ES256", NULL, es_token), ST_OK);
+	assert_int_equal(signature(es_jwk, "ES256", "any", es_token), ST_OK);
+	assert_int_equal(signature(named_jwk, "ES256", "old", es_token), ST_OK);
+	assert_int_equal(signature(named_jwk, "ES256", NULL, es_token), ST_OK);
+	assert_int_equal(signature(named_jwk, "ES256", "new", es_token), ST_MISSING);
+	assert_int_equal(signature(named_jwk, "none", "old", es_token), ST_DENIED);
+	assert_int_equal(signature(named_jwk, "HS256", "old", es_token), ST_DENIED);
+	assert_int_equal(signature(named_jwk, "ES256", "old", rs_token), ST_DENIED);
+	assert_int_equal(signature(rs_jwk, "ES256", NULL, rs_token), ST_MISSING);
+}
+
 static void tokens_need_rules(void **state)
 {
-	static const struct token_rules none = { "joe", "", "", "email" }, all = { "joe", "us", "", "email" };
-	struct tokens *t;
+	static const char every[] = "RS256 ES256 EdDSA";
+	char deep[4096];
 
 	(void)state;
-	assert_int_equal(tokens_new(view_cstr(rs_jwk), &none, &t), ST_SYNTAX);
-	assert_int_equal(tokens_new(VIEW("{\"keys\":[{\"kty\":\"oct\",\"k\":\"AAAA\"}]}"), &all, &t), ST_SYNTAX);
-	assert_int_equal(tokens_new(VIEW("{}"), &all, &t), ST_SYNTAX);
-	assert_int_equal(check(rs_jwk, rs_token), ST_DENIED);
-	assert_int_equal(check(es_jwk, es_token), ST_DENIED);
-	assert_int_equal(check(rs_jwk, "a.b"), ST_SYNTAX);
-	assert_int_equal(check(rs_jwk, ""), ST_SYNTAX);
+	assert_int_equal(check("{\"keys\":[{\"kty\":\"oct\",\"k\":\"AAAA\"}]}", every, ""), ST_SYNTAX);
+	assert_int_equal(check("{}", every, ""), ST_SYNTAX);
+	assert_int_equal(check(rs_jwk, "ES256", rs_token), ST_SYNTAX);
+	assert_int_equal(check(rs_jwk, every, rs_token), ST_DENIED);
+	assert_int_equal(check(es_jwk, every, es_token), ST_DENIED);
+	assert_int_equal(check(es_jwk, every, rs_token), ST_MISSING);
+	assert_int_equal(check(NULL, every, rs_token), ST_MISSING);
+	assert_int_equal(check(rs_jwk, every, "a.b"), ST_SYNTAX);
+	assert_int_equal(check(rs_jwk, every, ""), ST_SYNTAX);
+	/* Deeper than a stack is. */
+	memset(deep, '[', sizeof deep);
+	memcpy(deep, "{\"keys\":", 8);
+	deep[sizeof deep - 1] = '\0';
+	assert_int_equal(check(deep, every, ""), ST_SYNTAX);
+}
+
+static void whose_accounts(void **state)
+{
+	const struct token_issuer list[] = {
+		{ .issuer = VIEW("a"), .domains = VIEW("foo.com+bar.com") },
+		{ .issuer = VIEW("b"), .domains = VIEW("Baz.com") },
+	};
+	const struct token_issuers all = { list, 2, 0 }, none = { list, 0, 0 };
+
+	(void)state;
+	assert_ptr_equal(token_issuer_for(&all, VIEW("Jones@bar.com")), &list[0]);
+	assert_ptr_equal(token_issuer_for(&all, VIEW("\"a@foo.com\"@baz.com")), &list[1]);
+	assert_ptr_equal(token_issuer_for(&all, VIEW("")), &list[0]);
+	assert_ptr_equal(token_issuer_for(&all, VIEW("who@else.example")), &list[0]);
+	assert_null(token_issuer_for(&none, VIEW("Jones@bar.com")));
+}
+
+/* RFC 7628 4.3: who has no token asks where to get one. */
+static void tells_where_tokens_are(void **state)
+{
+	const struct token_issuer issuer = {
+		.issuer = VIEW("joe"), .audience = VIEW("us"), .claim = "email", .scope = VIEW("a \"b\""),
+		.configuration = VIEW("https://example.com/.well-known/openid-configuration"),
+	};
+	const struct token_issuers all = { &issuer, 1, 0 };
+	const struct person nobody = { .name = "nobody", .password = "" };
+	const struct exchange_host host = { .find = find, .owner = (void *)(uintptr_t)&nobody, .tokens = &all };
+	struct buf out = BUF(EXCHANGE_CHALLENGE_MAX);
+	struct exchange x;
+
+	(void)state;
+	assert_int_equal(exchange_begin(&x, VIEW("OAUTHBEARER"), &host), ST_OK);
+	assert_int_equal(exchange_step(&x, VIEW("n,a=user@example.com,\1host=server.example.com\1port=143\1auth=\1\1"), &out),
+			 MECHANISM_BAD);
+	assert_true(view_eq(buf_view(&out),
+			    VIEW("{\"status\":\"invalid_token\",\"scope\":\"a \\\"b\\\"\",\"openid-configuration\":"
+				 "\"https://example.com/.well-known/openid-configuration\"}")));
+	exchange_end(&x);
+	/* Nothing binds. */
+	assert_int_equal(exchange_begin(&x, VIEW("OAUTHBEARER"), &host), ST_OK);
+	assert_int_equal(exchange_step(&x, VIEW("p=tls-unique,,\1auth=Bearer a.b.c\1\1"), &out), MECHANISM_BAD);
+	assert_int_equal(out.n, 0);
+	exchange_end(&x);
+	buf_free(&out);
 }
 
 int main(void)
@@ -345,7 +438,8 @@ int main(void)
 		cmocka_unit_test(scram_refuses),  cmocka_unit_test(scram_grammar),
 		cmocka_unit_test(scram_binds),	  cmocka_unit_test(cram_md5),
 		cmocka_unit_test(apop),		  cmocka_unit_test(digest_md5),
-		cmocka_unit_test(tokens_need_rules),
+		cmocka_unit_test(tokens_need_rules), cmocka_unit_test(signatures_of_the_rfcs),
+		cmocka_unit_test(whose_accounts), cmocka_unit_test(tells_where_tokens_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

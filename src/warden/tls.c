@@ -59,7 +59,7 @@ static void tell_doors(struct warden *w)
 void clients_ask(struct warden *w, struct channel *ch, const struct record *rec)
 {
 	rec_put_clients_answer(&w->out, rec->call, rec->sid,
-			       &(struct rec_clients_answer){ w->tokens != NULL, buf_view(&w->authorities_pem) });
+			       &(struct rec_clients_answer){ issuers_tokens(w) != NULL, buf_view(&w->authorities_pem) });
 	(void)!role_send(ch, &w->out, -1);
 }
 
@@ -75,33 +75,16 @@ static enum status take_authorities(struct warden *w, int fd)
 	return st == ST_OK ? authorities_new(buf_view(&w->next_pem), &w->next_authorities) : st;
 }
 
-static enum status take_tokens(struct warden *w, int fd)
-{
-	const struct conf *c = &w->proc.conf;
-	struct token_rules rules = { c->oauth_issuer, c->oauth_audience, c->oauth_scope, c->oauth_claim };
-	struct buf json = BUF(KEY_FILE_MAX);
-	enum status st = key_file_read(fd, &json);
-
-	tokens_free(w->next_tokens);
-	w->next_tokens = NULL;
-	if (st == ST_OK)
-		st = tokens_new(buf_view(&json), &rules, &w->next_tokens);
-	buf_free(&json);
-	return st;
-}
-
 /* What came since the last time counts from now on; what did not is gone. */
 static void show_clients(struct warden *w)
 {
 	authorities_free(w->authorities);
-	tokens_free(w->tokens);
 	buf_free(&w->authorities_pem);
 	w->authorities = w->next_authorities;
-	w->tokens = w->next_tokens;
 	w->authorities_pem = w->next_pem;
 	w->next_authorities = NULL;
-	w->next_tokens = NULL;
 	w->next_pem = BUF(KEY_FILE_MAX);
+	issuers_show(w);
 }
 
 static enum status take_file(struct warden *w, const struct rec_key_file *in, int fd)
@@ -114,7 +97,7 @@ static enum status take_file(struct warden *w, const struct rec_key_file *in, in
 	case KEY_FILE_AUTHORITIES:
 		return take_authorities(w, fd);
 	case KEY_FILE_TOKENS:
-		return take_tokens(w, fd);
+		return issuers_take_file(w, in->index, fd);
 	default:
 		return ST_SYNTAX;
 	}

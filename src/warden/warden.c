@@ -1,6 +1,7 @@
 #include "warden/warden.h"
 
 #include "base/disk.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "warden/internal.h"
 
@@ -199,6 +200,8 @@ int warden_main(void)
 	w->proc.receive = parent_says;
 	w->proc.reloaded = reloaded;
 	w->proc.command = operator_asks;
+	/* jansson asks a file for it when the first object is made. */
+	json_object_seed(0);
 	snprintf(folder, sizeof folder, "%s/directory", w->proc.conf.dir);
 	snprintf(keys, sizeof keys, "%s/keys", w->proc.conf.dir);
 	if (keys_new(&w->keys) != ST_OK)
@@ -220,6 +223,7 @@ int warden_main(void)
 	keys_free(w->keys);
 	mac_free(&w->srs);
 	sealing_free(w);
+	issuers_free(w->issuers);
 	renewal_free(w);
 	return 0;
 }

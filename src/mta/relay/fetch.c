@@ -183,6 +183,21 @@ static enum status run(struct fetcher *f, CURL *e, struct transfer *t)
 	return ST_OK;
 }
 
+static uint32_t max_age(CURL *e)
+{
+	struct curl_header *h;
+	struct view list, one;
+	uint64_t seconds;
+
+	if (curl_easy_header(e, "Cache-Control", 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+		return 0;
+	list = view_cstr(h->value);
+	while ((one = view_take_word(&list)).n)
+		if (view_starts_i(one, VIEW("max-age=")) && view_u64(view_skip(one, sizeof "max-age=" - 1), &seconds))
+			return seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX;
+	return 0;
+}
+
 /* Was it the file that was wanted? */
 static enum status judge(CURL *e, const struct transfer *t, struct fetch *w, const char *error)
 {
@@ -199,6 +214,7 @@ static enum status judge(CURL *e, const struct transfer *t, struct fetch *w, con
 	}
 	curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &code);
 	curl_easy_getinfo(e, CURLINFO_CONTENT_TYPE, &type);
+	w->max_age = max_age(e);
 	if (w->post.n ? code / 100 != 2 : code != 200) {
 		snprintf(w->why, sizeof w->why, "the host answered with %ld", code);
 		return ST_DENIED;

@@ -40,6 +40,7 @@ struct fetch {
 	const char *post_type;
 	char why[256];		/* out: where it failed */
 	bool untrusted;		/* out: it was the certificate */
+	uint32_t max_age;	/* out: seconds, of Cache-Control (RFC 9111 5.2.2.1); 0: it has none */
 };
 enum status fetch(struct fetcher *f, struct fetch *what, struct buf *out) MUST_USE;
 

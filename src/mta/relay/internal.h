@@ -14,6 +14,7 @@
  *     reports.c      what is counted for reports to other domains (reports.h)
  *     report_tls.c   what of a connection is counted
  *     report_send.c  the reports, when they are due
+ *     issuers.c      the keys of those who issue tokens, for warden
  *
  * An attempt is a coroutine.  It drives its connection from outside (conn_hold
  * of wire/conn.h), and so reads top to bottom. */
@@ -87,6 +88,7 @@ struct relay {
 	struct map idle;	/* hash of the key -> struct remote */
 	size_t n_idle;
 	size_t running;		/* attempts */
+	size_t asked_issuers;	/* whose keys warden waits for */
 	struct timer last_call;	/* when asked to stop */
 };
 
@@ -292,6 +294,11 @@ enum verdict reporter_command(struct relay *r, struct channel *ch, const struct 
 /* A door counts a letter, or tells of one that failed. */
 void reporter_take_evaluated(struct relay *r, const struct record *rec);
 void reporter_take_failure(struct relay *r, const struct record *rec);
+
+/* ---- issuers.c ---- */
+
+/* Warden asks for the keys of an issuer of tokens. */
+void issuer_asked(struct relay *r, const struct record *rec);
 
 /* ---- transaction.c ---- */
 

@@ -2,6 +2,7 @@
 
 #include "mta/relay/internal.h"
 
+#include "base/json.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -22,6 +23,8 @@ static void peer_says(struct channel *ch, struct record *rec)
 		reporter_take_evaluated(r, rec);
 	else if (rec->type == REC_failed)
 		reporter_take_failure(r, rec);
+	else if (rec->type == REC_issuer_ask)
+		issuer_asked(r, rec);
 	else if (rec->fd >= 0)
 		close(rec->fd);
 }
@@ -158,7 +161,8 @@ static void begin_memory(struct relay *r, const char *folder)
 static void begin_fetcher(struct relay *r)
 {
 	const struct conf *c = &r->proc.conf;
-	enum status st = c->relay_sts || c->reports_tls ? fetcher_new(r->proc.loop, c->relay_authorities, &r->fetcher) : ST_OK;
+	bool needed = c->relay_sts || c->reports_tls || conf_issuers_are_far(c);
+	enum status st = needed ? fetcher_new(r->proc.loop, c->relay_authorities, &r->fetcher) : ST_OK;
 
 	if (st != ST_OK)
 		log_event(LOG_ERROR_, "https", "why=\"%s\"", status_name(st));
@@ -206,6 +210,8 @@ int relay_main(void)
 	begin_tls(r);
 	begin_credentials(r);
 	begin_fetcher(r);
+	/* jansson asks a file for it when the first object is made. */
+	json_object_seed(0);
 	snprintf(folder, sizeof folder, "%s/relay", r->proc.conf.dir);
 	role_lock_in(&r->proc);
 	begin_memory(r, folder);
