@@ -1,7 +1,9 @@
 """\"Protect this letter\": letters of any mail program, signed and encrypted by the server (S/MIME at submission)."""
+import email
 import hashlib
 import json
 import os
+import pwd
 import shutil
 import signal
 import smtplib
@@ -312,23 +314,58 @@ def test_large_letters_and_eight_bits(world):
 
 
 
-def test_what_nobody_can_protect_is_refused(world):
+def say_binary(world, c, data):
+    assert c.mail("Jones@foo.com", ["BODY=BINARYMIME"])[0] == 250 and c.rcpt("peer@plain.example")[0] == 250
+    c.send(b"BDAT %d LAST\r\n" % len(data) + data)
+    return c.getreply()
+
+
+def test_binary_letters_are_encoded_first(world):
+    """Lines without end, NUL, CR and LF alone (RFC 3030): none of it would outlive a signature."""
+    octets = b"\0\r\n\r\r\n\n." + bytes(range(256)) * 40 + b"\r"
+    head = "From: Jones@foo.com\r\nTo: peer@plain.example\r\nSubject: x\r\nMIME-Version: 1.0\r\n" \
+           "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n" \
+           "Message-ID: <b{n}@foo.com>\r\nDate: Wed, 25 Nov 2026 10:00:00 +0000\r\nWaxwing-Protect: {word}\r\n\r\n"
     with session(world.w) as c:
-        assert c.mail("Jones@foo.com", ["BODY=BINARYMIME"])[0] == 250 and c.rcpt("peer@plain.example")[0] == 250
-        text = LETTER.format(sender="Jones@foo.com", to="peer@plain.example", n=97, more="Waxwing-Protect: sign\n")
-        data = text.replace("\n", "\r\n").encode()
-        c.send(b"BDAT %d LAST\r\n" % len(data) + data)
-        code, said = c.getreply()
-        assert code == 550 and b"BINARYMIME" in said
-    # A user of this machine has proved nothing.
-    for accounts in ("root = Jones@foo.com", ""):   # with an account, and without
-        world.reload(**{"local.accounts": accounts})
-        p = subprocess.run([os.path.join(os.path.dirname(WAXWING), "waxwing-sendmail"), "-f", "Jones@foo.com",
-                            "peer@plain.example"], text=True, timeout=30, capture_output=True,
-                           input="From: Jones@foo.com\nSubject: x\nTo: peer@plain.example\nWaxwing-Protect: sign\n\nhello\n",
-                           env=dict(os.environ, WAXWING_DIR=world.w.dir))
-        assert p.returncode and "log in" in p.stderr, p
-    assert not world.plain.letters and not queue(world.w, "list")
+        for n, word in enumerate(("sign", "protect"), 1):
+            code, said = say_binary(world, c, head.format(n=n, word=word).encode() + octets)
+            assert code == 250, said
+            data = world.plain.wait(n)[n - 1]["data"]
+            assert max(data) < 128
+            assert world.inspect(data, world.key("peer@plain.example"))["verdict"] == "good"
+            if word == "sign":
+                m = email.message_from_bytes(data)
+                assert m.get_content_type() == "multipart/signed"
+                assert m.get_payload(0).get_payload(decode=True) == octets
+        # What cannot be encoded anew is not sent without what was asked for.
+        text = b"From: Jones@foo.com\r\nTo: peer@plain.example\r\nMIME-Version: 1.0\r\nWaxwing-Protect: sign\r\n" \
+               b"Content-Type: message/partial; id=x; number=1\r\nContent-Transfer-Encoding: binary\r\n\r\n\0\r\n"
+        assert say_binary(world, c, text)[0] == 550
+    assert len(world.plain.letters) == 2
+
+
+def local_user(world, text, *args):
+    return subprocess.run([os.path.join(os.path.dirname(WAXWING), "waxwing-sendmail"), "-f", "Jones@foo.com", *args,
+                           "peer@plain.example"], text=True, timeout=30, capture_output=True, input=text,
+                          env=dict(os.environ, WAXWING_DIR=world.w.dir))
+
+
+def test_letters_of_users_of_this_machine(world):
+    """Who they are the kernel says; so they sign as the account that they have, and as nobody else."""
+    text = "From: {}\nSubject: x\nTo: peer@plain.example\nWaxwing-Protect: {}\n\nhello\n"
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    world.reload(**{"local.accounts": f"{me} = Jones@foo.com"})
+    for n, word in enumerate(("sign", "encrypt"), 1):
+        p = local_user(world, text.format("Jones@foo.com", word))
+        assert p.returncode == 0, p
+        assert world.inspect(world.plain.wait(n)[n - 1]["data"], world.key("peer@plain.example"))["verdict"] == "good"
+    p = local_user(world, text.format("Brown@foo.com", "sign"))
+    assert p.returncode and "not named by your certificate" in p.stderr, p
+    # Whoever has no account has no key.
+    world.reload(**{"local.accounts": ""})
+    p = local_user(world, text.format("Jones@foo.com", "sign"))
+    assert p.returncode and "log in" in p.stderr, p
+    assert len(world.plain.letters) == 2 and not queue(world.w, "list")
 
 
 def test_neither_comes_back_where_the_operator_wants_that(world):

@@ -51,6 +51,16 @@ static struct child *some_door(struct parent *p)
 	return NULL;
 }
 
+/* Only now can warden know that it is so, and not just that a door says so. */
+static void tell_warden(struct parent *p, uint32_t door, const char *name)
+{
+	struct buf b = BUF(256);
+
+	rec_put_local_user(&b, 0, 0, &(struct rec_local_user){ door, view_cstr(name) });
+	(void)!role_send(&p->warden.ch, &b, -1);
+	buf_free(&b);
+}
+
 static void hand_on(struct parent *p, int fd)
 {
 	struct child *door = some_door(p);
@@ -63,6 +73,7 @@ static void hand_on(struct parent *p, int fd)
 	 * the letter in the drop folder. */
 	if (door && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0) {
 		user_name(who.uid, name);
+		tell_warden(p, door->index, name);
 		rec_put_local_client(&b, 0, 0, &(struct rec_local_client){ who.uid, view_cstr(name) });
 		(void)!role_send(&door->ch, &b, fd);
 	}

@@ -16,7 +16,14 @@
 #include "warden/ticket.h"
 #include "warden/tokens.h"
 
-enum { DOORS_MAX = 64, RELAYS_MAX = 64, SEALING_SLOTS = 256, LIST_SLOTS = 16 };
+enum { DOORS_MAX = 64, RELAYS_MAX = 64, SEALING_SLOTS = 256, LIST_SLOTS = 16, LOCAL_SLOTS = 1024 };
+
+/* A user of this machine was handed on to that door. */
+struct local_slot {
+	uint64_t account, door_came;
+	uint32_t door;
+	steady_ms until;
+};
 
 /* A private key that was read. */
 struct sealing_slot {
@@ -70,6 +77,7 @@ struct warden {
 		struct sealing_slot slots[SEALING_SLOTS];
 		struct pool *pool;	/* for RSA; NULL: at once */
 	} sealing;
+	struct local_slot local[LOCAL_SLOTS];
 	struct rotation {
 		struct timer timer;
 		bool busy;
@@ -172,6 +180,9 @@ void rcpt_ask(struct warden *w, struct channel *ch, const struct record *rec);
 /* letters.c: people's letters signed by their own keys (S/MIME). */
 void identity_ask(struct warden *w, struct channel *ch, const struct record *rec);
 void letter_sign_ask(struct warden *w, struct channel *ch, const struct record *rec);
+/* The same for users of this machine: the parent says who is where, a door asks. */
+void local_user_came(struct warden *w, const struct record *rec);
+void local_ticket_ask(struct warden *w, struct channel *ch, const struct record *rec);
 
 /* sealing.c: signatures of letters that leave. */
 /* The address with its domain as the directory has it, be it in U-labels or in

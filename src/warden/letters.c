@@ -1,8 +1,9 @@
 /* letters.c - people's letters signed by their own keys (S/MIME): which
  * certificates an account has, and signatures by the key of one of them.
  *
- * A door shows the ticket that a login of submission brought.  So one that was taken
- * over can sign as people who have logged in at it, and as nobody else; every
+ * A door shows the ticket that a login of submission brought, or one for a user of
+ * this machine whom the parent has handed on to it.  So one that was taken
+ * over can sign as people who have been there, and as nobody else; every
  * signature has a line in our own log. */
 #include "warden/internal.h"
 
@@ -13,7 +14,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-enum { SIGNATURE_MAX = 1024, IDENTITY_ARENA = 512 * 1024, CHAIN_MAX = 32 * 1024 };
+enum { SIGNATURE_MAX = 1024, IDENTITY_ARENA = 512 * 1024, CHAIN_MAX = 32 * 1024, LOCAL_MS = 3600000 };
 
 static struct identities identities_of(struct warden *w)
 {
@@ -175,10 +176,88 @@ void letter_sign_ask(struct warden *w, struct channel *ch, const struct record *
 	if (!rec_take_letter_sign_ask(rec->body, &in))
 		return;
 	st = login_of_ticket(w, TICKET_LETTERS, in.ticket, (uint32_t)ch->peer_id, &account);
+	if (st == ST_SYNTAX)
+		st = login_of_ticket(w, TICKET_LOCAL, in.ticket, (uint32_t)ch->peer_id, &account);
 	if (st == ST_OK)
 		st = sign_for(w, account, &in, &signature);
 	rec_put_letter_sign_answer(&w->out, rec->call, rec->sid,
 				   &(struct rec_letter_sign_answer){ (uint8_t)verdict_of(st), buf_view(&signature) });
 	(void)!role_send(ch, &w->out, -1);
 	buf_free(&signature);
+}
+
+/* ---- users of this machine ---- */
+
+/* His address, as doors have it (mta/in/local.c): local.accounts, or NAME@ and host.name. */
+static enum status account_of_user(struct warden *w, struct view name, struct arena *a, struct account *ret)
+{
+	struct view mapped = conf_local_account(&w->proc.conf, name);
+	struct buf own = BUF(IDENTITY_ARENA);
+	enum status st;
+
+	buf_putf(&own, "%.*s@%s", VIEW_ARG(name), w->proc.conf.host_name);
+	st = directory_account(w->directory, mapped.n ? mapped : buf_view(&own), a, ret);
+	buf_free(&own);
+	return st;
+}
+
+/* His own, or the one that ends first. */
+static struct local_slot *slot_for(struct warden *w, uint32_t door, uint64_t account)
+{
+	struct local_slot *best = &w->local[0];
+
+	for (size_t i = 0; i < LOCAL_SLOTS; i++) {
+		struct local_slot *one = &w->local[i];
+
+		if (one->account == account && one->door == door)
+			return one;
+		if (one->until < best->until)
+			best = one;
+	}
+	return best;
+}
+
+void local_user_came(struct warden *w, const struct record *rec)
+{
+	struct arena a = ARENA(IDENTITY_ARENA);
+	struct rec_local_user in;
+	struct account acc;
+
+	if (rec_take_local_user(rec->body, &in) && in.door < DOORS_MAX &&
+	    account_of_user(w, in.name, &a, &acc) == ST_OK)
+		*slot_for(w, in.door, acc.id) = (struct local_slot){ acc.id, w->door_came[in.door], in.door,
+								   clock_steady() + LOCAL_MS };
+	arena_free(&a);
+}
+
+static enum status make_local_ticket(struct warden *w, uint32_t door, uint64_t account, struct buf *out)
+{
+	const struct local_slot *one = slot_for(w, door, account);
+	struct arena a = ARENA(IDENTITY_ARENA);
+	struct account acc;
+	enum status st = ST_MISSING;
+
+	if (account && one->account == account && one->door == door && one->door_came == w->door_came[door] &&
+	    one->until > clock_steady())
+		st = directory_account_by_id(w->directory, account, &a, &acc);
+	if (st == ST_OK)
+		st = ticket_make(&w->logins.tickets, TICKET_LOCAL, account, 0, door, acc.verifier, clock_wall(), out);
+	arena_free(&a);
+	return st;
+}
+
+void local_ticket_ask(struct warden *w, struct channel *ch, const struct record *rec)
+{
+	struct buf ticket = BUF(TICKET_SIZE);
+	struct rec_local_ticket_ask in;
+	enum status st;
+
+	if (!rec_take_local_ticket_ask(rec->body, &in))
+		return;
+	st = make_local_ticket(w, (uint32_t)ch->peer_id, in.account, &ticket);
+	rec_put_local_ticket_answer(&w->out, rec->call, rec->sid,
+				    &(struct rec_local_ticket_answer){ st == ST_OK ? VERDICT_OK : VERDICT_LATER,
+								       st == ST_OK ? buf_view(&ticket) : VIEW_NONE });
+	(void)!role_send(ch, &w->out, -1);
+	buf_free(&ticket);
 }

@@ -33,6 +33,7 @@ enum ticket_use {
 	TICKET_ROOM = 2,	/* of IMAP and POP3: opens the account's room */
 	TICKET_LETTERS = 3,	/* of submission, and opens no room: has letters signed by the account's keys, and
 				 * brings what URLs of its own letters name (RFC 4468) */
+	TICKET_LOCAL = 4,	/* of a user of this machine: has letters signed by the account's keys */
 };
 
 enum status ticket_make(const struct mac *m, enum ticket_use use, uint64_t account, uint64_t app,

@@ -84,6 +84,7 @@ static const struct {
 	{ REC_sasl_drop, sasl_dropped },
 	{ REC_identity_ask, identity_ask },
 	{ REC_letter_sign_ask, letter_sign_ask },
+	{ REC_local_ticket_ask, local_ticket_ask },
 	{ REC_seal_grant_ask, seal_grant_ask },
 	{ REC_seal_keys_ask, seal_keys_ask },
 	{ REC_seal_ask, seal_ask },
@@ -123,6 +124,8 @@ static void parent_says(struct role_process *p, struct record *rec)
 
 	if (rec->type == REC_key_file)
 		key_file(w, rec);
+	if (rec->type == REC_local_user)
+		local_user_came(w, rec);
 	if (rec->type == REC_channel_to && rec_take_channel_to(rec->body, &to))
 		ch = channel_of(w, &to);
 	if (ch == NULL) {

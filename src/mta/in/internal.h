@@ -51,6 +51,9 @@ static inline bool smtp_needs_login(const struct smtp_session *s)
 /* ---- local.c: a user of this machine ---- */
 /* Who is he?  False: it cannot be said now, the client was told. */
 bool smtp_local_begin(struct smtp_session *s);
+/* What shows warden that letters may be signed for his account, into s->ticket.
+ * VERDICT_LATER: warden does not know of him. */
+enum verdict smtp_local_ticket(struct smtp_session *s);
 /* Is he one, and may name that sender though it is no address of his account? */
 bool smtp_local_may_send(const struct smtp_session *s, struct view sender);
 /* What smtp_ask_warden has said of that recipient, as it is for him. */

@@ -31,6 +31,23 @@ static enum verdict ask_account(struct smtp_session *s, uint64_t *ret_account)
 	return (enum verdict)a.verdict;
 }
 
+enum verdict smtp_local_ticket(struct smtp_session *s)
+{
+	struct buf b = BUF(64), answer = BUF(RECORD_MAX);
+	struct rec_local_ticket_answer a = { .verdict = VERDICT_LATER };
+	uint16_t type;
+
+	rec_put_local_ticket_ask(&b, 0, s->sid, &(struct rec_local_ticket_ask){ s->account });
+	if (channel_ask(s->host->warden, &b, -1, ASK_MS, &answer, &type, NULL) != ST_OK ||
+	    type != REC_local_ticket_answer || !rec_take_local_ticket_answer(buf_view(&answer), &a))
+		a.verdict = VERDICT_LATER;
+	if (a.verdict == VERDICT_OK)
+		buf_put(&s->ticket, a.ticket);
+	buf_free(&b);
+	buf_free(&answer);
+	return buf_status(&s->ticket) == ST_OK ? (enum verdict)a.verdict : VERDICT_LATER;
+}
+
 /* As what he has logged in. */
 static void put_login(struct smtp_session *s)
 {

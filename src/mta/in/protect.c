@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "msg/address.h"
+#include "msg/convert.h"
 #include "msg/header.h"
 #include "smime/discover.h"
 #include "smime/write.h"
@@ -36,6 +37,8 @@ struct protecting {
 	struct buf *why;
 	struct arena a;
 	void *map;			/* of the sink, or NULL */
+	struct buf textual;		/* the letter without binary parts, where it had some */
+	uint64_t held;			/* of the budget, for that */
 	size_t map_n;
 	struct view letter, header;
 	enum smime_cover cover;
@@ -193,6 +196,8 @@ static enum reply find_own(struct protecting *p)
 	enum verdict v;
 	enum reply r = SAY_OK;
 
+	if (signs && p->s->ticket.n == 0 && p->s->local.here && smtp_local_ticket(p->s) != VERDICT_OK)
+		return SAY_PROTECT_LATER;
 	if (signs && p->s->ticket.n == 0)
 		return SAY_PROTECT_LOGIN;
 	p->chain = sk_X509_new_null();
@@ -541,6 +546,29 @@ static void demand_tls(struct protecting *p)
 	s->env.held_back = strcmp(s->host->conf->submission_unprotected, "return") != 0;
 }
 
+/* What came as BINARYMIME has lines of no bound and line ends that are none, which no
+ * signature survives: such parts become base64 first (RFC 3030 3, 8551 3.1.2). */
+static enum reply make_textual(struct protecting *p)
+{
+	struct sink_budget *budget = p->s->host->budget;
+	uint64_t more = GROWTH * (uint64_t)p->letter.n + SLACK;
+	enum status st;
+
+	if (budget->held + more > budget->most)
+		return SAY_NO_SPACE;
+	budget->held += more;
+	p->held = more;
+	p->textual = BUF(more);
+	st = convert_letter(p->letter, (struct convert_form){ .eightbit = true, .utf8 = true }, &p->a, &p->textual);
+	if (st == ST_DENIED)
+		return refuse(p, SAY_CANNOT_PROTECT, VIEW_NONE, "It has binary parts of a kind that cannot be encoded, so it cannot be signed or encrypted");
+	if (st != ST_OK)
+		return SAY_NO_SPACE;
+	p->letter = buf_view(&p->textual);
+	p->s->env.body = BODY_8BIT;
+	return SAY_OK;
+}
+
 static enum reply write_all(struct protecting *p, bool encrypt)
 {
 	bool best = p->s->protect >= PROTECT_BEST;
@@ -553,8 +581,9 @@ static enum reply write_all(struct protecting *p, bool encrypt)
 	buf_clear(p->why);
 	if (!encrypt && p->signer.key == NULL)
 		return SAY_OK;
-	if (p->s->env.body == BODY_BINARY)
-		return refuse(p, SAY_CANNOT_PROTECT, VIEW_NONE, "What comes as BINARYMIME cannot be signed or encrypted here");
+	r = p->s->env.body == BODY_BINARY ? make_textual(p) : SAY_OK;
+	if (r != SAY_OK)
+		return r;
 	/* First, so that nobody has his own where this cannot be written. */
 	r = write_main(p, encrypt, &written);
 	if (r != SAY_OK)
@@ -598,6 +627,8 @@ static void protecting_free(struct protecting *p)
 	sk_X509_pop_free(p->chain, X509_free);
 	if (p->map)
 		munmap(p->map, p->map_n);
+	buf_free(&p->textual);
+	p->s->host->budget->held -= p->held;
 	arena_free(&p->a);
 	ERR_clear_error();
 }
