@@ -231,7 +231,7 @@ def test_failures_are_told_only_where_the_operator_wants_it(world, dns):
         w = world(sink)
         assert deliver(w, "a@failing.example", letter("a@failing.example", "quiet"))[0] == 250
         w.stop()
-        w.configure(**{"reports.failure": "yes", "reports.failure_limit": "2"})
+        w.configure(**{"reports.failure": "yes", "reports.failure_limit": "2", "reports.failure_like": "0"})
         w.start()
         assert deliver(w, "", letter("a@failing.example", "bounce"))[0] == 250
         assert deliver(w, "a@failing.example", letter("a@failing.example", "auto", "Auto-Submitted: auto-replied\r\n"))[0] == 250
@@ -243,6 +243,7 @@ def test_failures_are_told_only_where_the_operator_wants_it(world, dns):
         one = told[0]
         assert (one["type"], one["failure"], one["domain"], one["source"], one["unaligned"]) == (
             "auth-failure", "dmarc", "failing.example", "127.0.0.1", "dkim, spf")
+        assert re.search(rb'^SPF-DNS: txt : failing\.example : "v=spf1 -all"\r$', sent[0]["data"], re.M)
         assert b"Blah" not in sent[0]["data"] and b"Jones" not in sent[0]["data"], "header only, and nobody of ours in it"
         m = email.message_from_bytes(sent[0]["data"])
         assert m.get_content_type() == "multipart/report" and m.get_param("report-type") == "feedback-report"
@@ -251,6 +252,29 @@ def test_failures_are_told_only_where_the_operator_wants_it(world, dns):
         assert deliver(w, "a@author.example", sent[0]["data"], "postmaster@foo.com")[0] == 250
         w.wait_until(lambda: w.log().count(f" delivered ") >= 8)
         assert rows(w, "failing.example", "--failures")[0]["subject"] == one["subject"]
+
+
+def incidents(sent):
+    told = re.search(rb"^Incidents: (\d+)\r$", sent["data"], re.M)
+    return int(told.group(1)) if told else 1
+
+
+def test_failures_that_are_alike_are_told_as_one(world, dns):
+    """And with the text where the operator wants that, in which the addresses of his own people cannot be read."""
+    dns.zone("failing.example", FAILING)
+    with Sink() as sink:
+        w = world(sink, **{"reports.failure": "yes", "reports.failure_like": "3s", "reports.failure_body": "4k"})
+        for i in range(4):
+            text = letter("a@failing.example", f"loud{i}") + "To jones@foo.com himself\r\n"
+            assert deliver(w, "a@failing.example", text)[0] == 250
+        first = sink.wait(1)[0]
+        assert b"Incidents:" not in first["data"] and b"loud0" in first["data"]
+        w.wait_until(lambda: sum(map(incidents, sink.letters)) == 4)
+        assert len(sink.letters) < 4 and b"loud3" in sink.letters[-1]["data"]
+        original = email.message_from_bytes(first["data"]).get_payload(2)
+        assert original.get_content_type() == "message/rfc822"
+        body = original.get_payload(0).get_payload()
+        assert re.search(r"^To [0-9a-f]{32}@foo.com himself\r?$", body, re.M) and "To:" not in original.get_payload(0).as_string()
 
 
 # ---- TLS (RFC 8460) ----

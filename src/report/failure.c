@@ -2,6 +2,8 @@
 
 #include "msg/header.h"
 
+#include <openssl/hmac.h>
+
 /* ---- writing ---- */
 
 /* What others said, on one line. */
@@ -22,6 +24,26 @@ static void put_value(const char *name, struct view v, struct buf *out)
 	buf_puts(out, "\r\n");
 }
 
+/* RFC 6591 3.2.6: the record that SPF has read, in a quoted string. */
+static void put_spf(const struct failure *f, struct buf *out)
+{
+	enum { RECORD_MOST = 1500 };
+	struct view record = view_head(f->spf_record, RECORD_MOST);
+	struct buf line = BUF(2 * FAILURE_FIELD_MAX);
+
+	if (f->spf_domain.n == 0 || record.n == 0)
+		return;
+	buf_putf(&line, "txt : %.*s : \"", VIEW_ARG(f->spf_domain));
+	for (size_t i = 0; i < record.n && line.n < FAILURE_FIELD_MAX - 2; i++) {
+		if (record.p[i] == '"' || record.p[i] == '\\')
+			buf_putc(&line, '\\');
+		buf_putc(&line, record.p[i]);
+	}
+	buf_putc(&line, '"');
+	put_value("SPF-DNS", buf_view(&line), out);
+	buf_free(&line);
+}
+
 void failure_put(const struct failure *f, struct buf *out)
 {
 	char date[RFC5322_DATE_SIZE];
@@ -36,6 +58,7 @@ void failure_put(const struct failure *f, struct buf *out)
 	put_value("DKIM-Domain", f->dkim_domain, out);
 	put_value("DKIM-Identity", f->dkim_identity, out);
 	put_value("DKIM-Selector", f->dkim_selector, out);
+	put_spf(f, out);
 	buf_putf(&path, "<%.*s>", VIEW_ARG(f->mail_from));
 	put_value("Original-Mail-From", buf_view(&path), out);
 	put_value("Arrival-Date", view_cstr(clock_rfc5322(f->arrived, date)), out);
@@ -73,6 +96,46 @@ static void put_raw(struct view raw, struct buf *out)
 	}
 	if (raw.n && raw.p[raw.n - 1] != '\n')
 		buf_puts(out, "\r\n");
+}
+
+void failure_put_text(struct view text, struct buf *out)
+{
+	put_raw(text, out);
+}
+
+static void put_redacted(struct view address, struct view key, struct buf *out)
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned char mac[EVP_MAX_MD_SIZE] = { 0 };
+	struct buf low = BUF(address.n);
+	unsigned n = 0;
+
+	for (size_t i = 0; i < address.n; i++)
+		buf_putc(&low, ascii_lower(address.p[i]));
+	if (buf_status(&low) != ST_OK ||
+	    HMAC(EVP_sha256(), key.p, (int)key.n, (const unsigned char *)low.p, low.n, mac, &n) == NULL)
+		n = 0;
+	for (size_t i = 0; i < FAILURE_REDACTED && i < n; i++) {
+		buf_putc(out, digits[mac[i] >> 4]);
+		buf_putc(out, digits[mac[i] & 15]);
+	}
+	buf_free(&low);
+}
+
+void failure_redact(struct view text, const struct view *addresses, size_t n, struct view key, struct buf *out)
+{
+	while (text.n) {
+		size_t local = 0;
+
+		for (size_t i = 0; i < n && local == 0; i++)
+			if (addresses[i].n && view_starts_i(text, addresses[i])) {
+				local = view_find(addresses[i], '@');
+				put_redacted(addresses[i], key, out);
+			}
+		if (local == 0)
+			buf_putc(out, text.p[local++]);
+		text = view_skip(text, local);
+	}
 }
 
 void failure_put_header(struct view header, struct buf *out)

@@ -12,6 +12,8 @@ enum {
 	FAILURE_FIELD_MAX = 2048,	/* bytes of a value */
 	FAILURE_FIELDS_MAX = 64,	/* of a report that is read */
 	FAILURE_HEADER_MAX = 64 * 1024,	/* of the letter that it is about */
+	FAILURE_TEXT_MAX = 8 * 1024,	/* of its text, where that is told */
+	FAILURE_REDACTED = 16,		/* octets of what stands for a local part */
 };
 
 /* What is told of a letter of ours to its author's domain. */
@@ -21,6 +23,7 @@ struct failure {
 	struct view mail_from;		/* reverse-path; empty: null */
 	struct view results;		/* Authentication-Results, without its name */
 	struct view dkim_domain, dkim_selector, dkim_identity;	/* of an aligned signature that failed, or empty */
+	struct view spf_domain, spf_record;	/* of which SPF came to something else than pass, or empty */
 	bool dkim, spf;			/* aligned and passed */
 	bool refused;			/* else it was taken */
 	wall_ms arrived;
@@ -35,6 +38,13 @@ void failure_put(const struct failure *f, struct buf *out);
  * Bcc:, Delivered-To:, Return-Path: and the like, and of Received: only that
  * there was one.  Lines end in CRLF. */
 void failure_put_header(struct view header, struct buf *out);
+
+/* A text with line ends in CRLF, and '?' for what is no printable ASCII. */
+void failure_put_text(struct view text, struct buf *out);
+
+/* The text, where the local part of each of these addresses is an HMAC of the address under that key: the same at each
+ * place, and nobody else can tell whose it is (RFC 6590 2). */
+void failure_redact(struct view text, const struct view *addresses, size_t n, struct view key, struct buf *out);
 
 struct failure_field {
 	struct view name, value;

@@ -82,8 +82,12 @@ static void put_feedback(const struct report_letter *l, struct buf *out)
 	buf_puts(out, "Content-Type: message/feedback-report\r\n\r\n");
 	buf_put(out, l->content);
 	put_boundary(l, "", out);
-	buf_puts(out, "Content-Type: text/rfc822-headers\r\n\r\n");
+	buf_puts(out, l->text.n ? "Content-Type: message/rfc822\r\n\r\n" : "Content-Type: text/rfc822-headers\r\n\r\n");
 	buf_put(out, l->header);
+	if (l->text.n) {
+		buf_puts(out, "\r\n");
+		buf_put(out, l->text);
+	}
 }
 
 void report_letter_put(const struct report_letter *l, struct buf *out)

@@ -20,6 +20,7 @@ struct report_letter {
 	int64_t begin, end;		/* seconds, for the name of the file */
 	struct view content;		/* DMARC, TLS: gzip; a failure: the feedback part */
 	struct view header;		/* a failure: of the letter that it is about */
+	struct view text;		/* and what stands below it, or empty */
 };
 
 /* All of it, 7 bit, lines in CRLF (RFC 9990 "Email", RFC 8460 5.3, RFC 5965 2).

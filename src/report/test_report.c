@@ -196,7 +196,9 @@ static void test_addresses(void **state)
 static void test_failure(void **state)
 {
 	struct failure f = { .domain = VIEW("foo.com"), .source = VIEW("192.0.2.1"), .mail_from = VIEW("a@b.c\r\nX: y"),
-			     .results = VIEW("mx;\r\n\tspf=fail"), .spf = true };
+			     .results = VIEW("mx;\r\n\tspf=fail"), .spf = true,
+			     .spf_domain = VIEW("b.c"), .spf_record = VIEW("v=spf1 exp=\"\\\r\nX: y -all") };
+	const struct view ours[] = { VIEW("Jones@foo.com"), VIEW_NONE, VIEW("b@foo.com") };
 	struct buf out = BUF(65536), header = BUF(65536);
 	struct arena a = ARENA(ARENA_MAX);
 	struct failure_report r;
@@ -207,6 +209,12 @@ static void test_failure(void **state)
 	assert_true(view_eq(failure_value(&r, VIEW("original-mail-from")), VIEW("<a@b.cX: y>")));
 	assert_true(view_eq(failure_value(&r, VIEW("Identity-Alignment")), VIEW("dkim")));
 	assert_int_equal(failure_value(&r, VIEW("X")).n, 0);
+	assert_true(view_eq(failure_value(&r, VIEW("SPF-DNS")), VIEW("txt : b.c : \"v=spf1 exp=\\\"\\\\X: y -all\"")));
+	buf_clear(&out);
+	failure_redact(VIEW("to jones@FOO.com, <Jones@foo.com> and Smith@foo.com; b@foo.co"), ours, 3, VIEW("key"), &out);
+	assert_int_equal(out.n, sizeof "to @FOO.com, <@foo.com> and Smith@foo.com; b@foo.co" - 1 + 4 * FAILURE_REDACTED);
+	assert_memory_equal(out.p + 3, out.p + 3 + 2 * FAILURE_REDACTED + sizeof "@FOO.com, <" - 1, 2 * FAILURE_REDACTED);
+	assert_memory_equal(out.p + 3 + 2 * FAILURE_REDACTED, "@FOO.com, <", 11);
 	failure_put_header(VIEW("Received: secret\nTo: Jones\r\nFrom: a\n b\r\nSubject: s\xff\r\nDelivered-To: J\r\n\r\nbody"), &header);
 	assert_true(view_eq(buf_view(&header), VIEW("From: a\r\n b\r\nSubject: s?\r\n")));
 	assert_int_equal(failure_read(VIEW("Version: 1\r\n"), &a, &r), ST_SYNTAX);

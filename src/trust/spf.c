@@ -590,6 +590,8 @@ static enum spf_result check_domain(struct check *c, struct view domain, bool ou
 
 	if (r != SPF_PASS)
 		return r;
+	if (outermost && c->out->record.n == 0)
+		c->out->record = text;
 	st = spf_record_parse(text, c->a, &rec);
 	if (st == ST_OK)
 		return evaluate(c, &rec, domain, outermost);

@@ -45,6 +45,7 @@ struct spf_answer {
 	enum spf_result result;
 	bool helo;		/* the identity was HELO, not MAIL FROM */
 	struct view domain;	/* that was checked, in A-labels; empty where there was none to check */
+	struct view record;	/* of that domain, as DNS has it; empty where there was none */
 	struct view mechanism;	/* the term that decided, as its record has it, or empty */
 	struct view explanation;	/* exp= of a fail, printable ASCII, or empty (6.2) */
 	const char *problem;	/* what is wrong, for temperror and permerror; or NULL.  Static */

@@ -11,6 +11,9 @@
 #include "role/role.h"
 #include "trust/domain.h"
 
+#include <stdlib.h>
+#include <sys/random.h>
+
 enum { NAME_MOST = 253, FEEDBACK_MAX = 16 * 1024, RUF_MOST = 2048, BACKLOG_MOST = 256 * 1024, RANK_REST = 3,
        UNCOUNTED_MOST = 64 * 1024, UNCOUNTED_MS = 200 };
 
@@ -117,6 +120,8 @@ static void uncounted_late(struct timer *t)
 void uncounted_begin(struct uncounted *u, struct loop *loop, struct channel *relay)
 {
 	*u = (struct uncounted){ .loop = loop, .relay = relay, .letters = BUF(UNCOUNTED_MOST), .late = { .fire = uncounted_late } };
+	if (getrandom(u->redaction, sizeof u->redaction, 0) != (ssize_t)sizeof u->redaction)
+		abort();
 }
 
 static void put_letter(struct uncounted *u, struct view domain, struct view policy, struct view row)
@@ -195,8 +200,49 @@ static bool is_of_a_program(const struct smtp_session *s)
 	return field_find(header, VIEW("Content-Type"), &f) && view_starts_i(view_trim(f.value), VIEW("multipart/report"));
 }
 
+/* The header of which nobody at our side is named, and where the operator wants
+ * it the text of a letter that lies in memory, in which nobody can be recognized. */
+static void put_letter_told(struct smtp_session *s, struct buf *header, struct buf *text)
+{
+	const struct envelope *e = &s->env;
+	struct view letter = buf_view(&s->sink.head), *addresses = arena_array(&s->tx, 2 * (size_t)e->n_recipients, sizeof *addresses);
+	struct view key = view_make(s->host->uncounted->redaction, sizeof s->host->uncounted->redaction);
+	struct buf told = BUF(FAILURE_HEADER_MAX), raw = BUF(FAILURE_TEXT_MAX + 1024);
+	struct field f;
+	size_t at = 0, n = 0;
+
+	for (uint32_t i = 0; addresses && i < e->n_recipients; i++) {
+		addresses[n++] = e->recipients[i].address;
+		addresses[n++] = e->recipients[i].original;
+	}
+	failure_put_header(buf_view(&s->checks->pass.header), &told);
+	failure_redact(buf_view(&told), addresses, n, key, header);
+	while (s->sink.fd < 0 && field_next(letter, &at, &f))
+		;
+	letter = view_skip(letter, at);
+	if (s->sink.fd < 0 && addresses && letter.n <= (size_t)s->host->conf->failure_body) {
+		failure_put_text(letter, &raw);
+		failure_redact(buf_view(&raw), addresses, n, key, text);
+		if (buf_status(&raw) != ST_OK || buf_status(text) != ST_OK)
+			buf_clear(text);
+	}
+	buf_free(&told);
+	buf_free(&raw);
+}
+
+/* What has to be the same for failures that are told as one. */
+static void put_like(const struct failure *f, struct buf *out)
+{
+	put_view(out, f->source);
+	put_view(out, view_head(f->dkim_domain, NAME_MOST));
+	put_view(out, view_head(f->dkim_selector, NAME_MOST));
+	put_view(out, view_head(f->spf_domain, NAME_MOST));
+	put_u8(out, (uint8_t)(f->dkim << 2 | f->spf << 1 | f->refused));
+}
+
 static void tell(struct smtp_session *s, const struct trust_verdict *v, enum reply r, struct view results)
 {
+	struct buf like = BUF(2048), text = BUF(FAILURE_TEXT_MAX + 1024);
 	struct failure f = {
 		.domain = v->dmarc.domain, .source = view_cstr(s->peer), .mail_from = s->env.sender,
 		.results = view_skip(results, view_find(results, ':') + 1), .dkim = v->dmarc.dkim_aligned,
@@ -212,6 +258,10 @@ static void tell(struct smtp_session *s, const struct trust_verdict *v, enum rep
 		f.dkim_selector = v->dkim.signatures[i].selector;
 		f.dkim_identity = v->dkim.signatures[i].identity;
 	}
+	if (v->has_spf && v->spf.result != SPF_PASS) {
+		f.spf_domain = v->spf.domain;
+		f.spf_record = v->spf.record;
+	}
 	/* RFC 6376 3.5: i= that is not there is this. */
 	if (f.dkim_domain.n && f.dkim_identity.n == 0) {
 		buf_putc(&identity, '@');
@@ -219,13 +269,17 @@ static void tell(struct smtp_session *s, const struct trust_verdict *v, enum rep
 		f.dkim_identity = buf_view(&identity);
 	}
 	failure_put(&f, &feedback);
-	failure_put_header(buf_view(&s->checks->pass.header), &header);
-	if (buf_status(&feedback) == ST_OK && buf_status(&header) == ST_OK) {
+	put_letter_told(s, &header, &text);
+	put_like(&f, &like);
+	if (buf_status(&feedback) == ST_OK && buf_status(&header) == ST_OK && buf_status(&like) == ST_OK) {
 		rec_put_failed(&b, 0, s->sid,
 			       &(struct rec_failed){ v->dmarc.record_at, v->dmarc.organization, v->dmarc.record.ruf,
-						     buf_view(&feedback), buf_view(&header) });
+						     buf_view(&like), buf_view(&feedback), buf_view(&header),
+						     buf_view(&text) });
 		(void)!channel_send(s->host->relay, &b, -1);
 	}
+	buf_free(&like);
+	buf_free(&text);
 	buf_free(&feedback);
 	buf_free(&header);
 	buf_free(&identity);

@@ -33,6 +33,7 @@ struct uncounted {
 	struct channel *relay;
 	struct buf letters;
 	struct timer late;
+	char redaction[32];	/* key of what stands for local parts in reports on single letters; this door's own */
 };
 void uncounted_begin(struct uncounted *u, struct loop *loop, struct channel *relay);
 /* Tells relay now. */

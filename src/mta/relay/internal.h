@@ -14,6 +14,7 @@
  *     reports.c      what is counted for reports to other domains (reports.h)
  *     report_tls.c   what of a connection is counted
  *     report_send.c  the reports, when they are due
+ *     failures.c     which single letters that failed are told, and which as one
  *     issuers.c      the keys of those who issue tokens, for warden
  *
  * An attempt is a coroutine.  It drives its connection from outside (conn_hold
@@ -70,6 +71,8 @@ struct reporter {
 	bool running;
 	uint32_t letters;	/* injected by this process */
 	uint32_t failures;	/* reports on single letters that are on their way */
+	struct alike *alike;	/* failures.c */
+	uint32_t n_alike;
 };
 
 struct relay {
@@ -291,8 +294,14 @@ void report_tls(struct attempt *a, const struct host *h, const struct endpoint *
 void reporter_begin(struct relay *r);
 /* `waxwing reports send` and `pending`.  Waits. */
 enum verdict reporter_command(struct relay *r, struct channel *ch, const struct rec_command *cmd);
-/* A door counts a letter, or tells of one that failed. */
+/* A door counts a letter. */
 void reporter_take_evaluated(struct relay *r, const struct record *rec);
+/* To all who are to know of this failure, which stands for so many.  Waits. */
+void reporter_tell_failure(struct relay *r, const struct rec_failed *in, uint32_t incidents, struct arena *a);
+
+/* ---- failures.c ---- */
+
+/* A door tells of a letter that failed. */
 void reporter_take_failure(struct relay *r, const struct record *rec);
 
 /* ---- issuers.c ---- */

@@ -24,7 +24,7 @@
 
 enum {
 	FIRST_MS = 5000, LOOK_MS = 60000, AGAIN_MS = 1800000, TRIES_MOST = 96, KEEP_MS = 120000, WARDEN_MS = 30000,
-	BATCH_ARENA = 64 * 1024 * 1024, POST_MS = 60000, SAID_MAX = 65536, HOST_NAME = 256, FAILURES_AT_ONCE = 16,
+	BATCH_ARENA = 64 * 1024 * 1024, POST_MS = 60000, SAID_MAX = 65536, HOST_NAME = 256,
 	ID_TEXT = 64, SID_RELAY = 63, XML_MOST = 32 * 1024 * 1024,
 };
 
@@ -596,59 +596,22 @@ void reporter_take_evaluated(struct relay *r, const struct record *rec)
 	}
 }
 
-struct telling {
-	struct relay *r;
-	struct arena a;
-	struct rec_failed in;
-};
-
-static void tell_each(struct telling *t)
+void reporter_tell_failure(struct relay *r, const struct rec_failed *in, uint32_t incidents, struct arena *a)
 {
 	struct report_address to[REPORT_ADDRESSES];
-	size_t n = report_addresses(t->in.ruf, &t->a, to);
-	struct batch about = { .kind = REPORT_FAILURE, .domain = t->in.domain, .begin = clock_wall() / 1000, .id = t->r->reporter.letters };
-	struct report_letter l = letter_of(t->r, &about, &t->a);
+	size_t n = report_addresses(in->ruf, a, to);
+	struct batch about = { .kind = REPORT_FAILURE, .domain = in->domain, .begin = clock_wall() / 1000, .id = r->reporter.letters };
+	struct report_letter l = letter_of(r, &about, a);
+	struct buf feedback = BUF(RECORD_MAX);
 
-	l.content = t->in.feedback;
-	l.header = t->in.header;
-	for (size_t i = 0; i < n; i++)
-		if (to[i].mail.n && is_wanted(t->r, t->in.domain, t->in.organization, "ruf", &to[i], &t->a) == SENT)
-			(void)mail_report(t->r, &l, &to[i], &t->a);
-}
-
-static void tell(void *arg)
-{
-	struct telling *t = arg;
-
-	tell_each(t);
-	t->r->reporter.failures--;
-	arena_free(&t->a);
-	free(t);
-}
-
-/* A failure is told now or never. */
-void reporter_take_failure(struct relay *r, const struct record *rec)
-{
-	struct telling *t;
-	struct rec_failed in;
-
-	if (!rec_take_failed(rec->body, &in) || r->reporter.failures == FAILURES_AT_ONCE ||
-	    !reports_may_tell(r->reports, in.domain, r->proc.conf.reports_failure_limit))
-		return;
-	t = calloc(1, sizeof *t);
-	if (t == NULL)
-		return;
-	t->r = r;
-	t->a = ARENA(BATCH_ARENA);
-	t->in = (struct rec_failed){
-		.domain = arena_copy(&t->a, in.domain), .organization = arena_copy(&t->a, in.organization),
-		.ruf = arena_copy(&t->a, in.ruf), .feedback = arena_copy(&t->a, in.feedback),
-		.header = arena_copy(&t->a, in.header),
-	};
-	r->reporter.failures++;
-	if (arena_status(&t->a) == ST_OK && co_start(tell, t) == ST_OK)
-		return;
-	r->reporter.failures--;
-	arena_free(&t->a);
-	free(t);
+	buf_put(&feedback, in->feedback);
+	if (incidents > 1)
+		buf_putf(&feedback, "Incidents: %u\r\n", incidents);
+	l.content = buf_view(&feedback);
+	l.header = in->header;
+	l.text = in->text;
+	for (size_t i = 0; i < n && buf_status(&feedback) == ST_OK; i++)
+		if (to[i].mail.n && is_wanted(r, in->domain, in->organization, "ruf", &to[i], a) == SENT)
+			(void)mail_report(r, &l, &to[i], a);
+	buf_free(&feedback);
 }
