@@ -312,3 +312,30 @@ SyncState *
 @pytest.mark.parametrize("name", transcript.files("imap"))
 def test_transcript(instance, name):
     transcript.run(instance, "imap", name)
+
+
+def test_headers_in_utf8_for_who_cannot_read_them(instance):
+    """RFC 6855 7: in ASCII, and the same body; as they are for who has enabled UTF8=ACCEPT or IMAP4rev2."""
+    w = instance(SETTINGS)
+    head = "From: M\u00fcller <m\u00fcller@bar.com>\r\nTo: Jones@foo.com\r\nSubject: gr\u00fcn\r\n".encode()
+    body = "gr\u00fcn\r\n".encode() + b"x" * 20000 + b"\r\n"
+    with smtplib.SMTP("127.0.0.1", w.ports["smtp"]) as s:
+        s.sendmail("Smith@bar.com", ["Jones@foo.com"], head + b"\r\n" + body, ["SMTPUTF8", "BODY=8BITMIME"])
+    w.wait_until(lambda: "to=Jones@foo.com uid" in w.log())
+    group, subject = b"=?utf-8?q?M=C3=BCller_=3Cm=C3=BCller=40bar=2Ecom=3E?=", b"=?utf-8?b?Z3LDvG4=?="
+    for enable, plain in ((None, False), ("IMAP4rev2", True), ("UTF8=ACCEPT", True)):
+        c = Client(w)
+        if enable:
+            c.ok(f"ENABLE {enable}")
+        c.ok("SELECT INBOX")
+        whole = c.ok("FETCH 1 BODY.PEEK[]")[0]
+        assert body in whole and (head in whole) == plain
+        shown = c.ok("FETCH 1 (BODY.PEEK[HEADER.FIELDS (From Subject)] ENVELOPE BODY.PEEK[TEXT])")[0]
+        assert body in shown
+        before = shown.replace(body, b"")
+        if plain:
+            assert head.split(b"\r\n")[0] in before and "gr\u00fcn".encode() in before
+        else:
+            assert before.isascii() and b"From: " + group + b":;\r\n" in before and b"Subject: " + subject in before
+            assert b'(NIL NIL "' + group + b'" NIL)(NIL NIL NIL NIL))' in before and b'"' + subject + b'"' in before
+        c.sock.close()

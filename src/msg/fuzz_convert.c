@@ -1,11 +1,12 @@
 /* fuzz_convert.c - any letter for a host that takes 7 bits: either it cannot be
  * done, or what comes out is 7-bit text in lines, and our own parser finds the
- * same parts with the same octets in it. */
+ * same parts with the same octets in it.  And its header for readers of ASCII. */
 #include "base/fuzz.h"
 
 #include "msg/convert.h"
 #include "msg/decode.h"
 #include "msg/mime.h"
+#include "msg/surrogate.h"
 
 static void check_leaf(const struct mime *a, const struct mime_part *x, const struct mime *b,
 		       const struct mime_part *y)
@@ -58,10 +59,27 @@ static void check_for(struct view letter, struct convert_form takes)
 	arena_free(&a);
 }
 
+/* A header in ASCII, and nothing behind its end. */
+static void check_surrogate(struct view letter)
+{
+	struct arena a = ARENA(MIME_ARENA_MAX);
+	struct buf out = BUF((size_t)1 << 24);
+	struct view header;
+
+	if (surrogate_needs(letter, &header)) {
+		FUZZ_CHECK(surrogate_header(header, &a, &out) == ST_OK);
+		FUZZ_CHECK(!surrogate_needs(buf_view(&out), &header));
+		FUZZ_CHECK(header.n == out.n);
+	}
+	buf_free(&out);
+	arena_free(&a);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct view letter = view_make((const char *)data, n);
 
+	check_surrogate(letter);
 	check_for(letter, (struct convert_form){ 0 });
 	check_for(letter, (struct convert_form){ .eightbit = true });
 	check_for(letter, (struct convert_form){ .eightbit = true, .utf8 = true });

@@ -4,7 +4,10 @@
  * pieces of letters go from the mapped segment to the socket. */
 #include "ms/imap/internal.h"
 
+#include "msg/charset.h"
 #include "msg/section.h"
+#include "msg/structure.h"
+#include "msg/surrogate.h"
 
 enum {
 	RENDERED = 1 << IMAP_FETCH_ENVELOPE | 1 << IMAP_FETCH_BODY | 1 << IMAP_FETCH_BODYSTRUCTURE,
@@ -70,13 +73,36 @@ struct rendered {
 	struct view envelope, body, bodystructure;
 };
 
-static void put_rendered(struct fetch *x, const struct imap_fetch_item *item, const struct rendered *r)
+/* ENVELOPE of the header in ASCII, for who knows no other (RFC 6855 7). */
+static enum status put_ascii_envelope(struct fetch *x, const struct message *msg)
+{
+	struct arena a = ARENA(MIME_ARENA_MAX);
+	struct view letter, header;
+	struct buf own = BUF(DECODED_MAX);
+	struct mime m = { 0 };
+	enum status st = message_body(box_of(x), msg, &letter);
+
+	if (st == ST_OK)
+		st = surrogate_needs(letter, &header) ? surrogate_header(header, &a, &own) : ST_MISSING;
+	if (st == ST_OK)
+		st = mime_parse(buf_view(&own), &a, &m);
+	if (st == ST_OK)
+		put_envelope(&m, 0, out_of(x->s));
+	arena_free(&a);
+	buf_free(&own);
+	return st;
+}
+
+static void put_rendered(struct fetch *x, const struct imap_fetch_item *item, const struct message *msg,
+			 const struct rendered *r)
 {
 	struct buf *b = out_of(x->s);
+	bool plain = wants_utf8(x->s) || ascii_run(r->envelope) == r->envelope.n;
 
 	if (item->kind == IMAP_FETCH_ENVELOPE) {
 		buf_put(b, VIEW("ENVELOPE "));
-		buf_put(b, r->envelope);
+		if (plain || put_ascii_envelope(x, msg) != ST_OK)
+			buf_put(b, r->envelope);
 	} else if (item->kind == IMAP_FETCH_BODYSTRUCTURE) {
 		buf_put(b, VIEW("BODYSTRUCTURE "));
 		buf_put(b, r->bodystructure);
@@ -104,7 +130,7 @@ static void put_begin(struct fetch *x, const struct message *msg, const struct r
 			buf_putc(b, ' ');
 		any = true;
 		if (1u << item->kind & RENDERED)
-			put_rendered(x, item, r);
+			put_rendered(x, item, msg, r);
 		else
 			put_plain(x, item, msg);
 	}
@@ -238,14 +264,33 @@ static enum status find_piece(const struct imap_fetch_item *item, struct view le
 	return section_of(letter, &section, a, own, ret);
 }
 
+/* The letter as this client can read it: below a header in ASCII, in `other`, where
+ * it has not said that it knows UTF-8. */
+static enum status readable(struct fetch *x, struct view letter, struct arena *a, struct buf *other, struct view *ret)
+{
+	struct view header;
+	enum status st;
+
+	*ret = letter;
+	if (wants_utf8(x->s) || !surrogate_needs(letter, &header))
+		return ST_OK;
+	*other = BUF(letter.n + DECODED_MAX);
+	st = surrogate_header(header, a, other);
+	buf_put(other, view_skip(letter, header.n));
+	*ret = buf_view(other);
+	return st == ST_OK ? buf_status(other) : st;
+}
+
 static void put_section(struct fetch *x, const struct imap_fetch_item *item, const struct message *msg,
 			struct view letter)
 {
 	struct arena a = ARENA(MIME_ARENA_MAX);
-	struct buf own = BUF(DECODED_MAX), *b = out_of(x->s);
-	struct view piece;
-	enum status st = find_piece(item, letter, &a, &own, &piece);
+	struct buf own = BUF(DECODED_MAX), other = BUF(0), *b = out_of(x->s);
+	struct view shown, piece;
+	enum status st = readable(x, letter, &a, &other, &shown);
 
+	if (st == ST_OK)
+		st = find_piece(item, shown, &a, &own, &piece);
 	put_section_name(b, item);
 	if (st == ST_OK)
 		piece = cut(x, item, piece);
@@ -256,6 +301,7 @@ static void put_section(struct fetch *x, const struct imap_fetch_item *item, con
 		buf_put(b, VIEW("NIL"));
 	arena_free(&a);
 	buf_free(&own);
+	buf_free(&other);
 }
 
 static void put_binary(struct fetch *x, const struct imap_fetch_item *item, const struct message *msg,
