@@ -1,4 +1,5 @@
 """POP3: Python's poplib, curl and fetchmail against a real maildrop."""
+import email.header
 import os
 import poplib
 import shutil
@@ -66,7 +67,7 @@ def test_utf8_and_languages(instance):
     w.wait_until(lambda: "to=Jones@foo.com uid" in w.log())
     p = poplib.POP3("127.0.0.1", w.ports["pop3"], timeout=10)
     capa = p.capa()
-    assert capa["UTF8"] == [] and capa["LANG"] == []
+    assert capa["UTF8"] == ["USER"] and capa["LANG"] == []
     assert p.utf8().startswith(b"+OK")
     assert [x.split()[0] for x in p._longcmd("LANG")[1]] == [b"en", b"i-default"]
     p.user("Jones@foo.com")
@@ -76,8 +77,58 @@ def test_utf8_and_languages(instance):
     for wrong in ("LANG tlh", "LANG english", "UTF8"):
         with pytest.raises(poplib.error_proto):
             p._shortcmd(wrong)
-    assert "Subject: gr\u00fcn".encode() in p.retr(1)[1] and p.capa()["UTF8"] == []
+    assert "Subject: gr\u00fcn".encode() in p.retr(1)[1] and p.capa()["UTF8"] == ["USER"]
     p.quit()
+
+
+def test_letters_in_utf8_for_who_cannot_read_them(instance):
+    """RFC 6856 2.1: in another form where there is one, else refused; as they are for who has said UTF8."""
+    w = instance(CLEAR)
+    letters = ["From: Smith@bar.com\r\nSubject: gr\u00fcn\r\n\r\ngr\u00fcn\r\n.dot\r\n" + "x" * 60 + "\r\n",
+               "From: M\u00fcller <m\u00fcller@bar.com>\r\nSubject: x\r\n\r\nb\r\n", "Subject: plain\r\n\r\ngr\u00fcn\r\n"]
+    for i, letter in enumerate(letters, 1):
+        with smtplib.SMTP("127.0.0.1", w.ports["smtp"]) as c:
+            c.sendmail("Smith@bar.com", ["Jones@foo.com"], letter.encode(), ["SMTPUTF8", "BODY=8BITMIME"])
+        w.wait_until(lambda: w.log().count("to=Jones@foo.com uid") == i)
+    p = login(w)
+    lines = p.retr(1)[1]
+    assert all(x.isascii() for x in lines[:lines.index(b"")])
+    assert str(email.header.make_header(email.header.decode_header(
+        email.message_from_bytes(b"\r\n".join(lines))["Subject"]))) == "gr\u00fcn"
+    assert lines[-3:] == ["gr\u00fcn".encode(), b".dot", b"x" * 60]
+    assert p.top(1, 1)[1][-1] == "gr\u00fcn".encode()
+    for command in ("RETR 2", "TOP 2 0"):
+        with pytest.raises(poplib.error_proto, match=r"-ERR \[UTF8\]"):
+            p._longcmd(command)
+    assert "gr\u00fcn".encode() in p.retr(3)[1]
+    p.quit()
+    p = poplib.POP3("127.0.0.1", w.ports["pop3"], timeout=10)
+    p.utf8()
+    with pytest.raises(poplib.error_proto, match="STLS is for before UTF8"):
+        p.stls(ssl.create_default_context())
+    p.user("Jones@foo.com")
+    p.pass_("secret")
+    assert "From: M\u00fcller <m\u00fcller@bar.com>".encode() in p.retr(2)[1]
+    p.quit()
+
+
+def test_names_in_utf8(instance):
+    """RFC 6856 2.2: they may be said, as UTF-8."""
+    w = instance(CLEAR)
+    w.account("gr\u00fcn@foo.com", "gr\u00fcn")
+    w.wait_port(w.ports["pop3"])
+    with socket.create_connection(("127.0.0.1", w.ports["pop3"]), 10) as c:
+        f = c.makefile("rwb")
+        f.readline()
+
+        def say(line):
+            f.write(line + b"\r\n")
+            f.flush()
+            return f.readline()
+        assert say(b"USER gr\xfcn@foo.com").startswith(b"-ERR")
+        assert say("USER gr\u00fcn@foo.com".encode()).startswith(b"+OK")
+        assert say(b"PASS gr\xfcn").startswith(b"-ERR")
+        assert say("PASS gr\u00fcn".encode()).startswith(b"+OK")
 
 
 def test_deleted_at_quit_and_not_before(instance):

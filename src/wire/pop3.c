@@ -88,7 +88,7 @@ bool pop3_put_language(struct buf *out, struct view wanted)
 void pop3_put_capabilities(struct buf *out)
 {
 	static const char *const always[] = { "TOP", "UIDL", "PIPELINING", "RESP-CODES", "AUTH-RESP-CODE",
-					      "EXPIRE NEVER", "UTF8", "LANG" };
+					      "EXPIRE NEVER", "UTF8 USER", "LANG" };
 
 	for (size_t i = 0; i < sizeof always / sizeof *always; i++) {
 		buf_puts(out, always[i]);

@@ -22,6 +22,7 @@ enum {
 	SESSION_FRESH = 1 << 2,		/* just logged in: the room answers the login's tag */
 	SESSION_IDLE = 1 << 3,		/* IMAP: in IDLE, its tag is `tag` */
 	SESSION_READ_ONLY = 1 << 4,	/* IMAP: EXAMINE */
+	SESSION_UTF8 = 1 << 5,		/* POP3: UTF8 was said */
 };
 
 /* Reasons of session_end. */

@@ -42,6 +42,7 @@ struct login {
 	struct buf tag;		/* IMAP: of AUTHENTICATE */
 	struct buf name;	/* POP3: of USER */
 	char stamp[128];	/* POP3: of the greeting, for APOP */
+	bool utf8;		/* POP3: UTF8 was said */
 	unsigned errors;
 };
 

@@ -178,7 +178,7 @@ static enum status take_answer(struct person *p, const struct proving *pr)
 		.service = (uint8_t)p->service, .sid = p->sid, .account = pr->account,
 		.address = buf_view(&pr->address), .peer = view_cstr(p->peer),
 		.flags = SESSION_FRESH | (conn_has_tls(&p->conn) ? SESSION_TLS : 0) |
-			 (p->loopback ? SESSION_LOOPBACK : 0),
+			 (p->loopback ? SESSION_LOOPBACK : 0) | (p->login->utf8 ? SESSION_UTF8 : 0),
 	};
 
 	p->account = pr->account;

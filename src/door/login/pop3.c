@@ -1,6 +1,7 @@
 /* pop3.c - POP3's AUTHORIZATION state (RFC 1939 4, RFC 2449, 2595, 5034). */
 #include "door/login/internal.h"
 
+#include "wire/imap.h"
 #include "wire/pop3.h"
 
 #include <stdio.h>
@@ -96,7 +97,7 @@ static void cmd_user(struct person *p, struct view rest)
 		return;
 	}
 	buf_put(name, rest);
-	if (rest.n == 0 || buf_status(name) != ST_OK) {
+	if (rest.n == 0 || buf_status(name) != ST_OK || !imap_is_utf8(rest)) {
 		buf_clear(name);
 		wrong(p, "-ERR USER takes a name");
 		return;
@@ -109,7 +110,7 @@ static void cmd_pass(struct person *p, struct view rest)
 {
 	struct view secret;
 
-	if (p->login->name.n == 0 || rest.n == 0) {
+	if (p->login->name.n == 0 || rest.n == 0 || !imap_is_utf8(rest)) {
 		wrong(p, "-ERR Say USER first, then PASS with the password");
 		return;
 	}
@@ -261,6 +262,8 @@ static void cmd_stls(struct person *p, struct view rest)
 	(void)rest;
 	if (conn_has_tls(&p->conn)) {
 		wrong(p, "-ERR TLS is active already");
+	} else if (p->login->utf8) {
+		wrong(p, "-ERR STLS is for before UTF8");
 	} else if (!may_start_tls(p)) {
 		say(p, "-ERR [SYS/TEMP] TLS cannot be had now");
 	} else if (conn_view(&p->conn).n) {
@@ -273,10 +276,11 @@ static void cmd_stls(struct person *p, struct view rest)
 	}
 }
 
-/* RFC 6856: letters are sent as they are in any case. */
+/* RFC 6856 2.1: from now on letters come as they are (ms/pop3). */
 static void cmd_utf8(struct person *p, struct view rest)
 {
 	(void)rest;
+	p->login->utf8 = true;
 	say(p, "+OK UTF8 it is");
 }
 

@@ -2,11 +2,14 @@
  * RFC 2449 5): one function each. */
 #include "ms/pop3/internal.h"
 
+#include "msg/convert.h"
+#include "msg/mime.h"
+
 #include <stdlib.h>
 
 /* How much of a letter is gathered before it is sent: long ones do not need
  * that much memory. */
-enum { PIECE = 256 * 1024, GATHER = 512 * 1024 };
+enum { PIECE = 256 * 1024, GATHER = 512 * 1024, CONVERTED_MORE = 64 * 1024 };
 
 static void say(struct pop3_session *s, const char *line)
 {
@@ -120,10 +123,48 @@ static void say_unreadable(struct pop3_session *s, enum status st)
 		say(s, "-ERR [SYS/PERM] That message cannot be read");
 }
 
+/* The letter as this client can read it: with UTF-8 in its headers only where it
+ * has said UTF8 (RFC 6856 2.1).  own: room for another form of it; empty: body is
+ * the letter itself.  ST_DENIED: there is no other form. */
+static enum status readable(struct pop3_session *s, struct view *body, struct buf *own)
+{
+	struct arena a = ARENA(MIME_ARENA_MAX);
+	struct convert_form has, takes = { .eightbit = true, .binary = true };
+	enum status st = s->utf8 ? ST_OK : convert_needs(*body, &a, &has);
+
+	if (!s->utf8 && st == ST_OK && has.utf8) {
+		st = convert_letter(*body, takes, &a, own);
+		*body = buf_view(own);
+	}
+	arena_free(&a);
+	return st;
+}
+
+/* Where the letter that is asked for lies, in a form for this client; else that
+ * was said. */
+static bool find_letter(struct pop3_session *s, const struct pop3_message *m, struct view *ret_body, struct buf *own)
+{
+	enum status st = body_of(s, m, ret_body);
+
+	if (st != ST_OK) {
+		say_unreadable(s, st);
+		return false;
+	}
+	*own = BUF(2 * ret_body->n + CONVERTED_MORE);
+	st = readable(s, ret_body, own);
+	if (st == ST_DENIED)
+		say(s, "-ERR [UTF8] That message is in UTF-8; say UTF8 before the login");
+	else if (st != ST_OK)
+		say(s, "-ERR [SYS/TEMP] No memory left for this");
+	if (st != ST_OK)
+		buf_free(own);
+	return st == ST_OK;
+}
+
 /* The first n octets of a letter, dots stuffed.  Between its pieces others
- * may run, and so each is looked up anew; when the letter is gone by then
- * there is no way to say so but to hang up. */
-static bool put_letter(struct pop3_session *s, const struct pop3_message *m, struct view body, size_t n)
+ * may run, and so each is looked up anew, unless it is a form of our own; when the
+ * letter is gone by then there is no way to say so but to hang up. */
+static bool put_letter(struct pop3_session *s, const struct pop3_message *m, struct view body, size_t n, bool own)
 {
 	bool at_line = true;
 
@@ -136,7 +177,7 @@ static bool put_letter(struct pop3_session *s, const struct pop3_message *m, str
 			break;
 		if (conn_flush(&s->conn) != ST_OK)
 			return false;
-		if (at < n && (body_of(s, m, &body) != ST_OK || body.n < n)) {
+		if (at < n && !own && (body_of(s, m, &body) != ST_OK || body.n < n)) {
 			s->conn.broken = true;
 			return false;
 		}
@@ -151,18 +192,14 @@ static void cmd_retr(struct pop3_session *s, struct view rest)
 {
 	const struct pop3_message *m = take_message(s, &rest);
 	struct view body;
-	enum status st;
+	struct buf own;
 
-	if (m == NULL)
+	if (m == NULL || !find_letter(s, m, &body, &own))
 		return;
-	st = body_of(s, m, &body);
-	if (st != ST_OK) {
-		say_unreadable(s, st);
-		return;
-	}
 	buf_putf(pop3_out(s), "+OK %zu octets\r\n", body.n);
-	if (put_letter(s, m, body, body.n))
+	if (put_letter(s, m, body, body.n, own.n > 0))
 		s->retrieved++;
+	buf_free(&own);
 }
 
 /* Octets of the header with its empty line, and of so many lines behind it. */
@@ -189,8 +226,8 @@ static void cmd_top(struct pop3_session *s, struct view rest)
 {
 	const struct pop3_message *m = take_message(s, &rest);
 	struct view body;
+	struct buf own;
 	uint32_t lines;
-	enum status st;
 
 	if (m == NULL)
 		return;
@@ -198,13 +235,11 @@ static void cmd_top(struct pop3_session *s, struct view rest)
 		say(s, "-ERR TOP takes a message and a number of lines");
 		return;
 	}
-	st = body_of(s, m, &body);
-	if (st != ST_OK) {
-		say_unreadable(s, st);
+	if (!find_letter(s, m, &body, &own))
 		return;
-	}
 	say(s, "+OK");
-	put_letter(s, m, body, top_of(body, lines));
+	put_letter(s, m, body, top_of(body, lines), own.n > 0);
+	buf_free(&own);
 }
 
 /* ---- DELE, RSET, QUIT ---- */

@@ -18,6 +18,7 @@ struct pop3_session {
 	struct pop3_session *next, **prev;
 	uint64_t sid;
 	bool opened;		/* the login was answered */
+	bool utf8;		/* letters may be in UTF-8 throughout (RFC 6856) */
 	struct mailbox *inbox;
 	struct pop3_message *messages;
 	uint32_t n;

@@ -115,6 +115,7 @@ enum status pop3_session_open(struct pop3_host *host, int fd, const struct sessi
 	}
 	s->host = host;
 	s->sid = state->sid;
+	s->utf8 = state->flags & SESSION_UTF8;
 	s->conn.serve = serve;
 	s->conn.late = late;
 	s->conn.ended = ended;
