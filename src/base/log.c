@@ -1,31 +1,38 @@
 #include "base/log.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LOG_GATHER = 64 * 1024, LOG_VALUE = 512 };
+enum { LOG_GATHER = 64 * 1024, LOG_VALUE = 512, LOG_FINISH_MS = 1000 };
 
 /* The process has one log: part of its root object. */
 static struct {
-	char process[48];
+	char process[48];	/* and a blank; empty: fd is a pipe */
 	int fd;
 	enum log_level least;
 	bool open;		/* the line now written is wanted */
 	bool urgent;
+	bool torn;		/* only a part of a line could be written */
+	uint64_t lost;		/* lines that could not be, and are not told of yet */
+	uint64_t telling;	/* so many a line that waits tells of */
+	size_t begun;		/* where in out the line now written begins */
 	int64_t second;		/* whose text `at` is */
 	char at[RFC3339_SIZE];
 	struct buf out;
-} lg = { .process = "waxwing", .fd = 2, .least = LOG_INFO_, .out = { .max = LOG_GATHER } };
+} lg = { .process = "waxwing ", .fd = 2, .least = LOG_INFO_, .out = { .max = LOG_GATHER } };
 
 void log_start(const char *process, int fd, enum log_level least)
 {
 	tzset();	/* reads files, which a locked-in process cannot */
-	snprintf(lg.process, sizeof lg.process, "%s[%d]", process, (int)getpid());
+	lg.process[0] = '\0';
+	if (process)
+		snprintf(lg.process, sizeof lg.process, "%s[%d] ", process, (int)getpid());
 	lg.fd = fd;
 	lg.least = least;
 }
@@ -46,6 +53,13 @@ static void put_time(wall_ms now)
 	buf_puts(&lg.out, lg.at);
 }
 
+static void tell_lost(void)
+{
+	lg.telling = lg.lost;
+	lg.lost = 0;
+	log_event(LOG_WARN_, "log-lost", "lines=%llu", (unsigned long long)lg.telling);
+}
+
 void log_begin(enum log_level level, const char *event)
 {
 	static const char *const words[] = { "debug ", "", "warning ", "error " };
@@ -55,11 +69,14 @@ void log_begin(enum log_level level, const char *event)
 		return;
 	if (lg.out.n > LOG_GATHER / 2)
 		log_flush();
+	if (lg.lost && lg.out.n == 0)
+		tell_lost();
+	lg.open = true;
+	lg.begun = lg.out.n;
 	lg.urgent = level >= LOG_WARN_;
 	put_time(clock_wall());
 	buf_putc(&lg.out, ' ');
 	buf_puts(&lg.out, lg.process);
-	buf_putc(&lg.out, ' ');
 	buf_puts(&lg.out, words[level]);
 	buf_puts(&lg.out, event);
 }
@@ -79,28 +96,33 @@ static void put_key(const char *key)
 	buf_putc(&lg.out, '=');
 }
 
+void log_put_value(struct buf *out, struct view v)
+{
+	v = view_head(v, LOG_VALUE);
+	if (plain(v)) {
+		buf_put(out, v);
+		return;
+	}
+	buf_putc(out, '"');
+	for (size_t i = 0; i < v.n; i++) {
+		char c = v.p[i];
+
+		if (c == '"' || c == '\\')
+			buf_putc(out, '\\');
+		if (c >= ' ' && c <= '~')
+			buf_putc(out, c);
+		else
+			buf_putf(out, "\\x%02x", (unsigned char)c);
+	}
+	buf_putc(out, '"');
+}
+
 void log_view(const char *key, struct view v)
 {
 	if (!lg.open)
 		return;
 	put_key(key);
-	v = view_head(v, LOG_VALUE);
-	if (plain(v)) {
-		buf_put(&lg.out, v);
-		return;
-	}
-	buf_putc(&lg.out, '"');
-	for (size_t i = 0; i < v.n; i++) {
-		char c = v.p[i];
-
-		if (c == '"' || c == '\\')
-			buf_putc(&lg.out, '\\');
-		if (c >= ' ' && c <= '~')
-			buf_putc(&lg.out, c);
-		else
-			buf_putf(&lg.out, "\\x%02x", (unsigned char)c);
-	}
-	buf_putc(&lg.out, '"');
+	log_put_value(&lg.out, v);
 }
 
 void log_str(const char *key, const char *value)
@@ -136,7 +158,12 @@ void log_end(void)
 		return;
 	buf_putc(&lg.out, '\n');
 	lg.open = false;
-	if (lg.urgent || lg.out.st != ST_OK)
+	if (lg.out.st != ST_OK) {	/* no room, or no memory, for all of it */
+		lg.out.n = lg.begun;
+		lg.out.st = ST_OK;
+		lg.lost++;
+	}
+	if (lg.urgent)
 		log_flush();
 }
 
@@ -156,15 +183,78 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
 	log_end();
 }
 
-void log_flush(void)
-{
-	/* A log that cannot be written must not stop the mail. */
-	for (size_t at = 0; at < lg.out.n;) {
-		ssize_t n = write(lg.fd, lg.out.p + at, lg.out.n - at);
+/* ---- writing ---- */
 
+/* How much was taken; the rest cannot be now, and errno says why. */
+static size_t write_some(struct view v)
+{
+	size_t at = 0;
+	ssize_t n;
+
+	for (errno = 0; at < v.n; at += (size_t)n) {
+		do
+			n = write(lg.fd, v.p + at, v.n - at);
+		while (n < 0 && errno == EINTR);
 		if (n <= 0)
 			break;
-		at += (size_t)n;
 	}
+	return at;
+}
+
+/* All, or the lines that were not are counted. */
+static void write_or_lose(struct view v)
+{
+	size_t n;
+
+	if (lg.torn && write_some(VIEW("\n")) == 1)
+		lg.torn = false;
+	n = lg.torn ? 0 : write_some(v);
+	if (n == v.n)
+		return;
+	lg.torn |= n > 0 && v.p[n - 1] != '\n';
+	for (; n < v.n; n++)
+		lg.lost += v.p[n] == '\n';
+}
+
+static void flush_to_file(void)
+{
+	uint64_t before = lg.lost;
+
+	write_or_lose(buf_view(&lg.out));
 	buf_clear(&lg.out);
+	if (lg.lost > before && lg.telling)
+		lg.lost += lg.telling - 1;	/* that line itself was counted too */
+	lg.telling = 0;
+}
+
+static void flush_to_pipe(void)
+{
+	buf_drop(&lg.out, write_some(buf_view(&lg.out)));
+	if (lg.out.n && errno != EAGAIN)
+		buf_clear(&lg.out);	/* there is no reader any more */
+}
+
+void log_flush(void)
+{
+	if (lg.out.n == 0)
+		return;
+	if (lg.process[0])
+		flush_to_file();
+	else
+		flush_to_pipe();
+}
+
+void log_finish(void)
+{
+	struct pollfd reader = { .fd = lg.fd, .events = POLLOUT };
+
+	log_flush();
+	while (lg.out.n && poll(&reader, 1, LOG_FINISH_MS) > 0)
+		log_flush();
+}
+
+void log_lines(struct view lines)
+{
+	log_flush();
+	write_or_lose(lines);
 }

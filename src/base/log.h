@@ -14,12 +14,16 @@
 #ifndef WAXWING_BASE_LOG_H
 #define WAXWING_BASE_LOG_H
 
+#include "base/buf.h"
 #include "base/status.h"
 #include "base/view.h"
 
 enum log_level { LOG_DEBUG_, LOG_INFO_, LOG_WARN_, LOG_ERROR_ };
 
-/* Name of this process in the lines, and the descriptor that they go to. */
+/* Name of this process in the lines, and the descriptor that they go to.  NULL:
+ * fd is a pipe whose reader knows who we are and names us (parent/logpipe.c).
+ * Lines that it has no room for wait here, and past 64 KiB of them are counted
+ * and left out: a log must not stop the mail. */
 void log_start(const char *process, int fd, enum log_level least);
 
 /* A line is begun, given its pairs and ended:
@@ -35,5 +39,15 @@ void log_end(void);
 void log_event(enum log_level level, const char *event, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 void log_flush(void);
+
+/* The same before a process ends: waits a second at most for a reader. */
+void log_finish(void);
+
+/* Whole lines of somebody else, behind ours; what cannot be written is counted
+ * as ours are. */
+void log_lines(struct view lines);
+
+/* A value as it stands in a line: cleaned, at most 512 bytes of it. */
+void log_put_value(struct buf *out, struct view value);
 
 #endif

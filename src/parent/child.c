@@ -88,25 +88,49 @@ enum status parent_make_filters(struct parent *p)
 	return st;
 }
 
-enum status child_spawn(const struct parent *p, enum role which, const char *program, const char *name,
-			const char *role, int fd, int *ret_pid)
+/* Its standard descriptors are nobody's terminal. */
+static int begins_with(posix_spawn_file_actions_t *fa, int channel, int filter, int log)
+{
+	int rc = posix_spawn_file_actions_adddup2(fa, channel, ROLE_PARENT_FD);
+
+	if (rc == 0)
+		rc = posix_spawn_file_actions_adddup2(fa, filter, ROLE_FILTER_FD);
+	if (rc == 0)
+		rc = posix_spawn_file_actions_addopen(fa, STDIN_FILENO, "/dev/null", O_RDWR, 0);
+	if (rc == 0)
+		rc = posix_spawn_file_actions_adddup2(fa, STDIN_FILENO, STDOUT_FILENO);
+	return rc ? rc : posix_spawn_file_actions_adddup2(fa, log, STDERR_FILENO);
+}
+
+enum status child_spawn(struct parent *p, enum role which, const char *program, const char *name,
+			const char *role, int fd, struct log_pipe **ret_log, int *ret_pid)
 {
 	static char **env;
 	char *argv[] = { (char *)name, "--role", (char *)role, NULL };
 	posix_spawn_file_actions_t fa;
-	int rc;
+	struct log_pipe *log;
+	int rc, log_end;
+	enum status st = parent_log_pipe(p, which != ROLE_ROOM, &log, &log_end);
 
+	if (st != ST_OK)
+		return st;
 	if (env == NULL)
 		env = child_environment();
-	if (posix_spawn_file_actions_init(&fa) != 0)
-		return ST_NOMEM;
-	rc = posix_spawn_file_actions_adddup2(&fa, fd, ROLE_PARENT_FD);
-	if (rc == 0)
-		rc = posix_spawn_file_actions_adddup2(&fa, p->filters[which], ROLE_FILTER_FD);
-	if (rc == 0)
-		rc = posix_spawn(ret_pid, program, &fa, NULL, argv, env);
-	posix_spawn_file_actions_destroy(&fa);
-	return rc == 0 ? ST_OK : status_of_errno(rc);
+	rc = posix_spawn_file_actions_init(&fa);
+	if (rc == 0) {
+		rc = begins_with(&fa, fd, p->filters[which], log_end);
+		if (rc == 0)
+			rc = posix_spawn(ret_pid, program, &fa, NULL, argv, env);
+		posix_spawn_file_actions_destroy(&fa);
+	}
+	close(log_end);
+	if (rc != 0) {
+		parent_log_end(p, &log);
+		return status_of_errno(rc);
+	}
+	parent_log_name(log, which, 0, *ret_pid);
+	*ret_log = log;
+	return ST_OK;
 }
 
 static bool has_encrypt_file(const struct parent *p, uint64_t account)
@@ -137,16 +161,25 @@ void parent_encrypt_to(struct parent *p, uint64_t account, struct view certifica
 		  st == ST_OK ? "ok" : status_name(st));
 }
 
+static void name_log(struct child *c)
+{
+	parent_log_name(c->log, c->role, c->role == ROLE_ROOM ? c->account : c->index, c->pid);
+}
+
 static enum status spawn(struct child *c, int fd)
 {
 	char name[NAME_SIZE];
+	enum status st;
 
 	if (c->role == ROLE_ROOM)
 		snprintf(name, sizeof name, "waxwing: room %llu", (unsigned long long)c->account);
 	else
 		snprintf(name, sizeof name, "waxwing: %s", role_name(c->role));
-	return child_spawn(c->parent, c->role, encrypts(c) ? c->parent->room_encrypting : c->parent->programs[c->role], name,
-			   role_name(c->role), fd, &c->pid);
+	st = child_spawn(c->parent, c->role, encrypts(c) ? c->parent->room_encrypting : c->parent->programs[c->role],
+			 name, role_name(c->role), fd, &c->log, &c->pid);
+	if (st == ST_OK)
+		name_log(c);
+	return st;
 }
 
 static enum status send_settings(struct child *c)
@@ -214,14 +247,17 @@ static enum status open_channel(struct child *c, int fd)
  * then another is taken, or a new one. */
 static bool from_spare(struct child *c)
 {
-	int fd, pid;
+	struct spare s;
 
-	while (c->role == ROLE_ROOM && parent_take_spare(c->parent, &pid, &fd)) {
-		if (open_channel(c, fd) == ST_OK && send_settings(c) == ST_OK) {
-			c->pid = pid;
+	while (c->role == ROLE_ROOM && parent_take_spare(c->parent, &s)) {
+		if (open_channel(c, s.fd) == ST_OK && send_settings(c) == ST_OK) {
+			c->pid = s.pid;
+			c->log = s.log;
+			name_log(c);
 			return true;
 		}
 		channel_close(&c->ch);	/* it ends by that, if it runs */
+		parent_log_end(c->parent, &s.log);
 	}
 	return false;
 }

@@ -1,15 +1,13 @@
-/* logfile.c - the file that all processes log to: opened, opened anew on
- * SIGHUP, and rotated by size.
+/* logfile.c - the file of the log: opened, opened anew on SIGHUP, and rotated by
+ * size.
  *
- * The other processes can open no file, so each is given the descriptor.
- * LOG becomes LOG.1, LOG.1 becomes LOG.2 and so on up to log.keep; a line is
- * always whole in one of them, because lines are appended by one write.
+ * Nobody else has it (logpipe.c).  LOG becomes LOG.1, LOG.1 becomes LOG.2 and so
+ * on up to log.keep; a line is always whole in one of them.
  */
 #include "parent/parent.h"
 
 #include "base/disk.h"
 #include "base/log.h"
-#include "role/role.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -50,16 +48,6 @@ enum status parent_log_open(struct parent *p)
 	return log_path(&p->conf, path) ? open_as_stderr(path) : ST_OK;
 }
 
-static void give(struct child *c, uint8_t rotated)
-{
-	struct buf b = BUF(64);
-
-	rec_put_log_to(&b, 0, 0, &(struct rec_log_to){ rotated });
-	if (channel_is_open(&c->ch))
-		(void)!role_send(&c->ch, &b, 2);
-	buf_free(&b);
-}
-
 void parent_log_reopen(struct parent *p)
 {
 	char path[PATH_SIZE];
@@ -69,12 +57,8 @@ void parent_log_reopen(struct parent *p)
 		return;
 	log_flush();
 	st = open_as_stderr(path);
-	if (st != ST_OK) {
+	if (st != ST_OK)
 		log_event(LOG_ERROR_, "log-open", "why=\"%s\"", status_name(st));
-		return;
-	}
-	parent_each(p, give, 0);
-	parent_dismiss_spares(p);	/* those that come have the new one */
 }
 
 /* LOG.8 to LOG.9, ... LOG to LOG.1.  What is not there is passed over. */

@@ -199,6 +199,7 @@ static void child_ended(struct child *c, int status)
 
 	c->pid = 0;
 	channel_close(&c->ch);
+	parent_log_end(p, &c->log);
 	if (!p->stopping && (status != 0 || c->role != ROLE_ROOM))
 		log_event(status ? LOG_ERROR_ : LOG_INFO_, status ? "died" : "ended", "role=%s index=%u account=%llu %s=%d", role_name(c->role),
 			  c->index, (unsigned long long)c->account,
@@ -600,6 +601,8 @@ static enum status prepare(struct parent *p, struct buf *why)
 		st = parent_control_open(p);
 	if (st == ST_OK)
 		st = parent_log_open(p);
+	if (st == ST_OK)
+		st = parent_log_begin(p);
 	if (st == ST_OK)
 		st = parent_local_open(p);
 	return st;

@@ -24,6 +24,7 @@ struct child {
 	int pid;		/* 0: not running */
 	bool ready, leaving;
 	struct channel ch;
+	struct log_pipe *log;
 	steady_ms started;
 	unsigned quick_deaths;	/* in a row */
 	unsigned deaths;	/* in all */
@@ -59,6 +60,7 @@ struct listener {
 struct spare {
 	int pid;
 	int fd;		/* our end of its channel; -1: dismissed, and about to end */
+	struct log_pipe *log;
 };
 
 /* A letter of the drop folder that a process hands in as its owner. */
@@ -121,6 +123,11 @@ struct parent {
 	struct watch signals, control;
 	struct local local;
 	struct turn_hook logs;
+	struct {			/* logpipe.c */
+		struct watch pipes;	/* a set of descriptors that is one itself */
+		struct timer pause;
+		struct buf lines;	/* to be written */
+	} log;
 	struct timer last_wait, log_look;
 	bool stopping, announced;
 	steady_ms started;
@@ -141,9 +148,9 @@ enum status parent_make_filters(struct parent *p) MUST_USE;
 /* child.c: start it (again), and join it with its peers. */
 enum status child_start(struct child *c) MUST_USE;
 void child_stop(struct child *c, uint8_t reason);
-/* The program of a role, with fd as its channel to us. */
-enum status child_spawn(const struct parent *p, enum role which, const char *program, const char *name,
-			const char *role, int fd, int *ret_pid) MUST_USE;
+/* The program of a role, with fd as its channel to us and a pipe for its part of the log. */
+enum status child_spawn(struct parent *p, enum role which, const char *program, const char *name,
+			const char *role, int fd, struct log_pipe **ret_log, int *ret_pid) MUST_USE;
 /* Give each of the two a channel to the other. */
 void child_join(struct child *a, struct child *b);
 
@@ -165,8 +172,8 @@ void parent_room_ended(struct child *c);
 
 /* spare.c: as many as the settings say, started when nothing else is. */
 void parent_spares_begin(struct parent *p);
-/* The oldest one; false: there is none.  The caller owns both. */
-bool parent_take_spare(struct parent *p, int *ret_pid, int *ret_fd);
+/* The oldest one; false: there is none.  The caller owns fd and log. */
+bool parent_take_spare(struct parent *p, struct spare *ret);
 /* All end; others take their place (not when stopping). */
 void parent_dismiss_spares(struct parent *p);
 /* Was that process one of them?  It has ended. */
@@ -183,11 +190,20 @@ void parent_unlisten(struct parent *p, const struct conf *wanted);
 /* To one door: all listeners from the first-th on. */
 void parent_give_listeners(struct parent *p, struct child *door, size_t first);
 
-/* logfile.c: standard error becomes the log; again, for all processes; and a
- * look at its size from time to time. */
+/* logfile.c: standard error becomes the log; again; and a look at its size from
+ * time to time. */
 enum status parent_log_open(struct parent *p) MUST_USE;
 void parent_log_reopen(struct parent *p);
 void parent_log_watch(struct parent *p);
+
+/* logpipe.c: the lines of the others.  A pipe for one of them, whose end is given
+ * to it and then closed here; much: for one that says much. */
+enum status parent_log_begin(struct parent *p) MUST_USE;
+enum status parent_log_pipe(struct parent *p, bool much, struct log_pipe **ret, int *ret_end) MUST_USE;
+/* Who it is: its index, a room's account (0: nobody's yet). */
+void parent_log_name(struct log_pipe *l, enum role role, uint64_t number, int pid);
+/* It has ended: what it still said is written.  *of becomes NULL; may be it. */
+void parent_log_end(struct parent *p, struct log_pipe **of);
 
 /* reach.c: can the user ids of the processes pass every folder on the way to
  * the instance?  ST_DENIED, and why names the folder and what to do. */

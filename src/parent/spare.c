@@ -31,18 +31,21 @@ static void due_in(struct parent *p, steady_ms ms)
 
 static enum status start_one(struct parent *p)
 {
-	int fds[2], pid;
+	struct spare s;
+	int fds[2];
 	enum status st = channel_pair(fds);
 
 	if (st != ST_OK)
 		return st;
-	st = child_spawn(p, ROLE_ROOM, p->programs[ROLE_ROOM], SPARE_NAME, SPARE_ROOM, fds[1], &pid);
+	st = child_spawn(p, ROLE_ROOM, p->programs[ROLE_ROOM], SPARE_NAME, SPARE_ROOM, fds[1], &s.log,
+			 &s.pid);
 	close(fds[1]);
 	if (st != ST_OK) {
 		close(fds[0]);
 		return st;
 	}
-	p->spares[p->n_spares++] = (struct spare){ pid, fds[0] };
+	s.fd = fds[0];
+	p->spares[p->n_spares++] = s;
 	return ST_OK;
 }
 
@@ -85,15 +88,14 @@ static void wait_for_calm(struct parent *p)
 		due_in(p, p->spares_late - now < CALM_MS ? p->spares_late - now : CALM_MS);
 }
 
-bool parent_take_spare(struct parent *p, int *ret_pid, int *ret_fd)
+bool parent_take_spare(struct parent *p, struct spare *ret)
 {
 	if (p->spares_full)
 		wait_for_calm(p);
 	for (size_t i = 0; i < p->n_spares; i++) {
 		if (p->spares[i].fd < 0)
 			continue;
-		*ret_pid = p->spares[i].pid;
-		*ret_fd = p->spares[i].fd;
+		*ret = p->spares[i];
 		drop(p, i);
 		return true;
 	}
@@ -118,6 +120,7 @@ bool parent_spare_ended(struct parent *p, int pid)
 			continue;
 		if (!dismissed)
 			close(p->spares[i].fd);
+		parent_log_end(p, &p->spares[i].log);
 		drop(p, i);
 		/* One that ends unasked may do so again. */
 		if (!p->stopping)

@@ -71,19 +71,6 @@ static bool take_settings(struct role_process *p, struct view body)
 	return true;
 }
 
-static void name_log(struct role_process *p)
-{
-	char name[40];
-
-	if (p->role == ROLE_ROOM)
-		snprintf(name, sizeof name, "room.%llu", (unsigned long long)p->account);
-	else if (p->role == ROLE_DOOR)
-		snprintf(name, sizeof name, "door.%u", p->index);
-	else
-		snprintf(name, sizeof name, "%s", role_name(p->role));
-	log_start(name, 2, p->conf.log_debug ? LOG_DEBUG_ : LOG_INFO_);
-}
-
 void role_begin(struct role_process *p, enum role role)
 {
 	struct buf b = BUF(RECORD_MAX);
@@ -96,7 +83,7 @@ void role_begin(struct role_process *p, enum role role)
 	/* Executed through a descriptor, it would be called by its number. */
 	snprintf(name, sizeof name, "waxwing-%s", role_name(role));
 	prctl(PR_SET_NAME, name, 0, 0, 0);
-	log_start(role_name(role), 2, LOG_INFO_);
+	log_start(NULL, STDERR_FILENO, LOG_INFO_);
 	/* A terminal's Ctrl-C is for the parent, who tells us what to do. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
@@ -111,7 +98,7 @@ void role_begin(struct role_process *p, enum role role)
 		exit(1);
 	}
 	buf_free(&b);
-	name_log(p);
+	log_start(NULL, STDERR_FILENO, p->conf.log_debug ? LOG_DEBUG_ : LOG_INFO_);
 	take_hooks(p);
 }
 
@@ -247,10 +234,6 @@ static void from_parent(struct channel *ch, struct record *rec)
 	} else if (rec->type == REC_settings) {
 		if (take_settings(p, rec->body) && p->reloaded)
 			p->reloaded(p);
-	} else if (rec->type == REC_log_to) {
-		log_flush();
-		dup3(rec->fd, STDERR_FILENO, 0);
-		close(rec->fd);
 	} else if (is_operator(rec)) {
 		operator_comes(p, rec->fd);
 	} else {
@@ -291,5 +274,5 @@ void role_run(struct role_process *p)
 		exit(1);
 	buf_free(&b);
 	loop_run(p->loop);
-	log_flush();
+	log_finish();
 }
