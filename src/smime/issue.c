@@ -234,6 +234,15 @@ static size_t behind_at(struct view v)
 	return at;
 }
 
+static EVP_PKEY *fresh_key(const struct smime_request *q)
+{
+	if (q->use != SMIME_USE_ENCRYPTION)
+		return EVP_EC_gen("P-256");
+	if (q->fresh == NULL)
+		return EVP_RSA_gen(SMIME_RSA_LEAST);
+	return EVP_PKEY_up_ref(q->fresh) == 1 ? q->fresh : NULL;
+}
+
 enum status smime_issue(const struct smime_request *q, struct smime_key *ret)
 {
 	size_t at = q->use == SMIME_USE_AUTHORITY ? 0 : behind_at(q->address);
@@ -248,7 +257,7 @@ enum status smime_issue(const struct smime_request *q, struct smime_key *ret)
 			    q->list_url.n > TEXT_MOST || q->authority_url.n > TEXT_MOST))
 		st = ST_SYNTAX;
 	if (st == ST_OK) {
-		k.key = q->use == SMIME_USE_ENCRYPTION ? EVP_RSA_gen(SMIME_RSA_LEAST) : EVP_EC_gen("P-256");
+		k.key = fresh_key(q);
 		k.certificate = X509_new();
 		if (k.key == NULL || k.certificate == NULL ||
 		    !fill(k.certificate, k.key, q, view_head(q->address, at ? at - 1 : 0), domain))

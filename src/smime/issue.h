@@ -20,6 +20,7 @@ struct smime_request {
 	struct view address;			/* of the person */
 	wall_ms from, until;
 	struct view list_url, authority_url;	/* where the authority's list and certificate are, or empty */
+	EVP_PKEY *fresh;			/* a key for SMIME_USE_ENCRYPTION that was made before; NULL: none */
 };
 
 /* Makes key and certificate; the caller frees both.  ST_SYNTAX (no such domain

@@ -312,12 +312,13 @@ static enum status put_places(const struct identities *i, struct view domain, co
 	return st;
 }
 
+/* Takes fresh: the key that others will encrypt for, or NULL. */
 static enum status issue_one(const struct identities *i, const struct account *of, const struct smime_key *authority,
-			     enum smime_use use, enum certificate_state state)
+			     enum smime_use use, enum certificate_state state, EVP_PKEY *fresh)
 {
 	struct buf list = BUF(IDENTITIES_URL_MAX), certificate = BUF(IDENTITIES_URL_MAX);
 	struct smime_request q = { .use = use, .authority = authority, .address = of->address, .from = i->now - minute,
-				   .until = i->now + i->validity };
+				   .until = i->now + i->validity, .fresh = fresh };
 	struct certificate_row row = {
 		.domain = address_domain(of->address), .address = of->address, .account = of->id,
 		.kind = use == SMIME_USE_SIGNING ? CERTIFICATE_SIGNING : CERTIFICATE_ENCRYPTION, .state = state,
@@ -332,6 +333,7 @@ static enum status issue_one(const struct identities *i, const struct account *o
 	if (st == ST_OK)
 		st = keep_new(i, row, &k);
 	key_free_both(&k);
+	EVP_PKEY_free(fresh);
 	buf_free(&list);
 	buf_free(&certificate);
 	return st;
@@ -366,6 +368,27 @@ static enum status is_due(const struct identities *i, const struct account *of, 
 	return st;
 }
 
+/* Somebody else may have been there meanwhile, or the account may be gone. */
+static enum status wait_for_key(const struct identities *i, const struct account *of, bool anew, EVP_PKEY **ret,
+				bool *ret_due, enum certificate_state *ret_state)
+{
+	struct arena a = ARENA(ARENA_MOST);
+	struct account still;
+	EVP_PKEY *key = rsa_make(i->fresh, SMIME_RSA_LEAST);
+	enum status st = key ? directory_account(i->d, of->address, &a, &still) : ST_NOMEM;
+
+	if (st == ST_OK && still.id != of->id)
+		st = ST_MISSING;
+	if (st == ST_OK && !anew)
+		st = is_due(i, of, CERTIFICATE_ENCRYPTION, ret_due, ret_state);
+	arena_free(&a);
+	if (st == ST_OK)
+		*ret = key;
+	else
+		EVP_PKEY_free(key);
+	return st;
+}
+
 enum status identities_issue(const struct identities *i, const struct account *of, bool anew, unsigned *ret_made)
 {
 	struct smime_key authority = { 0 };
@@ -375,17 +398,22 @@ enum status identities_issue(const struct identities *i, const struct account *o
 	for (int use = SMIME_USE_SIGNING; use <= SMIME_USE_ENCRYPTION && st == ST_OK; use++) {
 		enum certificate_kind kind = use == SMIME_USE_SIGNING ? CERTIFICATE_SIGNING : CERTIFICATE_ENCRYPTION;
 		enum certificate_state state = CERTIFICATE_ACTIVE;
+		EVP_PKEY *fresh = NULL;
 		bool due = true;
 
 		if (!anew)
 			st = is_due(i, of, kind, &due, &state);
 		if (st != ST_OK || !due)
 			continue;
-		if (authority.key == NULL)
+		if (use == SMIME_USE_ENCRYPTION && i->fresh)
+			st = wait_for_key(i, of, anew, &fresh, &due, &state);
+		if (st == ST_OK && due && authority.key == NULL)
 			st = identities_authority(i, address_domain(of->address), &authority);
-		if (st == ST_OK)
-			st = issue_one(i, of, &authority, (enum smime_use)use, state);
-		made += st == ST_OK;
+		if (st == ST_OK && due)
+			st = issue_one(i, of, &authority, (enum smime_use)use, state, fresh);
+		else
+			EVP_PKEY_free(fresh);
+		made += st == ST_OK && due;
 	}
 	key_free_both(&authority);
 	if (st == ST_OK)

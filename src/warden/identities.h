@@ -13,6 +13,7 @@
 #include "conf/conf.h"
 #include "directory/certificates.h"
 #include "smime/issue.h"
+#include "warden/rsa.h"
 
 /* Where they lie, and for how long they are made (ms). */
 struct identities {
@@ -21,6 +22,7 @@ struct identities {
 	wall_ms now;
 	wall_ms validity;	/* of a person's certificate */
 	const struct conf *conf;	/* where others find lists and authorities */
+	struct rsa_maker *fresh;	/* NULL: not in warden */
 };
 
 /* The authority of a domain that a new certificate is to be of: one that does not end
@@ -35,7 +37,7 @@ enum status identities_prepare(const struct identities *i, struct view domain, b
 /* Both certificates of an account, where it has none that lasts for another
  * third of their validity: next ones, while there is one that has not ended.
  * anew: in any case, and active; what was so is retired.  An imported one counts
- * for what it is good for, until two weeks before its end. */
+ * for what it is good for, until two weeks before its end.  Waits, with `fresh`. */
 enum status identities_issue(const struct identities *i, const struct account *of, bool anew, unsigned *ret_made) MUST_USE;
 
 /* What was next is active, what it replaces retired.  ST_MISSING. */

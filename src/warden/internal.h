@@ -12,6 +12,7 @@
 #include "warden/mechanism.h"
 #include "warden/pool.h"
 #include "warden/remember.h"
+#include "warden/rsa.h"
 #include "warden/submitted.h"
 #include "warden/ticket.h"
 #include "warden/tokens.h"
@@ -78,6 +79,7 @@ struct warden {
 		struct pool *pool;	/* for RSA; NULL: at once */
 	} sealing;
 	struct local_slot local[LOCAL_SLOTS];
+	struct rsa_maker fresh;	/* for rotation and renewal */
 	struct rotation {
 		struct timer timer;
 		bool busy;

@@ -65,7 +65,7 @@ enum status logins_open(struct warden *w, const char *directory, int keys)
 	if (st == ST_OK)
 		st = remember_init(&l->remember);
 	if (st == ST_OK)
-		st = pool_new(w->proc.loop, GUESS_NICE, &l->pool);
+		st = pool_new(w->proc.loop, GUESS_NICE, POOL_THREADS_MAX, &l->pool);
 	snprintf(path, sizeof path, "%s/logins.db", directory);
 	if (st == ST_OK)
 		st = login_log_open(path, &l->log);

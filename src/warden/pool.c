@@ -90,7 +90,7 @@ static void bell_rings(struct watch *w, uint32_t events)
 	}
 }
 
-static enum status start_threads(struct pool *p)
+static enum status start_threads(struct pool *p, long most)
 {
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
 	pthread_attr_t attr;
@@ -99,7 +99,7 @@ static enum status start_threads(struct pool *p)
 
 	if (rc != 0)
 		return ST_NOMEM;
-	n = n < 1 ? 1 : n > POOL_THREADS_MAX ? POOL_THREADS_MAX : n;
+	n = n < 1 ? 1 : n > most ? most : n;
 	rc = pthread_attr_setstacksize(&attr, STACK);
 	if (rc == 0)
 		rc = pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -109,7 +109,7 @@ static enum status start_threads(struct pool *p)
 	return rc == 0 ? ST_OK : ST_NOMEM;
 }
 
-enum status pool_new(struct loop *l, int nice, struct pool **ret)
+enum status pool_new(struct loop *l, int nice, unsigned most, struct pool **ret)
 {
 	struct pool *p = calloc(1, sizeof *p);
 	enum status st;
@@ -124,7 +124,7 @@ enum status pool_new(struct loop *l, int nice, struct pool **ret)
 	p->bell = (struct watch){ .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = bell_rings };
 	st = p->bell.fd < 0 ? status_of_errno(errno) : loop_watch(l, &p->bell, EPOLLIN);
 	if (st == ST_OK)
-		st = start_threads(p);
+		st = start_threads(p, most);
 	if (st != ST_OK)
 		return st;	/* warden ends; threads may hold it */
 	*ret = p;

@@ -1,6 +1,7 @@
 /* pool.h - a few threads for what takes long, so that nobody else who asks
- * warden waits: one pool for argon2id, of a low priority (mail goes first), and
- * one for RSA signatures of letters, which wait for no guess.
+ * warden waits: one pool for argon2id, of a low priority (mail goes first), one
+ * for RSA signatures of letters, which wait for no guess, and one for fresh RSA
+ * keys (rsa.h), for which nobody waits.
  *
  * The threads run the work of a job, which touches nothing but the job; all the rest of warden is
  * one thread.
@@ -25,9 +26,9 @@ struct pool_job {
 	void (*done)(struct pool_job *job);	/* on the loop's thread */
 };
 
-/* One thread for each processor, at most POOL_THREADS_MAX.  nice: how far they
- * stand back (setpriority).  ST_NOMEM, ST_IO. */
-enum status pool_new(struct loop *l, int nice, struct pool **ret) MUST_USE;
+/* One thread for each processor, at most `most`.  nice: how far they stand back
+ * (setpriority).  ST_NOMEM, ST_IO. */
+enum status pool_new(struct loop *l, int nice, unsigned most, struct pool **ret) MUST_USE;
 
 /* ST_LIMIT: too many wait. */
 enum status pool_give(struct pool *p, struct pool_job *job, bool first) MUST_USE;

@@ -192,7 +192,7 @@ static void tend(struct renewal_round *r, struct view address)
 	if (st != ST_OK && st != ST_MISSING)
 		log_certificate(LOG_ERROR_, "certificates-not-made", address, VIEW_NONE, status_name(st));
 	arena_free(&a);
-	/* It has held up everybody for a moment. */
+	/* Files were flushed meanwhile: now the others. */
 	if (made)
 		loop_sleep(r->w->proc.loop, PAUSE_MS);
 }
@@ -215,7 +215,8 @@ static void tend_authority(struct renewal_round *r, struct view domain)
 static struct identities identities_of(struct warden *w)
 {
 	return (struct identities){ .keys = w->sealing.keys, .d = w->directory, .now = clock_wall(),
-				    .validity = w->proc.conf.smime_validity, .conf = &w->proc.conf };
+				    .validity = w->proc.conf.smime_validity, .conf = &w->proc.conf,
+				    .fresh = &w->fresh };
 }
 
 static void go_round(struct warden *w)

@@ -162,11 +162,12 @@ static void look_for(struct rotation_round *r, struct signing_key *k)
 
 static void make_next(struct rotation_round *r, struct view domain)
 {
-	enum status st = signing_keys_make(r->w->sealing.keys, r->w->directory, domain, SIGNING_NEXT, r->now);
+	enum status st = signing_keys_make(r->w->sealing.keys, r->w->directory, domain, SIGNING_NEXT, r->now,
+					   &r->w->fresh);
 
 	log_key(st == ST_OK ? LOG_INFO_ : LOG_ERROR_, st == ST_OK ? "key-made" : "key-not-made", domain, VIEW_NONE,
 		st == ST_OK ? "to be published: waxwing domain key show" : status_name(st));
-	/* It has held up everybody for a moment. */
+	/* Files were flushed meanwhile: now the others. */
 	loop_sleep(r->w->proc.loop, PAUSE_MS);
 }
 

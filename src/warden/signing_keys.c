@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NAMES_TRIED = 99, NAME_SIZE = 80 };
+enum { NAMES_TRIED = 99, NAME_SIZE = 80, ALGORITHMS = SIGNING_ED25519 + 1 };
 
 /* ---- a pair ---- */
 
@@ -39,12 +39,26 @@ static bool put_public(EVP_PKEY *pkey, enum signing_algorithm algorithm, struct 
 	return size > 0 && buf_status(out) == ST_OK;
 }
 
-enum status signing_pair_make(enum signing_algorithm algorithm, struct buf *ret_public, struct buf *ret_pem)
-{
-	EVP_PKEY *pkey = algorithm == SIGNING_RSA ? EVP_RSA_gen(SIGNING_RSA_BITS) :
-						    EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-	bool good = pkey && put_public(pkey, algorithm, ret_public) && key_put_pem(pkey, ret_pem) == ST_OK;
+struct pair {
+	struct buf public_key, pem;	/* what p= is to hold; the private one */
+};
 
+static void pair_free(struct pair *p)
+{
+	if (p->pem.p)
+		OPENSSL_cleanse(p->pem.p, p->pem.cap);
+	buf_free(&p->pem);
+	buf_free(&p->public_key);
+}
+
+static enum status pair_make(enum signing_algorithm algorithm, struct rsa_maker *fresh, struct pair *p)
+{
+	EVP_PKEY *pkey = algorithm == SIGNING_RSA ? rsa_make(fresh, SIGNING_RSA_BITS) :
+						    EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	bool good;
+
+	*p = (struct pair){ BUF(SIGNING_PUBLIC_MAX), BUF(KEY_FILE_MAX) };
+	good = pkey && put_public(pkey, algorithm, &p->public_key) && key_put_pem(pkey, &p->pem) == ST_OK;
 	EVP_PKEY_free(pkey);
 	return good ? ST_OK : ST_NOMEM;
 }
@@ -74,23 +88,16 @@ static enum status write_new(int keys, int folder, enum signing_algorithm algori
 	return st;
 }
 
-static enum status make_one(int keys, int folder, struct directory *d, struct signing_key k)
+static enum status keep(int keys, int folder, struct directory *d, struct signing_key k, const struct pair *p)
 {
-	struct buf public_key = BUF(SIGNING_PUBLIC_MAX), pem = BUF(KEY_FILE_MAX);
 	char selector[NAME_SIZE];
-	enum status st = signing_pair_make(k.algorithm, &public_key, &pem);
+	enum status st = write_new(keys, folder, k.algorithm, k.created, &p->pem, selector);
 
-	if (st == ST_OK)
-		st = write_new(keys, folder, k.algorithm, k.created, &pem, selector);
 	if (st == ST_OK) {
 		k.selector = view_cstr(selector);
-		k.public_key = buf_view(&public_key);
+		k.public_key = buf_view(&p->public_key);
 		st = signing_add(d, &k);
 	}
-	if (pem.p)
-		OPENSSL_cleanse(pem.p, pem.cap);
-	buf_free(&pem);
-	buf_free(&public_key);
 	return st;
 }
 
@@ -106,23 +113,26 @@ static void look(void *arg, const struct signing_key *k)
 	l->found |= k->state == l->state;
 }
 
-/* Both or none: the rows in one transaction. */
-static enum status make_both(int keys, int folder, struct directory *d, struct view domain, enum signing_state state,
-			     wall_ms now)
+static enum status look_for(struct directory *d, struct view domain, enum signing_state state)
 {
-	struct signing_key k = { .domain = domain, .state = state, .created = now,
-				 .activated = state == SIGNING_ACTIVE ? now : 0 };
 	struct looking l = { .state = state };
+	enum status st = signing_each(d, domain, look, &l);
+
+	return st == ST_OK && l.found ? ST_EXISTS : st;
+}
+
+/* Both or none: the rows in one transaction, within which nobody waits. */
+static enum status keep_both(int keys, int folder, struct directory *d, struct signing_key k,
+			     const struct pair pairs[ALGORITHMS])
+{
 	enum status st = directory_begin(d);
 
 	if (st != ST_OK)
 		return st;
-	st = signing_each(d, domain, look, &l);
-	if (st == ST_OK && l.found)
-		st = ST_EXISTS;
-	for (int i = SIGNING_RSA; i <= SIGNING_ED25519 && st == ST_OK; i++) {
+	st = look_for(d, k.domain, k.state);
+	for (int i = 0; i < ALGORITHMS && st == ST_OK; i++) {
 		k.algorithm = (enum signing_algorithm)i;
-		st = make_one(keys, folder, d, k);
+		st = keep(keys, folder, d, k, &pairs[i]);
 	}
 	if (st == ST_OK)
 		return directory_end(d, true);
@@ -130,15 +140,24 @@ static enum status make_both(int keys, int folder, struct directory *d, struct v
 }
 
 enum status signing_keys_make(int keys, struct directory *d, struct view domain, enum signing_state state,
-			      wall_ms now)
+			      wall_ms now, struct rsa_maker *fresh)
 {
+	const struct signing_key k = { .domain = domain, .state = state, .created = now,
+				       .activated = state == SIGNING_ACTIVE ? now : 0 };
+	struct pair pairs[ALGORITHMS] = { { BUF(0), BUF(0) }, { BUF(0), BUF(0) } };
 	int folder;
-	enum status st = key_folder(keys, "dkim", domain, true, &folder);
+	enum status st = look_for(d, domain, state);
 
-	if (st != ST_OK)
-		return st;
-	st = make_both(keys, folder, d, domain, state, now);
-	close(folder);
+	for (int i = 0; i < ALGORITHMS && st == ST_OK; i++)
+		st = pair_make((enum signing_algorithm)i, fresh, &pairs[i]);
+	if (st == ST_OK)
+		st = key_folder(keys, "dkim", domain, true, &folder);
+	if (st == ST_OK) {
+		st = keep_both(keys, folder, d, k, pairs);
+		close(folder);
+	}
+	for (int i = 0; i < ALGORITHMS; i++)
+		pair_free(&pairs[i]);
 	return st;
 }
 
@@ -150,7 +169,7 @@ enum status signing_keys_setup(const char *dir, struct directory *d, struct view
 
 	if (st != ST_OK)
 		return st;
-	st = signing_keys_make(keys, d, domain, state, now);
+	st = signing_keys_make(keys, d, domain, state, now, NULL);
 	close(keys);
 	return st;
 }

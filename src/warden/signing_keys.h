@@ -12,17 +12,15 @@
 
 #include "directory/signing.h"
 #include "trust/key.h"
+#include "warden/rsa.h"
 
 enum { SIGNING_RSA_BITS = 2048 };
 
-/* A fresh pair: what p= is to hold, and PEM.  ST_NOMEM. */
-enum status signing_pair_make(enum signing_algorithm algorithm, struct buf *ret_public, struct buf *ret_pem) MUST_USE;
-
 /* One RSA and one Ed25519 key for the domain; state: SIGNING_NEXT or
- * SIGNING_ACTIVE.  keys: the folder, open.  ST_EXISTS: it has keys of that
- * state; the errors of signing_add and of disk.h. */
+ * SIGNING_ACTIVE.  keys: the folder, open.  fresh: NULL, or it waits (rsa.h).
+ * ST_EXISTS: it has keys of that state; the errors of signing_add and of disk.h. */
 enum status signing_keys_make(int keys, struct directory *d, struct view domain, enum signing_state state,
-			      wall_ms now) MUST_USE;
+			      wall_ms now, struct rsa_maker *fresh) MUST_USE;
 /* The same with the folder keys/ below dir, made where it is missing. */
 enum status signing_keys_setup(const char *dir, struct directory *d, struct view domain, enum signing_state state,
 			       wall_ms now) MUST_USE;

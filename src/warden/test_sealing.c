@@ -42,9 +42,9 @@ static void open_world(struct world *o)
 	assert_int_equal(directory_add_domain(o->w->directory, VIEW("foo.com")), ST_OK);
 	assert_int_equal(directory_add_domain(o->w->directory, VIEW("bar.com")), ST_OK);
 	assert_int_equal(directory_add_account(o->w->directory, VIEW("Jones@foo.com"), VIEW("{PLAIN}x"), 0, &o->jones), ST_OK);
-	assert_int_equal(signing_keys_make(o->w->sealing.keys, o->w->directory, VIEW("foo.com"), SIGNING_ACTIVE, 1), ST_OK);
-	assert_int_equal(signing_keys_make(o->w->sealing.keys, o->w->directory, VIEW("foo.com"), SIGNING_NEXT, 1), ST_OK);
-	assert_int_equal(signing_keys_make(o->w->sealing.keys, o->w->directory, VIEW("bar.com"), SIGNING_ACTIVE, 1), ST_OK);
+	assert_int_equal(signing_keys_make(o->w->sealing.keys, o->w->directory, VIEW("foo.com"), SIGNING_ACTIVE, 1, NULL), ST_OK);
+	assert_int_equal(signing_keys_make(o->w->sealing.keys, o->w->directory, VIEW("foo.com"), SIGNING_NEXT, 1, NULL), ST_OK);
+	assert_int_equal(signing_keys_make(o->w->sealing.keys, o->w->directory, VIEW("bar.com"), SIGNING_ACTIVE, 1, NULL), ST_OK);
 }
 
 static void close_world(struct world *o)
@@ -326,10 +326,56 @@ static void test_refused(void **state)
 	close_world(&o);
 }
 
+/* ---- fresh keys: others are answered while one is made ---- */
+
+struct making {
+	struct world o;
+	struct timer tick;
+	unsigned ticks;
+	enum status st;
+};
+
+static void tick(struct timer *t)
+{
+	struct making *m = (struct making *)((char *)t - offsetof(struct making, tick));
+
+	m->ticks++;
+	assert_int_equal(loop_timer(m->o.w->proc.loop, t, clock_steady()), ST_OK);
+}
+
+static void make_keys(void *arg)
+{
+	struct making *m = arg;
+	struct warden *w = m->o.w;
+
+	m->st = signing_keys_make(w->sealing.keys, w->directory, VIEW("bar.com"), SIGNING_NEXT, 1, &w->fresh);
+	loop_stop(w->proc.loop);
+}
+
+static void test_nobody_waits_for_a_fresh_key(void **state)
+{
+	struct making m = { .tick.fire = tick, .st = ST_AGAIN };
+
+	(void)state;
+	open_world(&m.o);
+	m.o.w->fresh.loop = m.o.w->proc.loop;
+	assert_int_equal(loop_timer(m.o.w->proc.loop, &m.tick, clock_steady()), ST_OK);
+	assert_int_equal(co_start(make_keys, &m), ST_OK);
+	assert_int_equal(m.st, ST_AGAIN);	/* it waits, and we are here */
+	assert_int_equal(directory_begin(m.o.w->directory), ST_OK);	/* not within a transaction */
+	assert_int_equal(directory_end(m.o.w->directory, true), ST_OK);
+	loop_run(m.o.w->proc.loop);
+	assert_int_equal(m.st, ST_OK);
+	assert_true(m.ticks > 0);
+	loop_timer_clear(m.o.w->proc.loop, &m.tick);
+	close_world(&m.o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grants), cmocka_unit_test(test_signatures), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_nobody_waits_for_a_fresh_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,7 +173,7 @@ static enum status open_all(struct warden *w, const char *directory, const char 
 	if (st == ST_OK)
 		st = logins_open(w, directory, fd);
 	if (st == ST_OK)
-		st = pool_new(w->proc.loop, 0, &w->sealing.pool);
+		st = pool_new(w->proc.loop, 0, POOL_THREADS_MAX, &w->sealing.pool);
 	if (st == ST_OK)
 		st = submissions_open(w, directory, fd);
 	/* Keys of domains are read when they are first asked for. */
@@ -216,6 +216,7 @@ int warden_main(void)
 		log_flush();
 		return 1;
 	}
+	w->fresh.loop = w->proc.loop;
 	rotation_start(w);
 	renewal_start(w);
 	role_run(&w->proc);
