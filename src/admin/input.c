@@ -5,10 +5,10 @@
 #include "admin/tell.h"
 
 #include "base/clock.h"
+#include "base/mapped.h"
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,12 +47,9 @@ bool input_open(struct input *i, int fd, const char *what)
 
 	*i = (struct input){ .held = BUF(INPUT_MAX) };
 	if (fstat(fd, &s) == 0 && S_ISREG(s.st_mode) && s.st_size > 0 && lseek(fd, 0, SEEK_CUR) == 0) {
-		i->map = mmap(NULL, (size_t)s.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (i->map == MAP_FAILED)
-			i->map = NULL;
-		i->letter = view_make(i->map, i->map ? (size_t)s.st_size : 0);
+		i->mapped = mapped_file(fd, (uint64_t)s.st_size, &i->letter) == ST_OK;
 	}
-	if (i->map)
+	if (i->mapped)
 		return true;
 	if (read_all(fd, &i->held) == ST_OK) {
 		i->letter = buf_view(&i->held);
@@ -65,8 +62,8 @@ bool input_open(struct input *i, int fd, const char *what)
 
 void input_close(struct input *i)
 {
-	if (i->map)
-		munmap(i->map, i->letter.n);
+	if (i->mapped)
+		mapped_free(i->letter);
 	buf_free(&i->held);
 }
 

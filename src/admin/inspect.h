@@ -95,7 +95,7 @@ enum status read_file(const char *path, struct buf *out) MUST_USE;
 /* A letter: a file is mapped, so that a large one is not held. */
 struct input {
 	struct view letter;
-	void *map;
+	bool mapped;
 	struct buf held;
 };
 /* False: it has complained. */

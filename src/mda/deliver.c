@@ -1,8 +1,8 @@
 #include "mda/deliver.h"
 
 #include "base/log.h"
+#include "base/mapped.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 enum { HEAD_MAX = 8192, ARENA_MAX = 4 * 1024 * 1024 };
@@ -114,22 +114,19 @@ enum verdict deliver_take(struct store *store, const struct encryption *c, const
 	struct arena arena = ARENA(ARENA_MAX);
 	struct view letter = in->body;
 	struct envelope e;
-	void *map = NULL;
+	bool mapped = false;
 	enum status st = envelope_take(in->envelope, &arena, &e);
 	enum verdict v;
 
 	if (st == ST_OK && in->recipient >= e.n_recipients)
 		st = ST_SYNTAX;
 	if (st == ST_OK && fd >= 0 && in->size) {
-		map = mmap(NULL, in->size, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (map == MAP_FAILED)
-			st = ST_NOMEM;
-		else
-			letter = view_make(map, in->size);
+		st = mapped_sealed(fd, in->size, &letter);
+		mapped = st == ST_OK;
 	}
 	v = st == ST_OK ? put(store, c, in, &e, letter, out) : verdict_of(st);
-	if (map && map != MAP_FAILED)
-		munmap(map, in->size);
+	if (mapped)
+		mapped_free(letter);
 	if (fd >= 0)
 		close(fd);
 	arena_free(&arena);

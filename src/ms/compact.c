@@ -331,6 +331,7 @@ static enum status step(struct store *s)
 		st = w->st;
 	if (st == ST_OK)
 		return done ? finish(s) : ST_OK;
+	s->choose_due = false;	/* not the same at once again */
 	housekeeping_end(s);
 	return st;
 }

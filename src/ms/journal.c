@@ -129,9 +129,12 @@ static void measure(struct journal *j, struct segment *s)
 	struct journal_record rec;
 
 	while (at + JOURNAL_HEAD <= s->size) {
-		if (!segment_record(s, at, &rec)) {
+		enum status st = segment_record(s, at, &rec);
+
+		if (st != ST_OK) {
 			lost = true;
-			at += RECORD_ALIGN;
+			s->unreadable |= st != ST_CORRUPT;
+			at = segment_onward(s, at);
 			continue;
 		}
 		j->damaged += lost;
@@ -143,6 +146,7 @@ static void measure(struct journal *j, struct segment *s)
 		at += record_span(rec.at.meta_n, rec.at.body_n);
 		end = at;
 	}
+	j->damaged += lost && s->unreadable;
 	s->size = end;
 	s->f.last_seq = s->last_seq;
 	journal_raise_seq(j, s->last_seq + 1);
@@ -155,7 +159,7 @@ static enum status begin_segment(struct journal *j, struct segment *s, const str
 	enum status st = segment_read_head(s);
 	uint64_t length = s->size;
 
-	if (st == ST_CORRUPT && known) {
+	if ((st == ST_CORRUPT || st == ST_IO) && known) {
 		s->f.generation = known->generation;	/* both copies spoilt: the index knows it */
 		j->damaged++;
 		st = ST_OK;
@@ -230,6 +234,14 @@ static enum status begin_last(struct journal *j)
 
 	if (j->n_segments == 0)
 		return new_segment(j);
+	/* What cannot be read now may be so later: it is neither cut off nor
+	 * written over. */
+	if (current(j)->unreadable) {
+		enum status st = new_segment(j);
+
+		if (st != ST_OK)
+			return st;
+	}
 	/* Only the last one can have anything behind its flushed end. */
 	for (size_t i = 0; i + 1 < j->n_segments; i++)
 		j->segments[i].f.end = j->segments[i].size;
@@ -340,8 +352,8 @@ static enum status scan_from(struct segment *s, uint64_t at, struct scan *scan)
 	enum status st = ST_OK;
 
 	while (st == ST_OK && at + JOURNAL_HEAD <= s->size) {
-		if (!segment_record(s, at, &rec)) {
-			at += RECORD_ALIGN;
+		if (segment_record(s, at, &rec) != ST_OK) {
+			at = segment_onward(s, at);
 			continue;
 		}
 		segment_reads(s, at, record_span(rec.at.meta_n, rec.at.body_n));
@@ -410,12 +422,14 @@ enum status journal_step(struct journal *j, struct journal_at *at, uint64_t from
 
 	while (st == ST_OK && used < bytes && (s = step_segment(j, at, from_seq)) != NULL) {
 		struct journal_record rec;
-		uint64_t span = RECORD_ALIGN;
+		uint64_t span;
 
-		if (segment_record(s, at->offset, &rec)) {
+		if (segment_record(s, at->offset, &rec) == ST_OK) {
 			span = record_span(rec.at.meta_n, rec.at.body_n);
 			if (rec.seq >= from_seq)
 				st = visit(arg, &rec);
+		} else {
+			span = segment_onward(s, at->offset) - at->offset;
 		}
 		if (st == ST_OK)
 			at->offset += span;
@@ -428,14 +442,15 @@ enum status journal_step(struct journal *j, struct journal_at *at, uint64_t from
 static enum status find_record(struct journal *j, const struct place *at, struct journal_record *ret)
 {
 	struct segment *s = segment_of(j, at->segment);
+	enum status st;
 
 	if (s == NULL)
 		return ST_CORRUPT;
 	segment_reads(s, at->offset, record_span(at->meta_n, at->body_n));
-	if (!segment_record_once(s, at->offset, ret) || ret->at.meta_n != at->meta_n ||
-	    ret->at.body_n != at->body_n)
+	st = segment_record_once(s, at->offset, ret);
+	if (st == ST_OK && (ret->at.meta_n != at->meta_n || ret->at.body_n != at->body_n))
 		return ST_CORRUPT;
-	return ST_OK;
+	return st;
 }
 
 enum status journal_body(struct journal *j, const struct place *at, struct view *ret_body)
@@ -520,7 +535,7 @@ static enum status copy_unflushed(struct segment *from, struct segment *to)
 		struct journal_record rec;
 
 		/* The kernel may have dropped what it could not write. */
-		if (!segment_record(from, at, &rec))
+		if (segment_record(from, at, &rec) != ST_OK)
 			return ST_IO;
 		st = segment_append(to, rec.type, rec.seq, rec.meta, &rec.body, 1, NULL);
 		if (to->f.first_seq == 0)

@@ -130,8 +130,9 @@ struct journal_moved {
 bool journal_moved(struct journal *j, struct journal_moved *ret);
 
 /* The body's bytes where they lie mapped, checksum verified (once in a
- * process).  Valid until journal_close or the segment's compaction.
- * ST_CORRUPT. */
+ * process).  Valid until journal_close or the segment's compaction; not to be kept
+ * while others run: ask again, so that pages which have gone are read in again.
+ * ST_CORRUPT, ST_IO (the disk does not give it), ST_NOMEM. */
 enum status journal_body(struct journal *j, const struct place *at, struct view *ret_body) MUST_USE;
 /* The same for the change. */
 enum status journal_meta(struct journal *j, const struct place *at, struct view *ret_meta) MUST_USE;

@@ -95,12 +95,18 @@ enum status compaction_step(struct compaction *c, uint64_t bytes, bool *ret_done
 	while (st == ST_OK && c->at < end && c->at + JOURNAL_HEAD <= old->size) {
 		struct journal_record rec;
 
-		/* What is spoilt is left out: nobody can read it here either. */
-		if (!segment_record(old, c->at, &rec)) {
+		/* What is spoilt is left out: nobody can read it here either.  What
+		 * the disk does not give now may be whole: the old file stays. */
+		st = segment_record(old, c->at, &rec);
+		if (st == ST_CORRUPT) {
+			st = ST_OK;
 			c->at += RECORD_ALIGN;
 			continue;
 		}
-		st = copy_one(c, &rec);
+		if (st == ST_OK)
+			st = copy_one(c, &rec);
+		if (st != ST_OK)
+			break;
 		c->at += record_span(rec.at.meta_n, rec.at.body_n);
 	}
 	/* A flush now and then, so that none takes long. */

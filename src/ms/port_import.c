@@ -1,12 +1,12 @@
 #include "ms/port_name.h"
 
 #include "base/disk.h"
+#include "base/mapped.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -70,29 +70,19 @@ static enum status map_file(int dir, const char *name, struct view *ret, wall_ms
 {
 	struct stat sb;
 	int fd;
-	void *p = NULL;
 	enum status st = disk_open(dir, name, O_RDONLY, 0, &fd);
 
 	if (st != ST_OK)
 		return st;
 	if (fstat(fd, &sb) != 0 || !S_ISREG(sb.st_mode))
 		st = ST_IO;
-	else if (sb.st_size > 0) {
-		p = mmap(NULL, (size_t)sb.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-		st = p == MAP_FAILED ? ST_NOMEM : ST_OK;
-	}
+	else
+		st = mapped_file(fd, (uint64_t)sb.st_size, ret);
 	close(fd);
 	if (st != ST_OK)
 		return st;
-	*ret = view_make(p, (size_t)sb.st_size);
 	*ret_date = (wall_ms)sb.st_mtime * 1000;
 	return ST_OK;
-}
-
-static void unmap(struct view v)
-{
-	if (v.p)
-		munmap((void *)v.p, v.n);
 }
 
 static enum status import_letter(struct import *im, int dir, const char *name, struct mailbox *m, uint64_t flags)
@@ -107,7 +97,7 @@ static enum status import_letter(struct import *im, int dir, const char *name, s
 	}
 	buf_clear(&im->text);
 	put_crlf(&im->text, bytes, false);
-	unmap(bytes);
+	mapped_free(bytes);
 	return add(im, m, flags, date);
 }
 
@@ -250,7 +240,7 @@ static enum status import_file(struct import *im, int dir, const char *name, str
 	else if (st == ST_OK)
 		st = import_letter(im, dir, name, m, flags_of_eml(view_cstr(name)));
 	mailbox_release(m);
-	unmap(bytes);
+	mapped_free(bytes);
 	return st;
 }
 
@@ -309,7 +299,7 @@ static void read_keywords(struct import *im, int dir, struct mailbox *m)
 			(void)!mailbox_keyword(m, view_skip(line, blank + 1), true, &im->keywords[k]);
 		v = view_skip(v, line.n + 1);
 	}
-	unmap(all);
+	mapped_free(all);
 }
 
 static enum status import_maildir(struct import *im, int dir, struct view into)

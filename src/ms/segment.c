@@ -1,6 +1,7 @@
 #include "ms/segment.h"
 
 #include "base/cursor.h"
+#include "base/mapped.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +13,14 @@
 #include <xxhash.h>
 
 enum { HEAD_COPY = SEGMENT_HEAD / 2, MAP_STEP = 1024 * 1024, AHEAD = 8 * 1024 * 1024 };
+
+/* So much is read in at a time (base/mapped.h), and then counts as there for
+ * so long: a letter of those costs no call then.  Of a chunk that is not whole
+ * each record is tried by itself, and the chunk never again: a bad sector can
+ * take seconds each time. */
+enum { CHUNK = 64 * 1024, FRESH_MS = 100 };
+enum chunk { CHUNK_UNKNOWN, CHUNK_IN, CHUNK_HURT };
+
 static const uint32_t magic = 0x31525857;	/* "WXR1" */
 static const struct view segment_magic = { "WXJRNL01", 8 };
 
@@ -87,13 +96,15 @@ static void unmap(struct segment *s)
 		munmap(s->map, s->mapped);
 	s->map = NULL;
 	s->mapped = 0;
+	s->looked = 0;
 }
 
 void segment_close(struct segment *s)
 {
 	unmap(s);
 	free(s->checked);
-	s->checked = NULL;
+	free(s->chunks);
+	s->checked = s->chunks = NULL;
 	close(s->fd);
 }
 
@@ -116,6 +127,71 @@ static bool map_upto(struct segment *s, uint64_t upto)
 	}
 	s->mapped = (size_t)want;
 	return true;
+}
+
+/* NULL: no memory; then each record is tried by itself. */
+static unsigned char *chunk_of(struct segment *s, uint64_t i)
+{
+	size_t want = (size_t)(s->mapped / CHUNK + 1);
+	unsigned char *more;
+
+	if (i < s->n_chunks)
+		return &s->chunks[i];
+	more = i < want ? realloc(s->chunks, want) : NULL;
+	if (more == NULL)
+		return NULL;
+	memset(more + s->n_chunks, CHUNK_UNKNOWN, want - s->n_chunks);
+	s->chunks = more;
+	s->n_chunks = want;
+	return &more[i];
+}
+
+/* What was read in long ago may have gone. */
+static void forget_chunks(struct segment *s)
+{
+	steady_ms now = clock_steady();
+
+	if (now - s->looked < FRESH_MS)
+		return;
+	for (size_t i = 0; i < s->n_chunks; i++)
+		if (s->chunks[i] == CHUNK_IN)
+			s->chunks[i] = CHUNK_UNKNOWN;
+	s->looked = now;
+}
+
+static bool read_chunk_in(struct segment *s, uint64_t i)
+{
+	unsigned char *chunk = chunk_of(s, i);
+	uint64_t from = i * CHUNK, end = from + CHUNK < s->size ? from + CHUNK : s->size;
+
+	if (chunk == NULL)
+		return false;
+	if (*chunk == CHUNK_UNKNOWN)
+		*chunk = mapped_read_in(view_make(s->map + from, (size_t)(end - from))) == ST_OK ? CHUNK_IN : CHUNK_HURT;
+	return *chunk == CHUNK_IN;
+}
+
+/* [at, at + n) is mapped; n > 0.  ST_IO, ST_NOMEM. */
+static enum status read_in(struct segment *s, uint64_t at, uint64_t n)
+{
+	uint64_t last = (at + n - 1) / CHUNK, i = at / CHUNK;
+	enum status st;
+
+	while (i <= last && read_chunk_in(s, i))
+		i++;
+	if (i > last)
+		return ST_OK;
+	st = mapped_read_in(view_make(s->map + at, (size_t)n));
+	if (st == ST_IO && mapped_read_in(view_make(s->map + at, 1)) == ST_IO) {
+		s->bad_at = at;
+		s->bad_to = (at / MAPPED_PAGE + 1) * MAPPED_PAGE;
+	}
+	return st;
+}
+
+uint64_t segment_onward(const struct segment *s, uint64_t at)
+{
+	return at >= s->bad_at && at < s->bad_to ? s->bad_to : at + RECORD_ALIGN;
 }
 
 void segment_reads(struct segment *s, uint64_t at, uint64_t n)
@@ -163,28 +239,38 @@ static bool sum_right(const struct segment *s, struct view record, const struct 
 	return XXH3_64bits_digest(&st) == h->sum;
 }
 
-static bool record_at(struct segment *s, uint64_t at, bool check, struct journal_record *ret)
+static enum status record_at(struct segment *s, uint64_t at, bool check, struct journal_record *ret)
 {
 	struct record_head h;
 	struct view here;
+	enum status st;
 
-	if (at + JOURNAL_HEAD > s->size || !map_upto(s, s->size))
-		return false;
+	if (at + JOURNAL_HEAD > s->size)
+		return ST_CORRUPT;
+	if (!map_upto(s, s->size))
+		return ST_NOMEM;
+	forget_chunks(s);
 	here = view_make(s->map + at, (size_t)(s->size - at));
+	st = read_in(s, at, JOURNAL_HEAD);
+	if (st != ST_OK)
+		return st;
 	if (!take_head(here, &h) || (uint64_t)JOURNAL_HEAD + h.meta + h.body > here.n)
-		return false;
+		return ST_CORRUPT;
+	st = read_in(s, at, (uint64_t)JOURNAL_HEAD + h.meta + h.body);
+	if (st != ST_OK)
+		return st;
 	if (check && !sum_right(s, here, &h))
-		return false;
+		return ST_CORRUPT;
 	*ret = (struct journal_record){
 		.type = h.type, .seq = h.seq,
 		.at = { s->f.number, h.meta, at, h.body },
 		.meta = view_make(here.p + JOURNAL_HEAD, h.meta),
 		.body = view_make(here.p + JOURNAL_HEAD + h.meta, h.body),
 	};
-	return true;
+	return ST_OK;
 }
 
-bool segment_record(struct segment *s, uint64_t at, struct journal_record *ret)
+enum status segment_record(struct segment *s, uint64_t at, struct journal_record *ret)
 {
 	return record_at(s, at, true, ret);
 }
@@ -209,16 +295,15 @@ static unsigned char *checked_byte(struct segment *s, uint64_t at)
 	return i < s->checked_n ? &s->checked[i] : NULL;
 }
 
-bool segment_record_once(struct segment *s, uint64_t at, struct journal_record *ret)
+enum status segment_record_once(struct segment *s, uint64_t at, struct journal_record *ret)
 {
 	unsigned char *byte = at < s->size ? checked_byte(s, at) : NULL;
 	unsigned char bit = (unsigned char)(1u << (at / JOURNAL_HEAD % 8));
+	enum status st = record_at(s, at, byte == NULL || !(*byte & bit), ret);
 
-	if (!record_at(s, at, byte == NULL || !(*byte & bit), ret))
-		return false;
-	if (byte)
+	if (st == ST_OK && byte)
 		*byte |= bit;
-	return true;
+	return st;
 }
 
 static void fill_head(const struct segment *s, char head[JOURNAL_HEAD], uint8_t type, uint64_t seq,

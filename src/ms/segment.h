@@ -3,6 +3,7 @@
 #ifndef WAXWING_MS_SEGMENT_H
 #define WAXWING_MS_SEGMENT_H
 
+#include "base/clock.h"
 #include "ms/journal.h"
 
 enum { SEGMENT_NAME = 32, RECORD_ALIGN = 8 };
@@ -15,11 +16,16 @@ struct segment {
 	uint64_t reserve;	/* how much to map at once */
 	char *map;		/* MAP_SHARED, so that appends are seen */
 	size_t mapped;
+	unsigned char *chunks;	/* enum chunk of each CHUNK bytes */
+	size_t n_chunks;
+	steady_ms looked;	/* since when CHUNK_IN counts */
+	uint64_t bad_at, bad_to;	/* no byte from there to there can be read */
 	unsigned char *checked;	/* bit offset / JOURNAL_HEAD: that record's sum was right */
 	size_t checked_n;
 	uint64_t ahead;		/* the kernel was asked to read up to there */
 	uint64_t last_read;	/* where the last body ended */
 	bool suspect;		/* a flush failed */
+	bool unreadable;	/* at opening something behind its end could not be read */
 };
 
 struct journal {
@@ -57,11 +63,14 @@ enum status segment_make(int dir, const char *name, uint32_t number, struct segm
 enum status segment_read_head(struct segment *s) MUST_USE;
 void segment_close(struct segment *s);
 
-/* The record whose head lies at `at`, its sum checked; false where there is
- * none.  ret's views point into the mapping. */
-bool segment_record(struct segment *s, uint64_t at, struct journal_record *ret);
+/* The record whose head lies at `at`, its sum checked.  ret's views point into
+ * the mapping.  ST_CORRUPT: there is none; ST_IO: some of it cannot be read now. */
+enum status segment_record(struct segment *s, uint64_t at, struct journal_record *ret) MUST_USE;
 /* The same, but the sum only when this process has not checked it before. */
-bool segment_record_once(struct segment *s, uint64_t at, struct journal_record *ret);
+enum status segment_record_once(struct segment *s, uint64_t at, struct journal_record *ret) MUST_USE;
+/* Where to look next, when there was none at `at`: pages that cannot be read are
+ * passed over as a whole. */
+uint64_t segment_onward(const struct segment *s, uint64_t at);
 
 /* Writes one record at s->size and moves that; on failure nothing changed. */
 enum status segment_append(struct segment *s, uint8_t type, uint64_t seq, struct view meta,

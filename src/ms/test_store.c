@@ -444,6 +444,43 @@ static void flipped_bit(void **state)
 	flush_close(s);
 }
 
+/* Somebody cuts the file while it is open: what is gone is an error, not the end of us. */
+static void cut_under_us(void **state)
+{
+	enum { LETTERS = 1200, KEPT = 100 * 1024, LONGER_THAN_FRESH_US = 150 * 1000 };
+	struct store *s = open_it();
+	struct mailbox *m = box(s, "INBOX");
+	struct view body;
+	char path[300];
+	enum status st;
+
+	(void)state;
+	for (int i = 0; i < LETTERS; i++)
+		put(m, 0, "a");
+	expect_body(m, 1, "a");
+	expect_body(m, LETTERS, "a");
+	assert_true(m->messages[LETTERS - 1].at.offset > KEPT);
+	snprintf(path, sizeof path, "%s/00000001.seg", folder);
+	assert_int_equal(truncate(path, KEPT), 0);
+	usleep(LONGER_THAN_FRESH_US);
+	assert_int_equal(message_body(m, &m->messages[LETTERS - 1], &body), ST_IO);
+	assert_int_equal(message_body(m, &m->messages[LETTERS - 2], &body), ST_IO);
+	expect_body(m, 1, "a");
+	/* Where the next one is written there is a hole before it. */
+	put(m, 0, "b");
+	expect_body(m, LETTERS + 1, "b");
+	st = message_body(m, &m->messages[LETTERS - 1], &body);
+	assert_true(st == ST_IO || st == ST_CORRUPT);
+	mailbox_release(m);
+	flush_close(s);
+	s = open_it();
+	m = box(s, "INBOX");
+	expect_body(m, 1, "a");
+	expect_body(m, LETTERS + 1, "b");
+	mailbox_release(m);
+	flush_close(s);
+}
+
 static void head_spoilt(void **state)
 {
 	struct store *s = open_it();
@@ -588,7 +625,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(new_store), T(append_and_reopen), T(rebuilt_identical), T(delivered_once), T(uidvalidity_grows),
 		T(names), T(rename_inbox), T(unchanged_since), T(undelete), T(quota), T(failed_flush),
-		T(full_disk), T(flipped_bit), T(head_spoilt), T(truncated), T(forged_record), T(corrupt_index),
+		T(full_disk), T(flipped_bit), T(cut_under_us), T(head_spoilt), T(truncated), T(forged_record), T(corrupt_index),
 		T(crashed),
 	};
 

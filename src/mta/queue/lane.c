@@ -221,9 +221,9 @@ static bool hand_next(struct lane *l)
 	struct handover *h = l->next;
 	enum status st = hand_over(l, h);
 
-	if (st == ST_CORRUPT || st == ST_MISSING) {
+	if (st == ST_CORRUPT || st == ST_MISSING || st == ST_IO) {
 		cut(l, h);
-		set_aside(l, h, "its bytes in the spool are damaged");
+		set_aside(l, h, "its bytes in the spool cannot be read");
 		return true;
 	}
 	if (st != ST_OK) {

@@ -381,8 +381,8 @@ static void not_full(struct timer *timer)
 /* It could not be handed over; nothing was tried. */
 static void not_begun(struct queue *q, struct relay_link *relay, struct trip *t, enum status st)
 {
-	if (st == ST_CORRUPT || st == ST_MISSING) {
-		letter_log_held(t->letter, "its bytes in the spool are damaged");
+	if (st == ST_CORRUPT || st == ST_MISSING || st == ST_IO) {
+		letter_log_held(t->letter, "its bytes in the spool cannot be read");
 		defer(q, t, HELD_MS);
 		return;
 	}

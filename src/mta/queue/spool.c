@@ -187,19 +187,29 @@ enum status spool_new_segment(struct spool *s)
 	return st;
 }
 
+enum status spool_set_aside(struct spool *s, const char *name)
+{
+	char bad[SEGMENT_NAME * 2];
+
+	snprintf(bad, sizeof bad, "%.24s.bad", name);
+	return disk_rename(s->dir, name, bad);
+}
+
 /* Oldest first, and never the one that is written to.  A removed name is gone
  * for good before the next is removed: else a letter could come back whose
  * DONE is gone. */
 void spool_drop_empty(struct spool *s)
 {
 	char name[SEGMENT_NAME];
+	enum status st;
 
 	while (s->n_segments > 1 && s->segments[0].owed == 0) {
 		if (s->dir_dirty && disk_flush_all(s->dir) != ST_OK)
 			return;
 		s->dir_dirty = false;
 		spool_segment_name(s->segments[0].number, name);
-		if (disk_unlink(s->dir, name) != ST_OK)
+		st = s->segments[0].unreadable ? spool_set_aside(s, name) : disk_unlink(s->dir, name);
+		if (st != ST_OK)
 			return;
 		s->dir_dirty = true;
 		close(s->segments[0].fd);

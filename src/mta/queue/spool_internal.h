@@ -20,6 +20,7 @@ struct segment {
 	uint64_t size;
 	uint64_t prepared;	/* bytes of the file that have been written, if only with zeros */
 	bool failed;		/* a flush of it failed: never written to again */
+	bool unreadable;	/* some of it could not be read: it is neither cut nor removed */
 	int fd;
 };
 
@@ -66,6 +67,8 @@ static inline struct segment *spool_current(struct spool *s)
 
 struct segment *spool_segment(struct spool *s, uint64_t number);
 void spool_segment_name(uint64_t number, char out[SEGMENT_NAME]);
+/* It is called .bad from now on, for people to look at. */
+enum status spool_set_aside(struct spool *s, const char *name) MUST_USE;
 
 /* The record's header, where all of it lies in bytes and its checksum under
  * that seed is right. */

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "base/mapped.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 /* An opening has so many ids of its own; a second of the clock too. */
@@ -158,18 +158,20 @@ static enum status scan_bytes(struct scan *sc, struct segment *seg, struct view 
 
 static enum status scan_segment(struct scan *sc, struct segment *seg)
 {
-	char *map;
-	uint64_t end = 0;
+	struct view all;
+	uint64_t end = 0, bad = 0;
 	enum status st;
 
 	if (seg->size <= SEGMENT_BEGIN)
 		return ST_OK;
-	map = mmap(NULL, seg->size, PROT_READ, MAP_PRIVATE, seg->fd, 0);
-	if (map == MAP_FAILED)
-		return ST_NOMEM;
-	st = scan_bytes(sc, seg, view_make(map, seg->size), &end);
-	munmap(map, seg->size);
+	st = mapped_mended(seg->fd, seg->size, &all, &bad);
+	if (st != ST_OK)
+		return st;
+	st = scan_bytes(sc, seg, all, &end);
+	mapped_free(all);
 	seg->size = end;
+	seg->unreadable = bad > 0;
+	sc->damaged += bad > 0;
 	return st;
 }
 
@@ -185,13 +187,10 @@ static int by_number(const void *a, const void *b)
  * people to look at, and counted). */
 static enum status set_aside(struct scan *sc, const char *name, uint64_t size)
 {
-	char bad[SEGMENT_NAME * 2];
-
 	if (size <= SEGMENT_BEGIN)
 		return disk_unlink(sc->s->dir, name);
 	sc->damaged++;
-	snprintf(bad, sizeof bad, "%.24s.bad", name);
-	return disk_rename(sc->s->dir, name, bad);
+	return spool_set_aside(sc->s, name);
 }
 
 static enum status found_segment(struct scan *sc, const char *name, uint64_t number)
@@ -203,8 +202,12 @@ static enum status found_segment(struct scan *sc, const char *name, uint64_t num
 
 	if (st != ST_OK)
 		return st;
-	st = fstat(seg.fd, &sb) == 0 ? spool_read_segment_head(&seg, &next) : ST_IO;
-	if (st == ST_CORRUPT) {
+	if (fstat(seg.fd, &sb) != 0) {
+		close(seg.fd);
+		return ST_IO;
+	}
+	st = spool_read_segment_head(&seg, &next);
+	if (st == ST_CORRUPT || st == ST_IO) {
 		close(seg.fd);
 		return set_aside(sc, name, (uint64_t)sb.st_size);
 	}
@@ -263,6 +266,11 @@ static enum status tell_one(struct scan *sc, const struct owed *o, struct buf *p
 		st = spool_envelope(sc->s, &o->at, &env);
 	if (st == ST_OK)
 		st = buf_status(progress);
+	/* It was whole a moment ago.  It stays owed, and is found by the next opening. */
+	if (st == ST_IO || st == ST_CORRUPT) {
+		sc->damaged++;
+		return ST_OK;
+	}
 	return st == ST_OK ? found(arg, o->id, &o->at, env, &o->progress, buf_view(progress)) : st;
 }
 
@@ -309,7 +317,8 @@ static enum status open_all(struct spool *s, const char *folder, struct scan *sc
 	st = list_segments(sc);
 	for (size_t i = 0; i < s->n_segments && st == ST_OK; i++)
 		st = scan_segment(sc, &s->segments[i]);
-	if (st == ST_OK && s->n_segments)	/* what a crash left unfinished */
+	/* What a crash left unfinished. */
+	if (st == ST_OK && s->n_segments && !spool_current(s)->unreadable)
 		st = disk_truncate(spool_current(s)->fd, (off_t)spool_current(s)->size);
 	/* What is owed may have been written and never flushed; so may a DONE by
 	 * which we are about to remove its letter, and to tell rooms that they

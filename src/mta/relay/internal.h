@@ -99,7 +99,7 @@ struct relay {
 
 struct letter {
 	struct view raw;	/* as the queue has it */
-	void *map;		/* or NULL: raw is in the attempt's arena */
+	bool mapped;		/* or else raw is in the attempt's arena */
 	struct buf converted;	/* or empty */
 	bool eight;		/* bytes of 8 bits, in header or body */
 	bool eight_header;

@@ -1,38 +1,19 @@
 /* letter.c - the bytes of the letter, in the form that a host can take. */
 #include "mta/relay/internal.h"
 
+#include "base/mapped.h"
 #include "msg/convert.h"
 #include "msg/mime.h"
-
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 /* Quoted-printable makes three octets of one, and lines. */
 enum { CONVERTED_MOST = 4, CONVERTED_SPARE = 64 * 1024 };
 
-/* Nobody can change or cut it while it is mapped. */
-static bool is_sealed(int fd)
-{
-	const int wanted = F_SEAL_WRITE | F_SEAL_SHRINK;
-	int seals = fcntl(fd, F_GET_SEALS);
-
-	return seals >= 0 && (seals & wanted) == wanted;
-}
-
 static enum status map_file(struct letter *l, int fd, uint64_t size)
 {
-	off_t end = lseek(fd, 0, SEEK_END);
+	enum status st = size ? mapped_sealed(fd, size, &l->raw) : ST_SYNTAX;
 
-	if (!is_sealed(fd) || end < 0 || (uint64_t)end < size || size == 0)
-		return ST_SYNTAX;
-	l->map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (l->map == MAP_FAILED) {
-		l->map = NULL;
-		return ST_NOMEM;
-	}
-	l->raw = view_make(l->map, size);
-	return ST_OK;
+	l->mapped = st == ST_OK;
+	return st;
 }
 
 static bool any_eight(struct view v)
@@ -95,9 +76,9 @@ enum status letter_open(struct letter *l, struct view body, int fd, uint64_t siz
 
 void letter_close(struct letter *l)
 {
-	if (l->map)
-		munmap(l->map, l->raw.n);
-	l->map = NULL;
+	if (l->mapped)
+		mapped_free(l->raw);
+	l->mapped = false;
 	buf_free(&l->converted);
 }
 

@@ -8,13 +8,13 @@
 #include "mua/copy/internal.h"
 
 #include "base/disk.h"
+#include "base/mapped.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -245,25 +245,24 @@ enum status copy_tree_open(struct copy *c, struct view path, struct view file, u
 
 enum status copy_map(int fd, struct copy_letter *ret)
 {
+	struct view bytes;
 	struct stat sb;
-	void *p = NULL;
+	enum status st;
 
 	if (fstat(fd, &sb) != 0)
 		return status_of_errno(errno);
 	if (sb.st_size < 0 || (uint64_t)sb.st_size > COPY_LETTER_MAX)
 		return ST_LIMIT;
-	if (sb.st_size > 0)
-		p = mmap(NULL, (size_t)sb.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (p == MAP_FAILED)
-		return ST_NOMEM;
-	*ret = (struct copy_letter){ view_make(p, (size_t)sb.st_size), true, p, (size_t)sb.st_size };
-	return ST_OK;
+	st = mapped_file(fd, (uint64_t)sb.st_size, &bytes);
+	if (st == ST_OK)
+		*ret = (struct copy_letter){ bytes, true, (void *)bytes.p, bytes.n };
+	return st;
 }
 
 void copy_letter_close(struct copy_letter *l)
 {
 	if (l->map && l->whole && l->map_n)
-		munmap(l->map, l->map_n);
+		mapped_free(view_make(l->map, l->map_n));
 	else if (l->map)
 		free(l->map);
 	*l = (struct copy_letter){ .whole = false };
