@@ -70,7 +70,7 @@ class Instance:
             self.wait_until(lambda: " serving " in self.log()[before:] or self.process.poll() is not None)
             self.wait_port(self.ports["smtp"])
 
-    def wait_port(self, port, limit=10):
+    def wait_port(self, port, limit=60):
         end = time.monotonic() + limit
         while True:
             try:
@@ -84,7 +84,7 @@ class Instance:
     def stop(self):
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            assert self.process.wait(20) == 0
+            assert self.process.wait(60) == 0
         self.process = None
 
     def log(self):
@@ -95,13 +95,13 @@ class Instance:
         """What the log says went wrong, however long ago."""
         return "".join(x for x in self.log().splitlines(True) if " died " in x or " why=" in x)[-6000:]
 
-    def wait_log(self, pattern, limit=10):
+    def wait_log(self, pattern, limit=60):
         end = time.monotonic() + limit
         while not re.search(pattern, self.log()):
             assert time.monotonic() < end, f"no line like {pattern!r} in the log:\n{self.log()}"
             time.sleep(0.02)
 
-    def wait_until(self, true, limit=30):
+    def wait_until(self, true, limit=60):
         end = time.monotonic() + limit
         while not true():
             assert time.monotonic() < end, f"waited {limit} s in vain:\n{self.complaints()}...\n{self.log()[-6000:]}"

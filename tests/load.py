@@ -35,7 +35,7 @@ class Sender(threading.Thread):
                 time.sleep(0.05)
 
     def session(self):
-        with socket.create_connection(("127.0.0.1", self.port), 20) as s:
+        with socket.create_connection(("127.0.0.1", self.port), 60) as s:
             f = s.makefile("rb")
             self.say(s, f, None, b"220")
             self.say(s, f, b"EHLO localhost\r\n", b"250")
@@ -82,7 +82,7 @@ class Sender(threading.Thread):
 
     def stop(self):
         self.stopping.set()
-        self.join(30)
+        self.join(90)
         assert not self.is_alive()
 
 

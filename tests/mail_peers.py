@@ -89,10 +89,10 @@ class Peer:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGTERM)
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(20)
+            self.process.wait(60)
 
     def log(self):
         return "".join(open(p, errors="replace").read() for p in self.logs() if os.path.exists(p))
@@ -390,7 +390,7 @@ arc {{ }}
         """{symbol: what it adds} for a letter that comes from ip."""
         ask = urllib.request.Request(f"http://127.0.0.1:{self.port}/checkv2", letter,
                                      {"IP": ip, "Helo": "mail.foo.com", "From": sender, "Rcpt": "a@peer.example"})
-        with urllib.request.urlopen(ask, timeout=30) as reply:
+        with urllib.request.urlopen(ask, timeout=60) as reply:
             return {s["name"]: s.get("options", []) for s in json.load(reply)["symbols"].values()}
 
 
@@ -419,7 +419,7 @@ exec rspamd -f -u _rspamd -g _rspamd -c /etc/rspamd/rspamd.conf
 """
 
 
-def wait_port(peer, limit=30):
+def wait_port(peer, limit=60):
     end = time.monotonic() + limit
     while True:
         try:

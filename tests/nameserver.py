@@ -21,7 +21,7 @@ import time
 
 TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33,
          "DS": 43, "DNSKEY": 48, "TLSA": 52, "SMIMEA": 53, "CAA": 257}
-LIMIT = 20
+LIMIT = 60
 
 CONF = """\
 server:

@@ -131,7 +131,7 @@ class Relay:
         threading.Thread(target=self.serve, daemon=True).start()
 
     def receive(self, sock):
-        assert select.select([sock], [], [], 20)[0], "relay says nothing:\n" + self.log()
+        assert select.select([sock], [], [], 60)[0], "relay says nothing:\n" + self.log()
         data = sock.recv(1 << 17)
         assert data, "relay is gone:\n" + self.log()
         return data
@@ -197,7 +197,7 @@ class Relay:
         os.close(fd)
         return number
 
-    def wait(self, number, limit=30):
+    def wait(self, number, limit=60):
         with self.changed:
             assert self.changed.wait_for(lambda: number in self.answers, limit), "no answer:\n" + self.log()
         v, results = self.answers[number], []
@@ -218,7 +218,7 @@ class Relay:
     def log(self):
         return open(self.log_path, errors="replace").read()
 
-    def wait_log(self, pattern, limit=10):
+    def wait_log(self, pattern, limit=60):
         end = time.monotonic() + limit
         while not re.search(pattern, self.log()):
             assert time.monotonic() < end, f"no line like {pattern!r} in the log:\n{self.log()}"
@@ -230,7 +230,7 @@ class Relay:
     def __exit__(self, *why):
         if self.process.poll() is None:
             self.parent.send(pack("stop", reason=0))
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         for s in (self.parent, self.queue, self.names):
             s.close()
         log = self.log()

@@ -182,7 +182,7 @@ class Sink:
             self.letters.append(letter)
             self.changed.notify_all()
 
-    def wait(self, n, limit=20):
+    def wait(self, n, limit=60):
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.letters) >= n, limit), f"{len(self.letters)} of {n} letters"
         return self.letters

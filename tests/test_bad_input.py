@@ -54,7 +54,7 @@ def send(w, text="Subject: a letter\r\n\r\nBlah\r\n", to="Jones@foo.com"):
 
 def pop(w):
     w.wait_port(w.ports["pop3"])
-    p = poplib.POP3("127.0.0.1", w.ports["pop3"], timeout=30)
+    p = poplib.POP3("127.0.0.1", w.ports["pop3"], timeout=60)
     p.user("Jones@foo.com")
     p.pass_("secret")
     return p
@@ -293,7 +293,7 @@ def test_silent_crowd(instance, service):
     crowd = []
     try:
         for _ in range(want):
-            crowd.append(socket.create_connection(("127.0.0.1", w.ports[service]), 30))
+            crowd.append(socket.create_connection(("127.0.0.1", w.ports[service]), 60))
         for s in crowd:
             assert s.recv(100)[:2] in (b"* ", b"+O")
         assert send(w) == 250
@@ -315,7 +315,7 @@ def rss(w):
 def pour(s, piece, most):
     """Octets that it took until the connection ended, or most."""
     sent = 0
-    s.settimeout(20)
+    s.settimeout(60)
     try:
         while sent < most:
             s.sendall(piece)
@@ -334,7 +334,7 @@ def test_endless_line(instance, service, where):
     if where == "after":
         s = test_imap.Client(w).sock if service == "imap" else pop(w).sock
     else:
-        s = socket.create_connection(("127.0.0.1", w.ports[service]), 20)
+        s = socket.create_connection(("127.0.0.1", w.ports[service]), 60)
         s.recv(4096)
     before = rss(w)
     pour(s, b"A" * 65536, 32 << 20)
@@ -364,7 +364,7 @@ def test_endless_header(instance):
     text = field.encode() + b"\r\n\r\nBlah\r\n"
     c.ok(b"APPEND INBOX {%d+}\r\n%s" % (len(text), text))
     p = pop(w)
-    p.sock.settimeout(30)
+    p.sock.settimeout(60)
     poplib._MAXLINE, before = 1 << 20, poplib._MAXLINE
     try:
         assert field.encode() in b"\r\n".join(p.retr(1)[1])
@@ -396,7 +396,7 @@ def test_literals(instance):
     c = test_imap.Client(w)
     heard, last = c.cmd(b"APPEND INBOX {70000+}\r\n" + b"z" * 70000)
     assert last.startswith(b"NO [TOOBIG]")
-    s = socket.create_connection(("127.0.0.1", w.ports["imap"]), 20)
+    s = socket.create_connection(("127.0.0.1", w.ports["imap"]), 60)
     s.recv(4096)
     s.sendall(b"a LOGIN {4294967296}\r\n")
     assert re.match(rb"a BAD|\* BYE", s.recv(4096))
@@ -411,7 +411,7 @@ def test_octets(instance, service):
     """Each is one wrong command: an answer of one line, and the session goes on."""
     w = instance(dict(CHEAP, **{"login.errors": "100", "smtp.errors": "100"}))
     w.wait_port(w.ports[service])
-    s = socket.create_connection(("127.0.0.1", w.ports[service]), 20)
+    s = socket.create_connection(("127.0.0.1", w.ports[service]), 60)
     f = s.makefile("rb")
     f.readline()
     wrong = {"smtp": rb"5\d\d ", "imap": rb"(\*|[!-~]+) BAD ", "pop3": rb"-ERR "}[service]

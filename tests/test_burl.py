@@ -67,7 +67,7 @@ def reader(w, *args):
 
 
 def begin(w, who=ME, password="secret", to="Brown@foo.com", mail=()):
-    c = smtplib.SMTP("127.0.0.1", w.ports["submission"], "client.example", timeout=30)
+    c = smtplib.SMTP("127.0.0.1", w.ports["submission"], "client.example", timeout=60)
     c.starttls(context=trusting())
     c.ehlo()
     assert c.esmtp_features["burl"] == ""

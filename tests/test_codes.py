@@ -70,7 +70,7 @@ def test_code_of_the_profile(instance, tmp_path):
     for address in "Jones@foo.com", "O'Brien+x@foo.com":
         url = read(w.run("account", "setup-code", address, "--qr").stdout, tmp_path)
         assert url == f"https://localhost:{w.ports['https']}/email.mobileconfig?email=" + urllib.parse.quote(address, safe="")
-        p = subprocess.run(["curl", "-sk", url], capture_output=True, text=True, timeout=30)
+        p = subprocess.run(["curl", "-sk", url], capture_output=True, text=True, timeout=60)
         assert "com.apple.mail.managed" in p.stdout and address.replace("'", "&#39;") in p.stdout
     assert w.run("account", "setup-code", "Green@foo.com", check=False).returncode == 1
     w.configure(**{"listen.https": ""})

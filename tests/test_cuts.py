@@ -25,7 +25,7 @@ def stream(chance):
 
 def answers(port, data, cuts, chance):
     """All that is said to it, up to our end and theirs."""
-    with socket.create_connection(("127.0.0.1", port), 20) as s:
+    with socket.create_connection(("127.0.0.1", port), 60) as s:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for a, b in zip([0, *cuts], [*cuts, len(data)]):
             s.sendall(data[a:b])

@@ -20,7 +20,7 @@ def folder_of(shown):
 
 
 def test_once_shows_the_letter_and_ends():
-    p = subprocess.run(DEMO, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120,
+    p = subprocess.run(DEMO, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300,
                        env=environment(ONCE="1"))
     assert p.returncode == 0, p.stdout[-2000:] + p.stderr
     out = p.stdout

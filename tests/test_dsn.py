@@ -11,7 +11,7 @@ PROGRAM = os.path.join(ROOT, "build/tests/test_dsn")
 
 
 def report(case):
-    raw = subprocess.run([PROGRAM, case], stdout=subprocess.PIPE, check=True, timeout=30).stdout
+    raw = subprocess.run([PROGRAM, case], stdout=subprocess.PIPE, check=True, timeout=60).stdout
     assert raw.count(b"\n") == raw.count(b"\r\n")
     return email.message_from_bytes(raw, policy=email.policy.default)
 

@@ -27,7 +27,7 @@ def world(instance, dns):
 
 def bring(w, to, subject, sender="smith@elsewhere.example", text=None):
     """A stranger brings a letter: (code, said) of RCPT, or of the text where that was taken."""
-    with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=20) as c:
+    with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=60) as c:
         c.ehlo()
         assert c.mail(sender)[0] == 250
         code, said = c.rcpt(to)
@@ -106,7 +106,7 @@ def hand_in_as(w, login, sender):
     import ssl
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with smtplib.SMTP("127.0.0.1", w.ports["submission"], timeout=20) as c:
+    with smtplib.SMTP("127.0.0.1", w.ports["submission"], timeout=60) as c:
         c.starttls(context=context)
         c.ehlo()
         c.login(login, "secret")
@@ -195,7 +195,7 @@ def test_who_is_told_of_what_fails_while_it_is_asked_who_that_is(world):
         w.run("group", "add", "crew@foo.com", "Jones@foo.com", "anyone")
         w.run("group", "member", "add", "crew@foo.com", "slow@elsewhere.example")
         w.run("alias", "add", "out@bar.com", "fast@other.example")
-        with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=20) as c:
+        with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=60) as c:
             c.sendmail("smith@elsewhere.example", ["crew@foo.com", "out@bar.com"], TEXT.format("two"))
         w.wait_until(lambda: sorted(there) == ["fast", "slow"])
         warden = w.pids("warden")[0]
@@ -280,7 +280,7 @@ def test_a_domain_is_one_in_either_form(instance):
     for domain in ("bücher.example", "xn--kse-qla.example"):
         w.run("domain", "add", domain)
         w.account(f"Jones@{domain}")
-    with socket.create_connection(("127.0.0.1", w.ports["smtp"]), 10) as sock, sock.makefile("rb") as f:
+    with socket.create_connection(("127.0.0.1", w.ports["smtp"]), 60) as sock, sock.makefile("rb") as f:
         def say(line):
             sock.sendall(line.encode() + b"\r\n")
             while (said := f.readline())[3:4] == b"-":

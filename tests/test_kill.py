@@ -42,7 +42,7 @@ def kill_one(w, role, chance):
         w.process.kill()
         w.process.wait()
         # Nobody is left behind, and nobody had to be told.
-        w.wait_until(lambda: not any(alive(p) for p in children), 20)
+        w.wait_until(lambda: not any(alive(p) for p in children))
         start_again(w)
         return
     there = w.pids(role)
@@ -68,7 +68,7 @@ def test_kills_lose_and_double_nothing(instance):
         s.stop()
     n = load.verify(w, senders)
     w.wait_until(lambda: sum(os.path.getsize(os.path.join(w.dir, "spool", f))
-                             for f in os.listdir(os.path.join(w.dir, "spool"))) < 8 << 20, 30)
+                             for f in os.listdir(os.path.join(w.dir, "spool"))) < 8 << 20)
     print(f"{n} letters")
     assert n > KILLS
     assert "Sanitizer" not in w.log() and "signal=31" not in w.log()

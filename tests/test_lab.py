@@ -221,7 +221,7 @@ class Watch:
 
     def end(self):
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(60)
         self.process.stdout.close()
 
 
@@ -382,7 +382,7 @@ def wait_line(lab, domain, pattern):
 
 def test_watch_shows_the_dialog_with_its_layers(whole, watch):
     w = watch()
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     turns = []
     # It begins at the end of the logs: letters are sent until it sees one.
     threading.Thread(target=lambda: turns.extend(w.until("end of the connection")), daemon=True).start()
@@ -527,7 +527,7 @@ def test_nobody_else_is_in_the_lab(whole):
 
 def the_one(lab, who, *signs):
     """The letter that shows all of these."""
-    end, seen = time.monotonic() + 20, []
+    end, seen = time.monotonic() + 60, []
     while time.monotonic() < end:
         waxmail_as(lab, who, "sync", "--quiet")
         for row in json.loads(waxmail_as(lab, who, "list", "--json").stdout or "[]"):

@@ -63,7 +63,7 @@ class Directory:
         subprocess.run([slapd, "-T", "add", "-f", pki("conf"), "-l", pki("ldif")], check=True, capture_output=True, timeout=60)
         self.clear, self.tls = free_ports(2)
         self.process = subprocess.Popen([slapd, "-d", "0", "-f", pki("conf"), "-h", f"ldap://localhost:{self.clear}/ ldaps://localhost:{self.tls}/"])
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while True:
             try:
                 socket.create_connection(("localhost", self.tls), 1).close()
@@ -82,7 +82,7 @@ def slapd(tmp_path_factory):
     one.asked = "--resolver", s["testing.resolver"], "--trust-anchor", s["testing.trust_anchor"]
     yield one
     one.process.terminate()
-    one.process.wait(20)
+    one.process.wait(60)
     dns.stop()
 
 

@@ -22,7 +22,7 @@ class Line:
     """A client that says lines and hears lines."""
 
     def __init__(self, port, tls=False):
-        self.sock = socket.create_connection(("127.0.0.1", port), 10)
+        self.sock = socket.create_connection(("127.0.0.1", port), 60)
         if tls:
             self.wrap()
         self.file = self.sock.makefile("rb")
@@ -213,7 +213,7 @@ def test_changed_password_ends_what_is_remembered(instance):
     w = instance(CLEAR)
 
     def login(password):
-        p = poplib.POP3("127.0.0.1", w.ports["pop3"], timeout=10)
+        p = poplib.POP3("127.0.0.1", w.ports["pop3"], timeout=60)
         p.user("Jones@foo.com")
         try:
             p.pass_(password)
@@ -238,7 +238,7 @@ def test_remembered_login_costs_no_argon2id(instance):
     w.wait_port(w.ports["pop3"])
     took = []
     for _ in range(3):
-        p = poplib.POP3("127.0.0.1", w.ports["pop3"], timeout=30)
+        p = poplib.POP3("127.0.0.1", w.ports["pop3"], timeout=60)
         p.user("Jones@foo.com")
         start = time.monotonic()
         p.pass_("secret")
@@ -267,7 +267,7 @@ def test_guessing_ends_and_mail_goes_on(instance, line):
     threads = [threading.Thread(target=guess, args=(n,)) for n in range(12)]
     for t in threads:
         t.start()
-    with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=10) as c:
+    with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=60) as c:
         for i in range(5):
             assert c.sendmail("Smith@bar.com", ["Jones@foo.com"], f"Subject: {i}\r\n\r\nhi\r\n") == {}
     for t in threads:
@@ -287,7 +287,7 @@ def test_warden_killed_amid_logins(instance):
     import signal
     for i in range(3):
         os.kill(w.pids("warden")[0], signal.SIGKILL)
-        p = poplib.POP3("127.0.0.1", w.ports["pop3"], timeout=10)
+        p = poplib.POP3("127.0.0.1", w.ports["pop3"], timeout=60)
         p.user("Jones@foo.com")
         assert p.pass_("secret").startswith(b"+OK")
         p.quit()

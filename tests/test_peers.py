@@ -71,7 +71,7 @@ def test_to_a_peer(peers):
 
 def test_from_a_peer(peers):
     w, peer, sink = peers
-    with smtplib.SMTP("127.0.0.1", peer.port, timeout=30) as c:
+    with smtplib.SMTP("127.0.0.1", peer.port, timeout=60) as c:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         if peer.tls:
@@ -86,6 +86,6 @@ def test_from_a_peer(peers):
             raw = m.as_bytes().replace(b"\r\n", b"\n")
             assert body(raw.replace(b"\n", b"\r\n")) == body(TEXTS[m["Subject"]]), m["Subject"]
     # A recipient that nobody has is refused to the peer, and it keeps no copy.
-    with smtplib.SMTP("127.0.0.1", peer.port, timeout=30) as c:
+    with smtplib.SMTP("127.0.0.1", peer.port, timeout=60) as c:
         c.sendmail("Smith@peer.example", ["nobody@foo.com"], TEXTS["dots"])
     w.wait_log(r"to=nobody@foo\.com result=\"No such user here\"", 60)

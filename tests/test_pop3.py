@@ -26,7 +26,7 @@ def send(w, letters=LETTERS, to="Jones@foo.com"):
 
 def login(w, name="Jones@foo.com", password="secret"):
     w.wait_port(w.ports["pop3"])
-    p = poplib.POP3("127.0.0.1", w.ports["pop3"], timeout=10)
+    p = poplib.POP3("127.0.0.1", w.ports["pop3"], timeout=60)
     p.user(name)
     p.pass_(password)
     return p
@@ -65,7 +65,7 @@ def test_utf8_and_languages(instance):
         c.sendmail("Smith@bar.com", ["Jones@foo.com"], "Subject: gr\u00fcn\r\n\r\ngr\u00fcn\r\n".encode(),
                    ["SMTPUTF8", "BODY=8BITMIME"])
     w.wait_until(lambda: "to=Jones@foo.com uid" in w.log())
-    p = poplib.POP3("127.0.0.1", w.ports["pop3"], timeout=10)
+    p = poplib.POP3("127.0.0.1", w.ports["pop3"], timeout=60)
     capa = p.capa()
     assert capa["UTF8"] == ["USER"] and capa["LANG"] == []
     assert p.utf8().startswith(b"+OK")
@@ -186,7 +186,7 @@ def test_commands_in_one_packet(instance):
     w = instance(CLEAR)
     send(w)
     w.wait_port(w.ports["pop3"])
-    with socket.create_connection(("127.0.0.1", w.ports["pop3"]), 10) as s:
+    with socket.create_connection(("127.0.0.1", w.ports["pop3"]), 60) as s:
         s.sendall(b"USER Jones@foo.com\r\nPASS secret\r\nSTAT\r\nRETR 2\r\nDELE 1\r\nTOP 3 1\r\nQUIT\r\n")
         all_of_it = s.makefile("rb").read()
     assert all_of_it.count(b"\r\n+OK") == 7 and b"\r\n-ERR" not in all_of_it
@@ -205,10 +205,10 @@ def test_by_tls(instance, how):
     context = ssl.create_default_context(cafile=w.dir + "/keys/tls.pem")
     w.wait_port(w.ports["pop3s"])
     if how == "stls":
-        p = poplib.POP3("localhost", w.ports["pop3"], timeout=20)
+        p = poplib.POP3("localhost", w.ports["pop3"], timeout=60)
         p.stls(context=context)
     else:
-        p = poplib.POP3_SSL("localhost", w.ports["pop3s"], context=context, timeout=20)
+        p = poplib.POP3_SSL("localhost", w.ports["pop3s"], context=context, timeout=60)
     p.user("Jones@foo.com")
     p.pass_("secret")
     for i, letter in enumerate(LETTERS + [big], 1):
@@ -223,7 +223,7 @@ def test_slow_reader_of_a_large_letter(instance):
     w = instance(CLEAR)
     big = "Subject: big\r\n\r\n" + "".join(f".{i:060}\r\n" for i in range(150000))
     send(w, [big])
-    with socket.create_connection(("127.0.0.1", w.ports["pop3"]), 10) as s:
+    with socket.create_connection(("127.0.0.1", w.ports["pop3"]), 60) as s:
         s.sendall(b"USER Jones@foo.com\r\nPASS secret\r\nRETR 1\r\nRETR 1\r\nRETR 1\r\n")
         w.wait_until(lambda: w.pids("room"))
         peak = max(int(line.split()[1]) for pid in w.pids("room") for line in open(f"/proc/{pid}/status")
@@ -264,7 +264,7 @@ def test_curl(instance, tmp_path):
     for url in (f"pop3s://localhost:{w.ports['pop3s']}/2", f"pop3://localhost:{w.ports['pop3']}/2"):
         for more in ([], ["--login-options", "AUTH=LOGIN"], ["--login-options", "AUTH=PLAIN", "--sasl-ir"]):
             out = subprocess.run(["curl", "-sS", "--ssl-reqd", "--cacert", w.dir + "/keys/tls.pem", "-u", "Jones@foo.com:secret",
-                                  *more, url], capture_output=True, timeout=30)
+                                  *more, url], capture_output=True, timeout=60)
             assert out.returncode == 0, out.stderr
             assert out.stdout.endswith(body(LETTERS[1]))
 

@@ -160,9 +160,9 @@ def resurrect(w, path, files, senders, upto, elsewhere):
     new.start()
     want = plain(senders, upto)
     try:
-        new.wait_until(lambda: not load.missing(new, [want]), 30)
+        new.wait_until(lambda: not load.missing(new, [want]))
         # What a torn record shows is not delivered yet.
-        new.wait_until(lambda: json.loads(new.run("queue", "list", "--json").stdout) == [], 30)
+        new.wait_until(lambda: json.loads(new.run("queue", "list", "--json").stdout) == [])
     finally:
         new.stop()
     return new, want

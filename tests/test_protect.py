@@ -346,7 +346,7 @@ def test_binary_letters_are_encoded_first(world):
 
 def local_user(world, text, *args):
     return subprocess.run([os.path.join(os.path.dirname(WAXWING), "waxwing-sendmail"), "-f", "Jones@foo.com", *args,
-                           "peer@plain.example"], text=True, timeout=30, capture_output=True, input=text,
+                           "peer@plain.example"], text=True, timeout=60, capture_output=True, input=text,
                           env=dict(os.environ, WAXWING_DIR=world.w.dir))
 
 
@@ -417,7 +417,7 @@ def test_killed_in_the_middle(world):
         c.sock.settimeout(0.3)
         with pytest.raises(TimeoutError):
             c.sock.recv(100)
-        c.sock.settimeout(20)
+        c.sock.settimeout(60)
         return c
 
     try:
@@ -427,7 +427,7 @@ def test_killed_in_the_middle(world):
         c.sock.settimeout(0.3)
         with pytest.raises(TimeoutError):
             c.sock.recv(100)
-        c.sock.settimeout(20)
+        c.sock.settimeout(60)
         os.kill(warden, signal.SIGKILL)
         assert c.sock.recv(100).startswith(b"451 4.7.5")
         c.close()
@@ -464,7 +464,7 @@ def test_what_cannot_be_known_now_is_not_none(world):
 # ---- what arrives in clear is stored encrypted ----
 
 def deliver(world, to, text):
-    with smtplib.SMTP("127.0.0.1", world.w.ports["smtp"], timeout=20) as c:
+    with smtplib.SMTP("127.0.0.1", world.w.ports["smtp"], timeout=60) as c:
         c.sendmail("peer@stranger.example", [to], text.replace("\n", "\r\n").encode("latin-1"))
 
 

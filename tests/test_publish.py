@@ -12,7 +12,7 @@ import pytest
 import nameserver
 from ports import free_ports
 
-LIMIT = 20
+LIMIT = 60
 SECRET = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0"
 
 CONF = nameserver.CONF.split("policy:")[0] + """\

@@ -31,7 +31,7 @@ def answers(port):
         return False
 
 
-def until(condition, limit=10):
+def until(condition, limit=60):
     end = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < end, "it did not come to be so"
@@ -137,7 +137,7 @@ def test_nothing_needs_root(tmp_path_factory):
                 until(lambda: (status_of(r["pid"])["Seccomp"], status_of(r["pid"])["NoNewPrivs"]) == ("2", "1"))
     finally:
         server.send_signal(signal.SIGTERM)
-        assert server.wait(20) == 0
+        assert server.wait(60) == 0
         subprocess.run(["rm", "-rf", top], check=True)
 
 
@@ -150,7 +150,7 @@ class Manager:
         self.path = str(path)
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sock.bind(self.path)
-        self.sock.settimeout(10)
+        self.sock.settimeout(60)
 
     def hear(self):
         return self.sock.recv(4096).decode().split("\n")
@@ -194,7 +194,7 @@ def test_stops_within_a_second_with_sessions_open(instance):
 
 def test_second_server_on_one_folder_is_refused(instance):
     w = instance()
-    p = subprocess.run([WAXWING, "serve", "--dir", w.dir], text=True, stderr=subprocess.PIPE, timeout=20)
+    p = subprocess.run([WAXWING, "serve", "--dir", w.dir], text=True, stderr=subprocess.PIPE, timeout=60)
     assert p.returncode == 1 and f"another waxwing serves {w.dir} already" in p.stderr
     assert answers(w.ports["smtp"])
 
@@ -202,7 +202,7 @@ def test_second_server_on_one_folder_is_refused(instance):
 def test_taken_port_is_said(instance, tmp_path):
     w = instance()
     other = instance(start=False, settings={"listen.smtp": f"127.0.0.1:{w.ports['smtp']}"})
-    p = subprocess.run([WAXWING, "serve", "--dir", other.dir], text=True, stderr=subprocess.PIPE, timeout=20)
+    p = subprocess.run([WAXWING, "serve", "--dir", other.dir], text=True, stderr=subprocess.PIPE, timeout=60)
     assert p.returncode == 1
     assert f"cannot listen on 127.0.0.1:{w.ports['smtp']} (smtp): Address already in use" in p.stderr
 
@@ -299,8 +299,8 @@ def test_log_is_rotated_by_size_and_trace_reads_all(instance):
     for n in (1, 2):
         for _ in range(8):
             ids.append(send(w, "Jones@foo.com"))
-        w.wait_log(f"delivered id={ids[-1]}", limit=15)
-        until(lambda: os.path.exists(f"{log}.{n}"), limit=15)
+        w.wait_log(f"delivered id={ids[-1]}")
+        until(lambda: os.path.exists(f"{log}.{n}"))
     until(lambda: len(w.run("trace", ids[0]).stdout) > 0)
     for id in ids:
         assert "delivered" in w.run("trace", id).stdout
@@ -310,8 +310,8 @@ def test_log_is_rotated_by_size_and_trace_reads_all(instance):
 def test_stop_says_421_to_smtp_sessions(instance):
     """RFC 5321 3.8: to who is silent, and to who is in the middle of a text."""
     w = instance()
-    with socket.create_connection(("127.0.0.1", w.ports["smtp"]), 10) as idle, \
-            socket.create_connection(("127.0.0.1", w.ports["smtp"]), 10) as busy:
+    with socket.create_connection(("127.0.0.1", w.ports["smtp"]), 60) as idle, \
+            socket.create_connection(("127.0.0.1", w.ports["smtp"]), 60) as busy:
         lines, text = idle.makefile("rb"), busy.makefile("rb")
         assert lines.readline()[:3] == text.readline()[:3] == b"220"
         for line in (b"HELO localhost", b"MAIL FROM:<Smith@bar.com>", b"RCPT TO:<Jones@foo.com>", b"DATA"):
@@ -320,4 +320,4 @@ def test_stop_says_421_to_smtp_sessions(instance):
         busy.sendall(b"Subject: cut off\r\n\r\nBlah")
         w.process.send_signal(signal.SIGTERM)
         assert lines.read() == text.read() == b"421 Service not available, closing transmission channel\r\n"
-        assert w.process.wait(10) == 0
+        assert w.process.wait(60) == 0

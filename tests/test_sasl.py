@@ -35,7 +35,7 @@ class Imap:
     """AUTHENTICATE by hand: a mechanism is a function from a challenge to an answer."""
 
     def __init__(self, w, tls=True, source="127.0.0.1", **more):
-        sock = socket.create_connection(("127.0.0.1", w.ports["imaps" if tls else "imap"]), 10, (source, 0))
+        sock = socket.create_connection(("127.0.0.1", w.ports["imaps" if tls else "imap"]), 60, (source, 0))
         self.sock = context(**more).wrap_socket(sock) if tls else sock
         self.file = self.sock.makefile("rwb")
         self.greeting = self.file.readline().decode()
@@ -113,7 +113,7 @@ def test_gsasl_client(server, gsasl_is_here):
                             "-m", mechanism, "-a", NAME, "-p", SECRET, "--service", "imap", "--hostname", "foo.com",
                             "--x509-ca-file="] + ([] if mechanism.endswith("PLUS") else ["--no-cb"]),
                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                           timeout=30)
+                           timeout=60)
         assert p.returncode == 0, (mechanism, p.stdout)
         w.wait_log(rf"login sid=\S+ account=1 mechanism={mechanism} result=ok")
 
@@ -123,7 +123,7 @@ def test_swaks(server, mechanism):
     w = server()
     p = subprocess.run(["swaks", "--server", f"127.0.0.1:{w.ports['submission']}", "-tls", "--auth", mechanism,
                         "--auth-user", NAME, "--auth-password", SECRET, "--from", NAME, "--to", "Brown@foo.com",
-                        "--helo", "foo.com"], stdout=subprocess.PIPE, text=True, timeout=30)
+                        "--helo", "foo.com"], stdout=subprocess.PIPE, text=True, timeout=60)
     assert p.returncode == 0, p.stdout
     w.wait_log(rf"mechanism={mechanism} result=ok")
 
@@ -135,7 +135,7 @@ def test_msmtp(server, tmp_path):
                             "--tls-starttls=on", "--tls-certcheck=off", f"--auth={mechanism}", f"--user={NAME}",
                             f"--passwordeval=echo {SECRET}", f"--from={NAME}", "Brown@foo.com"],
                            input="Subject: x\n\nx\n", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                           timeout=30)
+                           timeout=60)
         assert p.returncode == 0, (mechanism, p.stdout)
         w.wait_log(rf"mechanism={mechanism.upper()} result=ok")
 

@@ -74,7 +74,7 @@ def verify(letter, known):
 def submit_utf8(w, account, text):
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with smtplib.SMTP("127.0.0.1", w.ports["submission"], timeout=20) as c:
+    with smtplib.SMTP("127.0.0.1", w.ports["submission"], timeout=60) as c:
         c.starttls(context=context)
         c.ehlo()
         plain = base64.b64encode(f"\0{account}\0secret".encode()).decode()

@@ -118,7 +118,7 @@ def test_what_was_changed_fails(world):
     changes = ((b"Blah", b"Bloh"), (b"Subject: ", b"Subject: Re: "), (b"From: ", b"Cc: c@foo.com\r\nFrom: "))
     for n, (old, new) in enumerate(changes, 2):
         assert old in letter
-        with smtplib.SMTP("127.0.0.1", world.postfix.port, timeout=30) as c:
+        with smtplib.SMTP("127.0.0.1", world.postfix.port, timeout=60) as c:
             c.sendmail("Jones@foo.com", ["a@peer.example"], letter.replace(old, new, 1))
         changed = sink.wait(n, 60)[n - 1]["data"]
         assert [r for r, _, _ in opendkim(changed)] == ["fail", "fail"], changed
@@ -193,6 +193,6 @@ def test_whole_rspamd_and_opendmarc(strict_world):
         assert found.keys() >= {"R_DKIM_ALLOW", "R_SPF_ALLOW", "DMARC_POLICY_ALLOW", arc} and not found.keys() & REFUSALS, found
         assert len(found["R_DKIM_ALLOW"]) == 2, found
     # It can fail: OpenDMARC does not take what was changed.
-    with smtplib.SMTP("127.0.0.1", world.postfix.port, timeout=30) as c, pytest.raises(smtplib.SMTPDataError) as e:
+    with smtplib.SMTP("127.0.0.1", world.postfix.port, timeout=60) as c, pytest.raises(smtplib.SMTPDataError) as e:
         c.sendmail("brown@far.example", ["a@peer.example"], signed.replace(b"Blah", b"Bloh", 1))
     assert e.value.smtp_code == 550 and b"DMARC" in e.value.smtp_error, e.value

@@ -26,7 +26,7 @@ def hand_in(w, to, subject, sender="Jones@foo.com", rcpt=(), mail=(), text=None)
     to = [to] if isinstance(to, str) else to
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with smtplib.SMTP("127.0.0.1", w.ports["submission"], timeout=20) as c:
+    with smtplib.SMTP("127.0.0.1", w.ports["submission"], timeout=60) as c:
         c.starttls(context=context)
         c.ehlo()
         c.login(sender, "secret")
@@ -121,7 +121,7 @@ def test_no_report_on_a_bounce(world):
     """The null sender of a host that may relay: what fails is gone."""
     with Sink(mail="550 5.7.1 no") as sink:
         w = world(sink, **{"relay.networks": "127.0.0.1"})
-        with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=20) as c:
+        with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=60) as c:
             c.sendmail("", ["a@elsewhere.example"], "Subject: x\r\n\r\n")
         w.wait_log(" refused .*to=a@elsewhere")
         w.wait_until(lambda: not queue(w, "list"))
@@ -137,7 +137,7 @@ def test_strangers_are_not_carried(world):
                   "a@elsewhere.example@foo.com", "elsewhere.example!a", "elsewhere.example!a@foo.com",
                   "a@[192.0.2.1]", '"a%elsewhere.example"@foo.com', "postmaster%elsewhere.example@foo.com"]
         for sender in ("", "Jones@foo.com", "a@elsewhere.example", "x@localhost"):
-            with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=20) as c:
+            with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=60) as c:
                 c.ehlo()
                 c.mail(sender)
                 for to in probes:
@@ -160,7 +160,7 @@ def test_a_dead_site_does_not_delay_another(world):
         for i in range(20):
             hand_in(w, f"a{i}@nowhere.example", f"dead{i}")
         hand_in(w, "b@elsewhere.example", "alive")
-        assert b"Subject: alive" in sink.wait(1, 10)[0]["data"]
+        assert b"Subject: alive" in sink.wait(1, 30)[0]["data"]
         # Told that there is no such domain.
         w.wait_until(lambda: len(reports(w)) == 20)
 
@@ -254,7 +254,7 @@ def test_old_segments_are_given_back_after_a_restart(world):
     segments = lambda: sorted(int(n[:16], 16) for n in os.listdir(os.path.join(w.dir, "spool")) if n.endswith(".log"))
 
     def fill(letters):
-        with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=20) as c:
+        with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=60) as c:
             for _ in range(letters):
                 c.sendmail("somebody@other.example", "Brown@foo.com", "Subject: fill\r\n\r\n" + "x" * 70 + "\r\n" * 10000)
 

@@ -16,7 +16,7 @@ WIDE, IN_HAND, PER_WIDE = 8, 24, 3 * 8      # src/warden/guess.h: GUESS_WIDE, GU
 
 def connect(port, source):
     s = socket.socket()
-    s.settimeout(30)
+    s.settimeout(60)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.bind((source, 0))
     s.connect(("127.0.0.1", port))

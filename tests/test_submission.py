@@ -27,7 +27,7 @@ def trusting():
 
 
 def session(w, who="Jones@foo.com"):
-    c = smtplib.SMTP("127.0.0.1", w.ports["submission"], "client.example", timeout=30)
+    c = smtplib.SMTP("127.0.0.1", w.ports["submission"], "client.example", timeout=60)
     c.starttls(context=trusting())
     c.ehlo()
     c.login(who, "secret")
@@ -257,7 +257,7 @@ def test_a_letter_leaves_later(world):
 
 def test_future_release_is_for_submission_only(instance):
     w = instance({"relay.networks": "127.0.0.1"})
-    with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=20) as c:
+    with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=60) as c:
         c.ehlo()
         assert "futurerelease" not in c.esmtp_features and "deliverby" in c.esmtp_features
         assert c.mail("a@b.c", ["HOLDFOR=60"])[0] == 555
@@ -265,7 +265,7 @@ def test_future_release_is_for_submission_only(instance):
     with session(w2) as c:
         assert "futurerelease" not in c.esmtp_features
         assert c.mail("Jones@foo.com", ["HOLDFOR=60"])[0] == 555
-    with smtplib.SMTP("127.0.0.1", w2.ports["smtp"], timeout=20) as c:
+    with smtplib.SMTP("127.0.0.1", w2.ports["smtp"], timeout=60) as c:
         c.ehlo()
         assert not {"deliverby", "mt-priority", "futurerelease"} & set(c.esmtp_features)
         assert c.mail("a@b.c", ["BY=60;R"])[0] == 555 and c.mail("a@b.c", ["MT-PRIORITY=1"])[0] == 555
@@ -354,7 +354,7 @@ def test_priorities_by_policy(world):
         one = plain.wait(1)[0]
         assert "MT-PRIORITY" not in one["mail"] and one["data"].count(b"MT-Priority: 2\r\n") == 1
         # Of a stranger it is a field like any other.
-        with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=20) as c:
+        with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=60) as c:
             c.sendmail("x@y.example", ["Brown@foo.com"], letter("x@y.example", "MT-Priority: 9\n"))
         assert b"MT-Priority: 9" in arrived(w, 1)
 
@@ -566,7 +566,7 @@ def test_no_relay_for_strangers(world):
         for port, tls in (("smtp", False), ("smtp", True), ("submission", False), ("submission", True)):
             for sender in SENDERS:
                 for probes in (PROBES[:14], PROBES[14:]):       # a session has not too many errors
-                    with smtplib.SMTP("127.0.0.1", w.ports[port], timeout=20) as c:
+                    with smtplib.SMTP("127.0.0.1", w.ports[port], timeout=60) as c:
                         if tls:
                             c.starttls(context=trusting())
                         c.ehlo("foo.com")

@@ -46,7 +46,7 @@ def other():
 def attempt(top, role, what, uid=0, pid=0):
     own = os.path.join(top, (ROLES[role] or ["nowhere"])[0])
     words = [w.replace("TOP", top).replace("OWN", own).replace("PID", str(pid)) for w in what.split()]
-    p = subprocess.run([WALLS, role, top, "1", str(uid), *words], capture_output=True, text=True, timeout=20)
+    p = subprocess.run([WALLS, role, top, "1", str(uid), *words], capture_output=True, text=True, timeout=60)
     assert p.returncode in (0, 13, -signal.SIGSYS), (role, what, p.returncode, p.stderr)
     return p.returncode == 0
 

@@ -261,7 +261,7 @@ def test_watch(jones):
     p = subprocess.Popen([WAXMAIL, "sync", "--watch"], env=person.env, stdin=subprocess.DEVNULL,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         fill(w, 1)
         while not person.list():
             assert time.monotonic() < end and p.poll() is None
@@ -511,7 +511,7 @@ def test_written_without_the_network(jones):
     person.run("outbox", "remove", str(person.json("outbox", "list")[-1]["number"]))
     person.run("sync", status=1)
     w.start()
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while person.json("outbox", "list"):
         assert time.monotonic() < end
         person.run("sync")
@@ -580,7 +580,7 @@ def test_pop3(instance, person):
     config = os.path.join(person.env["XDG_CONFIG_HOME"], "waxmail/config")
     text = open(config).read().replace("leave_on_server = true", "leave_on_server = false")
     open(config, "w").write(text)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while imap(w).select("INBOX")[1] != [b"0"]:
         assert time.monotonic() < end
         person.sync()
@@ -608,7 +608,7 @@ def test_the_reader_syncs_and_writes(jones, tmp_path):
         t.until("letter 1")
         t.keys("m")
         t.until("It is sent.")
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while "from the reader" not in t.screen():
             assert time.monotonic() < end, t.screen()
             t.keys("$")

@@ -8,9 +8,9 @@ import pytest
 
 
 def curl(w, host, path, *more, service="https"):
-    p = subprocess.run(["curl", "-sS", "--max-time", "20", "--insecure", "--connect-to", f"::127.0.0.1:{w.ports[service]}",
+    p = subprocess.run(["curl", "-sS", "--max-time", "60", "--insecure", "--connect-to", f"::127.0.0.1:{w.ports[service]}",
                         "-w", "\n%{http_code} %{content_type} %{redirect_url}", *more, f"{service}://{host}{path}"],
-                       capture_output=True, timeout=40)
+                       capture_output=True, timeout=90)
     assert p.returncode == 0, p.stderr
     body, _, last = p.stdout.decode().rpartition("\n")
     code, _, rest = last.partition(" ")
@@ -108,10 +108,10 @@ def test_smuggling_forms_are_refused(web):
     """Two lengths, or a length beside chunks: nobody may read them differently."""
     for head in (b"Content-Length: 5\r\nContent-Length: 6\r\n", b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
                  b"Content-Length: 5, 5\r\n", b"Content-Length: +5\r\n", b"Host: bar.com\r\n"):
-        with socket.create_connection(("127.0.0.1", web.ports["http"]), 10) as s:
+        with socket.create_connection(("127.0.0.1", web.ports["http"]), 60) as s:
             s.sendall(b"POST / HTTP/1.1\r\nHost: foo.com\r\n" + head + b"\r\n0\r\n\r\nGET /x HTTP/1.1\r\nHost: foo.com\r\n\r\n")
             got = b""
-            s.settimeout(10)
+            s.settimeout(60)
             while True:
                 more = s.recv(65536)
                 if not more:

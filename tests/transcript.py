@@ -55,7 +55,7 @@ class Dialog:
 
     def connect(self):
         self.w.wait_port(self.w.ports[self.service])
-        self.sock = socket.create_connection(("127.0.0.1", self.w.ports[self.service]), 20)
+        self.sock = socket.create_connection(("127.0.0.1", self.w.ports[self.service]), 60)
         self.out = self.got = b""
 
     def flush(self):

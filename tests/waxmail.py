@@ -40,7 +40,7 @@ class Person:
     def list(self, *more):
         return self.json("list", *more)
 
-    def wait(self, true, limit=30):
+    def wait(self, true, limit=60):
         """Syncs until it is true of the list of INBOX; that list."""
         import time
         end = time.monotonic() + limit
