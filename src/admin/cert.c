@@ -23,14 +23,9 @@ static const struct reason why_not[] = {
 
 /* ---- where they are ---- */
 
-struct work {
-	struct identities i;
-	struct conf conf;
-};
-
-static bool work_open(struct work *w, const struct invocation *in)
+bool cert_work_open(struct cert_work *w, const struct invocation *in)
 {
-	*w = (struct work){ .i = { .keys = -1, .now = clock_wall() } };
+	*w = (struct cert_work){ .i = { .keys = -1, .now = clock_wall() } };
 	if (instance_conf(in, &w->conf) != ST_OK || instance_directory(in, &w->i.d) != ST_OK)
 		return false;
 	w->i.validity = w->conf.smime_validity;
@@ -41,7 +36,7 @@ static bool work_open(struct work *w, const struct invocation *in)
 	return false;
 }
 
-static void work_close(struct work *w)
+void cert_work_close(struct cert_work *w)
 {
 	if (w->i.keys >= 0)
 		close(w->i.keys);
@@ -50,7 +45,7 @@ static void work_close(struct work *w)
 }
 
 /* An account's number and domain, or 0 and a domain. */
-static enum status whose(struct work *w, const char *text, struct arena *a, struct account *ret)
+static enum status whose(struct cert_work *w, const char *text, struct arena *a, struct account *ret)
 {
 	struct view v = view_cstr(text);
 
@@ -64,10 +59,10 @@ static enum status whose(struct work *w, const char *text, struct arena *a, stru
 
 enum status cert_authority(const struct invocation *in, struct view domain)
 {
-	struct work w;
-	enum status st = work_open(&w, in) ? identities_authority(&w.i, domain, NULL) : ST_IO;
+	struct cert_work w;
+	enum status st = cert_work_open(&w, in) ? identities_authority(&w.i, domain, NULL) : ST_IO;
 
-	work_close(&w);
+	cert_work_close(&w);
 	return st;
 }
 
@@ -75,16 +70,16 @@ enum status cert_account(const struct invocation *in, struct view address)
 {
 	struct arena a = ARENA(65536);
 	struct account acc;
-	struct work w;
+	struct cert_work w;
 	unsigned made;
-	enum status st = work_open(&w, in) ? ST_OK : ST_IO;
+	enum status st = cert_work_open(&w, in) ? ST_OK : ST_IO;
 
 	if (st == ST_OK && w.conf.smime_issue) {
 		st = directory_account(w.i.d, address, &a, &acc);
 		if (st == ST_OK)
 			st = identities_issue(&w.i, &acc, false, &made);
 	}
-	work_close(&w);
+	cert_work_close(&w);
 	arena_free(&a);
 	return st;
 }
@@ -112,7 +107,7 @@ int cmd_cert_list(struct invocation *in)
 	json_t *rows = json_array();
 	struct account acc = { 0 };
 	struct directory *d;
-	struct work w = { 0 };
+	struct cert_work w = { 0 };
 	enum status st = instance_directory(in, &d);
 
 	if (st != ST_OK) {
@@ -136,7 +131,7 @@ int cmd_cert_list(struct invocation *in)
 /* ---- show, export ---- */
 
 struct taking {
-	struct work *w;
+	struct cert_work *w;
 	struct view domain;	/* of the authorities that are wanted; or empty */
 	bool all;		/* with keys, and also what is not active any more */
 	struct smime_keys keys;
@@ -206,7 +201,7 @@ static int print_buf(struct buf *out)
 	return good ? DONE : FAILED;
 }
 
-static enum status take(struct work *w, const char *text, bool all, struct taking *t)
+static enum status take(struct cert_work *w, const char *text, bool all, struct taking *t)
 {
 	struct arena a = ARENA(65536);
 	struct account acc;
@@ -225,24 +220,24 @@ int cmd_cert_show(struct invocation *in)
 {
 	struct buf out = BUF(OUTPUT_MAX);
 	struct taking t = { 0 };
-	struct work w;
+	struct cert_work w;
 	enum status st = ST_IO;
 	int status = FAILED;
 
-	if (work_open(&w, in)) {
+	if (cert_work_open(&w, in)) {
 		st = take(&w, in->args[0], false, &t);
 		if (st == ST_OK)
 			st = put_pem(&t.keys, &out);
 		status = st == ST_OK ? print_buf(&out) : complain(in->args[0], st, why_not);
 	}
 	smime_keys_free(&t.keys);
-	work_close(&w);
+	cert_work_close(&w);
 	buf_free(&out);
 	return status;
 }
 
 /* The authorities' certificates, for the reader of the file. */
-static enum status add_chain(struct work *w, const char *address, struct smime_keys *keys)
+static enum status add_chain(struct cert_work *w, const char *address, struct smime_keys *keys)
 {
 	struct taking t = { .keys = { .n = 0 } };
 	enum status st = take(w, strrchr(address, '@') + 1, false, &t);
@@ -278,11 +273,11 @@ int cmd_cert_export(struct invocation *in)
 {
 	struct buf out = BUF(OUTPUT_MAX);
 	struct taking t = { 0 };
-	struct work w;
+	struct cert_work w;
 	enum status st;
 	int status = FAILED;
 
-	if (work_open(&w, in)) {
+	if (cert_work_open(&w, in)) {
 		st = strchr(in->args[0], '@') ? take(&w, in->args[0], true, &t) : ST_MISSING;
 		if (st == ST_OK)
 			st = add_chain(&w, in->args[0], &t.keys);
@@ -291,7 +286,7 @@ int cmd_cert_export(struct invocation *in)
 		status = st == ST_OK ? print_buf(&out) : complain(in->args[0], st, why_not);
 	}
 	smime_keys_free(&t.keys);
-	work_close(&w);
+	cert_work_close(&w);
 	buf_wipe(&out);
 	return status;
 }
@@ -312,7 +307,7 @@ static void note_account(void *arg, struct view address, struct view none, uint6
 	buf_putc(&r->addresses, '\0');
 }
 
-static enum status renew_one(struct work *w, const char *address, bool anew, unsigned *ret_made)
+static enum status renew_one(struct cert_work *w, const char *address, bool anew, unsigned *ret_made)
 {
 	struct arena a = ARENA(65536);
 	struct account acc;
@@ -326,7 +321,7 @@ static enum status renew_one(struct work *w, const char *address, bool anew, uns
 	return st;
 }
 
-static int renew_all(struct work *w)
+static int renew_all(struct cert_work *w)
 {
 	struct renewing r = { .addresses = BUF(OUTPUT_MAX) };
 	enum status st = directory_each_account(w->i.d, note_account, &r);
@@ -353,7 +348,7 @@ static int renew_all(struct work *w)
 
 int cmd_cert_renew(struct invocation *in)
 {
-	struct work w;
+	struct cert_work w;
 	unsigned made = 0;
 	enum status st;
 	int status = FAILED;
@@ -362,7 +357,7 @@ int cmd_cert_renew(struct invocation *in)
 		tell("cert renew: an address, or --all");
 		return WRONG_USE;
 	}
-	if (work_open(&w, in)) {
+	if (cert_work_open(&w, in)) {
 		if (in->n == 0) {
 			status = renew_all(&w);
 		} else {
@@ -370,7 +365,7 @@ int cmd_cert_renew(struct invocation *in)
 			status = st == ST_OK ? DONE : complain(in->args[0], st, why_not);
 		}
 	}
-	work_close(&w);
+	cert_work_close(&w);
 	return status;
 }
 
@@ -396,7 +391,7 @@ int cmd_cert_revoke(struct invocation *in)
 	return st == ST_OK ? DONE : complain(in->args[0], st, none);
 }
 
-static enum status import_p12(struct work *w, const struct account *of, struct view p12, const char *password,
+static enum status import_p12(struct cert_work *w, const struct account *of, struct view p12, const char *password,
 			      const char **ret_why)
 {
 	struct smime_key k = { 0 };
@@ -427,11 +422,11 @@ int cmd_cert_import(struct invocation *in)
 	struct buf p12 = BUF(P12_MAX), password = BUF(PASSWORD_MOST + 2);
 	struct arena a = ARENA(65536);
 	struct account acc;
-	struct work w;
+	struct cert_work w;
 	enum status st;
 	int status = FAILED;
 
-	if (work_open(&w, in)) {
+	if (cert_work_open(&w, in)) {
 		st = directory_account(w.i.d, view_cstr(in->args[0]), &a, &acc);
 		if (st != ST_OK) {
 			complain(in->args[0], st, why_not);
@@ -443,7 +438,7 @@ int cmd_cert_import(struct invocation *in)
 			status = st == ST_OK ? DONE : complain(in->args[1], st, reasons);
 		}
 	}
-	work_close(&w);
+	cert_work_close(&w);
 	buf_wipe(&password);
 	buf_wipe(&p12);
 	arena_free(&a);
@@ -455,15 +450,15 @@ int cmd_cert_import(struct invocation *in)
 int cmd_cert_crl(struct invocation *in)
 {
 	struct buf out = BUF(OUTPUT_MAX);
-	struct work w;
+	struct cert_work w;
 	enum status st;
 	int status = FAILED;
 
-	if (work_open(&w, in)) {
+	if (cert_work_open(&w, in)) {
 		st = identities_list(&w.i, view_cstr(in->args[0]), &out);
 		status = st == ST_OK ? print_buf(&out) : complain(in->args[0], st, why_not);
 	}
-	work_close(&w);
+	cert_work_close(&w);
 	buf_free(&out);
 	return status;
 }
