@@ -1,13 +1,9 @@
 #include "warden/identities.h"
 
-#include "base/disk.h"
 #include "msg/address.h"
 #include "trust/domain.h"
 #include "warden/key_folder.h"
-#include "warden/keys.h"
 
-#include <fcntl.h>
-#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -35,62 +31,32 @@ static enum status file_of(struct view serial, char out[static FILE_SIZE])
 
 static enum status write_key(const struct identities *i, struct view domain, struct view serial, EVP_PKEY *key)
 {
-	struct buf pem = BUF(KEY_FILE_MAX);
 	char file[FILE_SIZE];
 	int fd;
 	enum status st = file_of(serial, file);
 
 	if (st == ST_OK)
-		st = key_put_pem(key, &pem);
-	if (st == ST_OK)
 		st = key_folder(i->keys, folder, domain, true, &fd);
 	if (st == ST_OK) {
-		st = key_file_write(i->keys, fd, file, &pem);
+		st = key_save(i->keys, fd, file, key);
 		close(fd);
 	}
-	if (pem.p)
-		OPENSSL_cleanse(pem.p, pem.cap);
-	buf_free(&pem);
 	return st;
-}
-
-static EVP_PKEY *parse_key(struct view pem)
-{
-	char none[] = "";	/* so that nobody is asked for a passphrase */
-	BIO *bio = pem.n ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
-	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, none) : NULL;
-
-	BIO_free(bio);
-	ERR_clear_error();
-	return key;
 }
 
 enum status identities_key(const struct identities *i, const struct certificate_row *row, EVP_PKEY **ret)
 {
-	struct buf pem = BUF(KEY_FILE_MAX);
 	char file[FILE_SIZE];
-	EVP_PKEY *key = NULL;
-	int dir, fd;
+	int dir;
 	enum status st = file_of(row->serial, file);
 
 	if (st == ST_OK)
 		st = key_folder(i->keys, folder, row->domain, false, &dir);
-	if (st != ST_OK)
-		return st;
-	st = disk_open(dir, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &fd);
-	close(dir);
-	if (st != ST_OK)
-		return st;
-	st = key_file_read(fd, &pem);
-	close(fd);
-	if (st == ST_OK)
-		key = parse_key(buf_view(&pem));
-	if (pem.p)
-		OPENSSL_cleanse(pem.p, pem.cap);
-	buf_free(&pem);
-	if (key)
-		*ret = key;
-	return key ? ST_OK : st == ST_OK ? ST_SYNTAX : st;
+	if (st == ST_OK) {
+		st = key_load(dir, file, ret);
+		close(dir);
+	}
+	return st;
 }
 
 /* ---- rows ---- */

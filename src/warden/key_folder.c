@@ -1,8 +1,11 @@
 #include "warden/key_folder.h"
 
 #include "base/disk.h"
+#include "warden/keys.h"
 
 #include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -112,4 +115,52 @@ enum status key_put_pem(EVP_PKEY *key, struct buf *out)
 	}
 	BIO_free(bio);
 	return good ? buf_status(out) : ST_NOMEM;
+}
+
+static void forget(struct buf *pem)
+{
+	if (pem->p)
+		OPENSSL_cleanse(pem->p, pem->cap);
+	buf_free(pem);
+}
+
+enum status key_save(int keys, int folder, const char *file, EVP_PKEY *key)
+{
+	struct buf pem = BUF(KEY_FILE_MAX);
+	enum status st = key_put_pem(key, &pem);
+
+	if (st == ST_OK)
+		st = key_file_write(keys, folder, file, &pem);
+	forget(&pem);
+	return st;
+}
+
+static EVP_PKEY *parse_key(struct view pem)
+{
+	char none[] = "";	/* so that nobody is asked for a passphrase */
+	BIO *bio = pem.n ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
+	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, none) : NULL;
+
+	BIO_free(bio);
+	ERR_clear_error();
+	return key;
+}
+
+enum status key_load(int folder, const char *file, EVP_PKEY **ret)
+{
+	struct buf pem = BUF(KEY_FILE_MAX);
+	EVP_PKEY *key = NULL;
+	int fd;
+	enum status st = disk_open(folder, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &fd);
+
+	if (st != ST_OK)
+		return st;
+	st = key_file_read(fd, &pem);
+	close(fd);
+	if (st == ST_OK)
+		key = parse_key(buf_view(&pem));
+	forget(&pem);
+	if (key)
+		*ret = key;
+	return key ? ST_OK : st == ST_OK ? ST_SYNTAX : st;
 }

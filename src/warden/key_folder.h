@@ -19,6 +19,10 @@ enum status key_folder(int keys, const char *kind, struct view domain, bool make
 /* A new file, on disk when this returns.  ST_EXISTS. */
 enum status key_file_write(int keys, int folder, const char *file, const struct buf *pem) MUST_USE;
 
+/* A private key as such a file, and back.  Reading: ST_MISSING, ST_SYNTAX. */
+enum status key_save(int keys, int folder, const char *file, EVP_PKEY *key) MUST_USE;
+enum status key_load(int folder, const char *file, EVP_PKEY **ret) MUST_USE;
+
 /* ST_NOMEM. */
 enum status key_put_pem(EVP_PKEY *key, struct buf *out) MUST_USE;
 
