@@ -84,13 +84,22 @@ struct found {
 	const struct identities *i;
 	enum certificate_kind kind;
 	wall_ms until;		/* it has to last for so long */
-	wall_ms imported_until;	/* the same of one that was imported */
+	wall_ms imported_spare;	/* one that was imported: as long as this from now, or a sixth of its life */
 	unsigned states;	/* 1 << enum certificate_state */
 	struct arena *a;
 	struct certificate_row row;
 	bool any;
 };
 enum { IS_ACTIVE = 1 << CERTIFICATE_ACTIVE, IS_NEXT = 1 << CERTIFICATE_NEXT };
+
+static wall_ms has_to_last(const struct found *f, const struct certificate_row *c)
+{
+	wall_ms sixth = (c->not_after - c->not_before) / 6;
+
+	if (!c->imported)
+		return f->until;
+	return f->i->now + (sixth < f->imported_spare ? sixth : f->imported_spare);
+}
 
 /* The newest one counts; its views are copied. */
 static void find(void *arg, const struct certificate_row *c)
@@ -99,7 +108,7 @@ static void find(void *arg, const struct certificate_row *c)
 
 	bool fits = c->kind == f->kind || (c->kind == CERTIFICATE_BOTH && f->kind != CERTIFICATE_AUTHORITY);
 
-	if (!(f->states >> c->state & 1) || !fits || c->not_after < (c->imported ? f->imported_until : f->until))
+	if (!(f->states >> c->state & 1) || !fits || c->not_after < has_to_last(f, c))
 		return;
 	f->row = *c;
 	f->row.serial = arena_copy(f->a, c->serial);
@@ -226,7 +235,7 @@ static enum status make_authority(const struct identities *i, struct view domain
 enum status identities_authority(const struct identities *i, struct view domain, struct smime_key *ret)
 {
 	struct arena a = ARENA(ARENA_MOST);
-	struct found f = { .kind = CERTIFICATE_AUTHORITY, .until = i->now + i->validity, .a = &a, .states = IS_ACTIVE };
+	struct found f = { .i = i, .kind = CERTIFICATE_AUTHORITY, .until = i->now + i->validity, .a = &a, .states = IS_ACTIVE };
 	enum status st = directory_certificates(i->d, domain, 0, find, &f);
 
 	if (st == ST_OK && !f.any) {
@@ -246,7 +255,7 @@ enum status identities_authority(const struct identities *i, struct view domain,
 enum status identities_prepare(const struct identities *i, struct view domain, bool *ret_made)
 {
 	struct arena a = ARENA(ARENA_MOST);
-	struct found f = { .kind = CERTIFICATE_AUTHORITY, .until = i->now + i->validity + year, .a = &a,
+	struct found f = { .i = i, .kind = CERTIFICATE_AUTHORITY, .until = i->now + i->validity + year, .a = &a,
 			   .states = IS_ACTIVE | IS_NEXT };
 	enum status st = directory_certificates(i->d, domain, 0, find, &f);
 	bool made = st == ST_OK && !f.any;
@@ -321,9 +330,9 @@ static enum status has(const struct identities *i, const struct account *of, str
 static enum status is_due(const struct identities *i, const struct account *of, enum certificate_kind kind, bool *ret,
 			  enum certificate_state *ret_state)
 {
-	struct found lasting = { .kind = kind, .until = i->now + i->validity / 3, .imported_until = i->now + 2 * week,
+	struct found lasting = { .i = i, .kind = kind, .until = i->now + i->validity / 3, .imported_spare = 2 * week,
 				 .states = IS_ACTIVE | IS_NEXT };
-	struct found good = { .kind = kind, .until = i->now, .imported_until = i->now, .states = IS_ACTIVE };
+	struct found good = { .i = i, .kind = kind, .until = i->now, .states = IS_ACTIVE };
 	bool lasts = true, any = false;
 	enum status st = has(i, of, lasting, &lasts);
 

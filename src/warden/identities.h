@@ -37,7 +37,8 @@ enum status identities_prepare(const struct identities *i, struct view domain, b
 /* Both certificates of an account, where it has none that lasts for another
  * third of their validity: next ones, while there is one that has not ended.
  * anew: in any case, and active; what was so is retired.  An imported one counts
- * for what it is good for, until two weeks before its end.  Waits, with `fresh`. */
+ * for what it is good for, until two weeks (of a short one a sixth of its life)
+ * before its end.  Waits, with `fresh`. */
 enum status identities_issue(const struct identities *i, const struct account *of, bool anew, unsigned *ret_made) MUST_USE;
 
 /* What was next is active, what it replaces retired.  ST_MISSING. */
