@@ -129,10 +129,10 @@ def test_import_and_export(one, files, tmp_path):
     raw(one, "cert", "import", "Jones@foo.com", pki("theirs.p12"), "--password-stdin", stdin=b"secret\n")
     rows = [r for r in listed(one, "Jones@foo.com") if r["state"] == "active"]
     assert [(r["kind"], r["imported"]) for r in rows] == [("both", True)]
-    # Out again, for a mail program: all keys in one file.
+    # Out again, for a mail program: all keys in one file, and what came with the imported one.
     (tmp_path / "out.p12").write_bytes(raw(one, "cert", "export", "Jones@foo.com", "--password-stdin", stdin=b"hidden\n"))
     text = openssl("pkcs12", "-in", tmp_path / "out.p12", "-passin", "pass:hidden", "-nodes").decode()
-    assert text.count("BEGIN PRIVATE KEY") == 3 and text.count("BEGIN CERTIFICATE") == 4
+    assert text.count("BEGIN PRIVATE KEY") == 3 and text.count("BEGIN CERTIFICATE") == 5
 
 
 def test_published(one, files):

@@ -257,6 +257,31 @@ static enum status add_chain(struct cert_work *w, const char *address, struct sm
 	return st;
 }
 
+/* And what came with those that were imported. */
+static enum status add_imported(struct cert_work *w, struct smime_keys *keys)
+{
+	struct arena a = ARENA(SMIME_KEYS_MOST * CERTIFICATE_CHAIN_MAX);
+	enum status st = ST_OK;
+
+	for (unsigned i = 0; i < keys->n && st == ST_OK; i++) {
+		struct view serial = smime_serial(X509_get0_serialNumber(keys->all[i].certificate), &a), der = VIEW_NONE;
+		STACK_OF(X509) *all;
+		X509 *x;
+
+		st = directory_chain(w->i.d, serial, &a, &der);
+		all = smime_certificate_list(der);
+		while (st == ST_OK && (x = sk_X509_shift(all)) != NULL)
+			if (sk_X509_push(keys->others, x) <= 0) {
+				X509_free(x);
+				st = ST_NOMEM;
+			}
+		sk_X509_pop_free(all, X509_free);
+		st = st == ST_MISSING ? ST_OK : st;
+	}
+	arena_free(&a);
+	return st;
+}
+
 static enum status put_p12(const struct smime_keys *keys, struct buf *out)
 {
 	struct buf password = BUF(PASSWORD_MOST + 2);
@@ -281,6 +306,8 @@ int cmd_cert_export(struct invocation *in)
 		st = strchr(in->args[0], '@') ? take(&w, in->args[0], true, &t) : ST_MISSING;
 		if (st == ST_OK)
 			st = add_chain(&w, in->args[0], &t.keys);
+		if (st == ST_OK)
+			st = add_imported(&w, &t.keys);
 		if (st == ST_OK)
 			st = in->given[OPTION_password_stdin] ? put_p12(&t.keys, &out) : put_pem(&t.keys, &out);
 		status = st == ST_OK ? print_buf(&out) : complain(in->args[0], st, why_not);
@@ -400,7 +427,7 @@ static enum status import_p12(struct cert_work *w, const struct account *of, str
 
 	if (st != ST_OK)
 		return st == ST_DENIED ? ST_CLOSED : st;
-	st = identities_import(&w->i, of, &k, ret_why);
+	st = identities_import(&w->i, of, &k, chain, ret_why);
 	if (st == ST_OK)
 		st = encryption_refresh(&w->conf, w->i.d, of->id);
 	X509_free(k.certificate);

@@ -10,7 +10,8 @@ static const char schema[] =
 	" account BIGINT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, imported BIGINT NOT NULL,"
 	" der BLOB NOT NULL, not_before BIGINT NOT NULL, not_after BIGINT NOT NULL, revoked BIGINT NOT NULL);"
 	"CREATE INDEX IF NOT EXISTS certificate_account ON certificate (account);"
-	"CREATE TABLE IF NOT EXISTS certificate_seen (serial TEXT PRIMARY KEY, since BIGINT NOT NULL);";
+	"CREATE TABLE IF NOT EXISTS certificate_seen (serial TEXT PRIMARY KEY, since BIGINT NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS certificate_chain (serial TEXT PRIMARY KEY, chain BLOB NOT NULL);";
 
 #define COLUMNS "serial, domain, address, account, kind, state, imported, der, not_before, not_after, revoked"
 #define ROW "SELECT " COLUMNS ", (SELECT since FROM certificate_seen s WHERE s.serial = certificate.serial)" \
@@ -35,6 +36,10 @@ static const char *const texts[C_COUNT] = {
 			  " WHERE state = 'active' AND kind <> 'authority' AND not_after < $1",
 	[C_REVOKE_ACCOUNT] = "UPDATE certificate SET state = 'revoked', revoked = $2 WHERE account = $1 AND state <> 'revoked'",
 	[C_FORGET] = "DELETE FROM certificate WHERE domain = $1",
+	[C_SET_CHAIN] = "INSERT INTO certificate_chain (serial, chain) VALUES ($1, $2)"
+			" ON CONFLICT (serial) DO UPDATE SET chain = excluded.chain",
+	[C_CHAIN] = "SELECT chain FROM certificate_chain WHERE serial = $1",
+	[C_FORGET_CHAINS] = "DELETE FROM certificate_chain WHERE serial NOT IN (SELECT serial FROM certificate)",
 	[C_FORGET_SEEN] = "DELETE FROM certificate_seen WHERE serial NOT IN (SELECT serial FROM certificate)",
 };
 
@@ -197,6 +202,34 @@ enum status directory_set_certificate_seen(struct directory *d, struct view seri
 	return sql_run(d->c[C_SEEN]);
 }
 
+enum status directory_set_chain(struct directory *d, struct view serial, struct view chain)
+{
+	if (chain.n > CERTIFICATE_CHAIN_MAX)
+		return ST_LIMIT;
+	sql_bind_text(d->c[C_SET_CHAIN], 1, serial);
+	sql_bind_blob(d->c[C_SET_CHAIN], 2, chain);
+	return sql_run(d->c[C_SET_CHAIN]);
+}
+
+enum status directory_chain(struct directory *d, struct view serial, struct arena *a, struct view *ret)
+{
+	struct sql_stmt *q = d->c[C_CHAIN];
+	struct view chain = VIEW_NONE;
+	bool more = false;
+	enum status st;
+
+	sql_bind_text(q, 1, serial);
+	st = sql_step(q, &more);
+	if (st == ST_OK && more)
+		chain = arena_copy(a, sql_col_view(q, 0));
+	sql_reset(q);
+	if (st == ST_OK)
+		st = more ? arena_status(a) : ST_MISSING;
+	if (st == ST_OK)
+		*ret = chain;
+	return st;
+}
+
 enum status directory_retire_past(struct directory *d, wall_ms now)
 {
 	sql_bind_int(d->c[C_RETIRE_PAST], 1, now);
@@ -218,6 +251,8 @@ enum status certificates_forget(struct directory *d, struct view domain)
 
 	sql_bind_text(d->c[C_FORGET], 1, directory_folded(domain, low));
 	st = sql_run(d->c[C_FORGET]);
+	if (st == ST_OK)
+		st = sql_run(d->c[C_FORGET_CHAINS]);
 	return st == ST_OK ? sql_run(d->c[C_FORGET_SEEN]) : st;
 }
 

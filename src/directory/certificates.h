@@ -18,7 +18,7 @@
 
 #include "directory/directory.h"
 
-enum { CERTIFICATE_SERIAL_MAX = 40, CERTIFICATE_DER_MAX = 64 * 1024, SMIMEA_OWNER_HASH = 28 };
+enum { CERTIFICATE_SERIAL_MAX = 40, CERTIFICATE_DER_MAX = 64 * 1024, CERTIFICATE_CHAIN_MAX = 32 * 1024, SMIMEA_OWNER_HASH = 28 };
 
 enum certificate_kind { CERTIFICATE_AUTHORITY, CERTIFICATE_SIGNING, CERTIFICATE_ENCRYPTION, CERTIFICATE_BOTH };
 enum certificate_state { CERTIFICATE_ACTIVE, CERTIFICATE_RETIRED, CERTIFICATE_REVOKED, CERTIFICATE_NEXT };
@@ -57,6 +57,11 @@ enum status directory_set_certificate_seen(struct directory *d, struct view seri
 /* One of them; its views are in the arena.  ST_MISSING, ST_NOMEM. */
 enum status directory_certificate(struct directory *d, struct view serial, struct arena *a,
 				  struct certificate_row *ret) MUST_USE;
+
+/* The certificates above an imported one, as DER one after another, at most CERTIFICATE_CHAIN_MAX.
+ * ST_MISSING: none are known. */
+enum status directory_set_chain(struct directory *d, struct view serial, struct view chain) MUST_USE;
+enum status directory_chain(struct directory *d, struct view serial, struct arena *a, struct view *ret) MUST_USE;
 
 /* Accounts (address, nothing, number) that lack a certificate to sign with or to encrypt for
  * which lasts until then, or have one that is next. */

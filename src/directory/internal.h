@@ -69,6 +69,7 @@ enum number_query { N_ALL, N_SET, N_DROP, N_FORGET, N_COUNT };
 /* Every statement of certificates.c. */
 enum certificate_query {
 	C_EACH, C_OF_ACCOUNT, C_ONE, C_ADD, C_SET, C_SEEN, C_DUE, C_RETIRE_PAST, C_REVOKE_ACCOUNT, C_FORGET, C_FORGET_SEEN,
+	C_SET_CHAIN, C_CHAIN, C_FORGET_CHAINS,
 	C_COUNT,
 };
 

@@ -25,6 +25,24 @@ X509 *smime_certificate(struct view der)
 	return x;
 }
 
+STACK_OF(X509) *smime_certificate_list(struct view der)
+{
+	STACK_OF(X509) *all = sk_X509_new_null();
+
+	while (all && der.n) {
+		const unsigned char *p = (const unsigned char *)der.p;
+		X509 *x = d2i_X509(NULL, &p, (long)der.n);
+
+		if (x == NULL || sk_X509_push(all, x) <= 0) {
+			X509_free(x);
+			break;
+		}
+		der = view_skip(der, (size_t)(p - (const unsigned char *)der.p));
+	}
+	ERR_clear_error();
+	return all;
+}
+
 struct view smime_der(X509 *x, struct arena *a)
 {
 	int n = i2d_X509(x, NULL);

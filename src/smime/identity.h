@@ -42,6 +42,8 @@ enum status smime_certificates(struct view text, STACK_OF(X509) *to) MUST_USE;
 
 /* A certificate of DER that fills the whole view, or NULL. */
 X509 *smime_certificate(struct view der);
+/* Several, one after another, up to what is none; NULL: no memory. */
+STACK_OF(X509) *smime_certificate_list(struct view der);
 /* Its DER, in the arena. */
 struct view smime_der(X509 *x, struct arena *a);
 

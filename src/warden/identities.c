@@ -148,17 +148,44 @@ static enum status retire(const struct identities *i, struct view domain, uint64
 	return st;
 }
 
-/* One that is next replaces nothing yet. */
-static enum status keep_new(const struct identities *i, struct certificate_row row, const struct smime_key *key)
+/* What goes along with it when it signs; without what would be too long for that. */
+static enum status keep_chain(const struct identities *i, struct view serial, STACK_OF(X509) *chain)
 {
 	struct arena a = ARENA(ARENA_MOST);
+	struct buf der = BUF(CERTIFICATE_CHAIN_MAX);
+	enum status st = ST_OK;
+
+	for (int k = 0; k < sk_X509_num(chain); k++) {
+		struct view one = smime_der(sk_X509_value(chain, k), &a);
+
+		if (der.n + one.n <= CERTIFICATE_CHAIN_MAX)
+			buf_put(&der, one);
+	}
+	st = arena_status(&a) != ST_OK ? arena_status(&a) : buf_status(&der);
+	if (st == ST_OK && der.n)
+		st = directory_set_chain(i->d, serial, buf_view(&der));
+	arena_free(&a);
+	buf_free(&der);
+	return st;
+}
+
+/* One that is next replaces nothing yet. */
+static enum status keep_new(const struct identities *i, struct certificate_row row, const struct smime_key *key,
+			    STACK_OF(X509) *chain)
+{
+	struct arena a = ARENA(ARENA_MOST);
+	struct view serial = smime_serial(X509_get0_serialNumber(key->certificate), &a);
 	enum status st = directory_begin(i->d);
 
-	if (st != ST_OK)
+	if (st != ST_OK) {
+		arena_free(&a);
 		return st;
+	}
 	st = keep(i, row, key);
+	if (st == ST_OK && chain)
+		st = keep_chain(i, serial, chain);
 	if (st == ST_OK && row.state == CERTIFICATE_ACTIVE)
-		st = retire(i, row.domain, row.account, row.kind, smime_serial(X509_get0_serialNumber(key->certificate), &a));
+		st = retire(i, row.domain, row.account, row.kind, serial);
 	arena_free(&a);
 	if (st == ST_OK)
 		return directory_end(i->d, true);
@@ -224,7 +251,7 @@ static enum status make_authority(const struct identities *i, struct view domain
 
 	if (st != ST_OK)
 		return st;
-	st = keep_new(i, (struct certificate_row){ .domain = domain, .kind = CERTIFICATE_AUTHORITY, .state = state }, &k);
+	st = keep_new(i, (struct certificate_row){ .domain = domain, .kind = CERTIFICATE_AUTHORITY, .state = state }, &k, NULL);
 	if (st == ST_OK && ret)
 		*ret = k;
 	else
@@ -306,7 +333,7 @@ static enum status issue_one(const struct identities *i, const struct account *o
 	if (st == ST_OK)
 		st = smime_issue(&q, &k);
 	if (st == ST_OK)
-		st = keep_new(i, row, &k);
+		st = keep_new(i, row, &k, NULL);
 	key_free_both(&k);
 	EVP_PKEY_free(fresh);
 	buf_free(&list);
@@ -439,14 +466,14 @@ static const char *flaw(const struct identities *i, const struct account *of, co
 }
 
 enum status identities_import(const struct identities *i, const struct account *of, const struct smime_key *key,
-			      const char **ret_why)
+			      STACK_OF(X509) *chain, const char **ret_why)
 {
 	struct certificate_row row = { .domain = address_domain(of->address), .address = of->address, .account = of->id,
 				       .kind = kind_of(key->certificate), .imported = true };
 	const char *why = flaw(i, of, key);
 
 	if (why == NULL)
-		return keep_new(i, row, key);
+		return keep_new(i, row, key, chain);
 	*ret_why = why;
 	return ST_DENIED;
 }

@@ -44,11 +44,12 @@ enum status identities_issue(const struct identities *i, const struct account *o
 /* What was next is active, what it replaces retired.  ST_MISSING. */
 enum status identities_switch(const struct identities *i, struct view serial) MUST_USE;
 
-/* A certificate from elsewhere with its key; what it replaces is retired.
+/* A certificate from elsewhere with its key; what it replaces is retired.  chain: those above it,
+ * sent along with what it signs; or NULL.
  * ST_DENIED: it is not good for mail of the account, *ret_why (static) says why;
  * ST_EXISTS. */
 enum status identities_import(const struct identities *i, const struct account *of, const struct smime_key *key,
-			      const char **ret_why) MUST_USE;
+			      STACK_OF(X509) *chain, const char **ret_why) MUST_USE;
 
 /* The private key of a row.  ST_MISSING, ST_SYNTAX. */
 enum status identities_key(const struct identities *i, const struct certificate_row *row, EVP_PKEY **ret) MUST_USE;

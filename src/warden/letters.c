@@ -14,7 +14,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-enum { SIGNATURE_MAX = 1024, IDENTITY_ARENA = 512 * 1024, CHAIN_MAX = 32 * 1024, LOCAL_MS = 3600000 };
+enum { SIGNATURE_MAX = 1024, IDENTITY_ARENA = 512 * 1024, LOCAL_MS = 3600000 };
 
 static struct identities identities_of(struct warden *w)
 {
@@ -27,6 +27,7 @@ struct active {
 	struct arena *a;
 	wall_ms now;
 	struct view signing, encryption;	/* the newest of each */
+	struct view imported;			/* the former's serial number, where it was imported */
 };
 
 static void take_active(void *arg, const struct certificate_row *c)
@@ -35,8 +36,10 @@ static void take_active(void *arg, const struct certificate_row *c)
 
 	if (c->state != CERTIFICATE_ACTIVE || to->now < c->not_before || to->now > c->not_after)
 		return;
-	if (c->kind == CERTIFICATE_SIGNING || c->kind == CERTIFICATE_BOTH)
+	if (c->kind == CERTIFICATE_SIGNING || c->kind == CERTIFICATE_BOTH) {
 		to->signing = arena_copy(to->a, c->certificate);
+		to->imported = c->imported ? arena_copy(to->a, c->serial) : VIEW_NONE;
+	}
 	if (c->kind == CERTIFICATE_ENCRYPTION || c->kind == CERTIFICATE_BOTH)
 		to->encryption = arena_copy(to->a, c->certificate);
 }
@@ -59,18 +62,19 @@ static void take_issuer(void *arg, const struct certificate_row *c)
 	ERR_clear_error();
 }
 
-/* Of an imported one nothing is known but itself. */
-static enum status find_chain(struct warden *w, struct view address, struct view leaf, struct arena *a,
-			      struct view *ret)
+/* Of our own authority's it is that, of an imported one what came with it. */
+static enum status find_chain(struct warden *w, struct view address, const struct active *of, struct view *ret)
 {
-	struct issuing i = { .leaf = leaf.n ? smime_certificate(leaf) : NULL, .a = a };
+	struct issuing i = { .leaf = of->signing.n ? smime_certificate(of->signing) : NULL, .a = of->a };
 	enum status st = ST_OK;
 
-	if (i.leaf)
+	if (of->imported.n)
+		st = directory_chain(w->directory, of->imported, of->a, &i.found);
+	else if (i.leaf)
 		st = directory_certificates(w->directory, address_domain(address), 0, take_issuer, &i);
 	X509_free(i.leaf);
-	*ret = i.found.n <= CHAIN_MAX ? i.found : VIEW_NONE;
-	return st;
+	*ret = i.found.n <= CERTIFICATE_CHAIN_MAX ? i.found : VIEW_NONE;
+	return st == ST_MISSING ? ST_OK : st;
 }
 
 void identity_ask(struct warden *w, struct channel *ch, const struct record *rec)
@@ -89,7 +93,7 @@ void identity_ask(struct warden *w, struct channel *ch, const struct record *rec
 	if (st == ST_OK)
 		st = directory_certificates(w->directory, VIEW_NONE, in.account, take_active, &found);
 	if (st == ST_OK)
-		st = find_chain(w, acc.address, found.signing, &a, &chain);
+		st = find_chain(w, acc.address, &found, &chain);
 	if (st == ST_OK)
 		st = arena_status(&a);
 	if (st == ST_OK)

@@ -91,7 +91,8 @@ static enum reply open_letter(struct protecting *p)
 /* ---- certificates that warden knows ---- */
 
 struct identity {
-	X509 *signing, *encryption, *issuer;
+	X509 *signing, *encryption;
+	STACK_OF(X509) *chain;
 	struct view signing_der;	/* in the arena */
 };
 
@@ -99,7 +100,7 @@ static void identity_free(struct identity *i)
 {
 	X509_free(i->signing);
 	X509_free(i->encryption);
-	X509_free(i->issuer);
+	sk_X509_pop_free(i->chain, X509_free);
 }
 
 static enum verdict ask_identity(struct protecting *p, uint64_t account, struct identity *ret)
@@ -115,7 +116,7 @@ static enum verdict ask_identity(struct protecting *p, uint64_t account, struct 
 		v = (enum verdict)a.verdict;
 		*ret = (struct identity){
 			.signing = smime_certificate(a.signing), .encryption = smime_certificate(a.encryption),
-			.issuer = smime_certificate(a.chain), .signing_der = arena_copy(&p->a, a.signing),
+			.chain = smime_certificate_list(a.chain), .signing_der = arena_copy(&p->a, a.signing),
 		};
 	}
 	buf_free(&b);
@@ -183,8 +184,8 @@ static enum reply take_signer(struct protecting *p, struct identity *own)
 		return refuse(p, SAY_NO_CERTIFICATE, VIEW_NONE, "Your certificate has a key of a kind that cannot sign here");
 	p->signer.certificate = own->signing;
 	own->signing = NULL;
-	if (own->issuer && sk_X509_push(p->chain, own->issuer) > 0)
-		own->issuer = NULL;
+	p->chain = own->chain;
+	own->chain = NULL;
 	return SAY_OK;
 }
 
@@ -200,8 +201,7 @@ static enum reply find_own(struct protecting *p)
 		return SAY_PROTECT_LATER;
 	if (signs && p->s->ticket.n == 0)
 		return SAY_PROTECT_LOGIN;
-	p->chain = sk_X509_new_null();
-	v = p->chain ? ask_identity(p, p->s->account, &own) : VERDICT_LATER;
+	v = ask_identity(p, p->s->account, &own);
 	if (v != VERDICT_OK)
 		r = SAY_PROTECT_LATER;
 	else if (signs)
