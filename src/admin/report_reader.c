@@ -1,6 +1,7 @@
 /* report_reader.c - reports are what any stranger may send, and `waxwing reports`
  * may run as root: so they are read by a child that has nothing but two pipes
  * (and iconv's modules, which a name in a rare charset needs). */
+#include "admin/confined.h"
 #include "admin/report_json.h"
 #include "admin/listing.h"
 
@@ -11,12 +12,8 @@
 #include "trust/author.h"
 #include "trust/authres.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { CPU_SECONDS = 120, ANSWER_MAX = 64 * 1024 * 1024, CALLS = SANDBOX_FILES | SANDBOX_LIBRARIES };
@@ -25,76 +22,8 @@ struct report_reader {
 	uint32_t uid;
 	struct view host_name;
 	struct sandbox_filter filter;
-	pid_t pid;		/* 0: none */
-	int to, from;
+	struct confined child;
 };
-
-/* ---- both sides ---- */
-
-static enum status write_all(int fd, const void *p, size_t n)
-{
-	const char *at = p;
-
-	while (n) {
-		ssize_t got = write(fd, at, n);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return ST_CLOSED;
-		at += got;
-		n -= (size_t)got;
-	}
-	return ST_OK;
-}
-
-static enum status read_all(int fd, void *p, size_t n)
-{
-	char *at = p;
-
-	while (n) {
-		ssize_t got = read(fd, at, n);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return ST_CLOSED;
-		at += got;
-		n -= (size_t)got;
-	}
-	return ST_OK;
-}
-
-struct head {
-	uint32_t n;
-	uint32_t st;	/* enum status, of an answer */
-};
-
-static enum status write_piece(int fd, enum status st, struct view v)
-{
-	struct head h = { (uint32_t)v.n, st };
-	enum status sent = write_all(fd, &h, sizeof h);
-
-	return sent == ST_OK ? write_all(fd, v.p, v.n) : sent;
-}
-
-static enum status read_piece(int fd, struct buf *out, enum status *ret_st)
-{
-	struct head h;
-	char *room;
-	enum status st = read_all(fd, &h, sizeof h);
-
-	buf_clear(out);
-	if (st == ST_OK)
-		st = h.n <= out->max && h.st <= ST_CORRUPT ? buf_reserve(out, h.n ? h.n : 1, &room) : ST_CLOSED;
-	if (st == ST_OK)
-		st = read_all(fd, room, h.n);
-	if (st != ST_OK)
-		return st;
-	out->n = h.n;
-	*ret_st = (enum status)h.st;
-	return ST_OK;
-}
 
 /* ---- the child ---- */
 
@@ -147,7 +76,7 @@ static enum status answer(struct view letter, struct view host_name)
 		st = ST_NOMEM;
 	json_decref(o);
 	arena_free(&a);
-	st = write_piece(STDOUT_FILENO, st, view_cstr(text));
+	st = piece_write(STDOUT_FILENO, st, view_cstr(text));
 	free(text);
 	return st;
 }
@@ -164,16 +93,15 @@ static void lock_in(const struct report_reader *r)
 		_exit(1);
 }
 
-static void child(const struct report_reader *r, int in, int out)
+static void child(void *arg)
 {
+	const struct report_reader *r = arg;
 	struct buf letter = BUF(REPORT_LETTER_MAX);
 	enum status st = ST_OK, ignored;
 
-	if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 || close_range(3, ~0U, 0) != 0)
-		_exit(1);
 	lock_in(r);
 	while (st == ST_OK) {
-		st = read_piece(STDIN_FILENO, &letter, &ignored);
+		st = piece_read(STDIN_FILENO, &letter, &ignored);
 		if (st == ST_OK)
 			st = answer(buf_view(&letter), r->host_name);
 	}
@@ -182,56 +110,14 @@ static void child(const struct report_reader *r, int in, int out)
 
 /* ---- ours ---- */
 
-static void end_child(struct report_reader *r)
-{
-	if (r->pid == 0)
-		return;
-	close(r->to);
-	close(r->from);
-	kill(r->pid, SIGKILL);
-	waitpid(r->pid, NULL, 0);
-	r->pid = 0;
-}
-
-static enum status begin_child(struct report_reader *r)
-{
-	int to[2], from[2];
-
-	if (pipe2(to, O_CLOEXEC) != 0)
-		return status_of_errno(errno);
-	if (pipe2(from, O_CLOEXEC) != 0) {
-		close(to[0]);
-		close(to[1]);
-		return status_of_errno(errno);
-	}
-	r->pid = fork();
-	if (r->pid == 0)
-		child(r, to[0], from[1]);
-	close(to[0]);
-	close(from[1]);
-	r->to = to[1];
-	r->from = from[0];
-	if (r->pid > 0)
-		return ST_OK;
-	close(r->to);
-	close(r->from);
-	r->pid = 0;
-	return ST_NOMEM;
-}
-
 enum status report_reader_new(uint32_t uid, const char *host_name, struct report_reader **ret)
 {
 	struct report_reader *r = calloc(1, sizeof *r);
 	enum status st;
-	int fd = -1;
 
 	if (r == NULL)
 		return ST_NOMEM;
-	st = sandbox_filter_make(CALLS, &fd);
-	if (st == ST_OK)
-		st = sandbox_filter_read(fd, &r->filter);
-	if (fd >= 0)
-		close(fd);
+	st = confined_filter(CALLS, &r->filter);
 	if (st != ST_OK) {
 		free(r);
 		return st;
@@ -240,8 +126,6 @@ enum status report_reader_new(uint32_t uid, const char *host_name, struct report
 	r->host_name = view_cstr(host_name);
 	/* jansson asks for it when the first object is made, from a file. */
 	json_object_seed(0);
-	/* A child that has died is seen by its answer. */
-	signal(SIGPIPE, SIG_IGN);
 	*ret = r;
 	return ST_OK;
 }
@@ -250,7 +134,7 @@ void report_reader_free(struct report_reader *r)
 {
 	if (r == NULL)
 		return;
-	end_child(r);
+	confined_end(&r->child);
 	sandbox_filter_free(&r->filter);
 	free(r);
 }
@@ -262,14 +146,14 @@ enum status report_reader_ask(struct report_reader *r, struct view letter, json_
 
 	if (letter.n > REPORT_LETTER_MAX)
 		return ST_MISSING;
-	if (r->pid == 0)
-		st = begin_child(r);
+	if (r->child.pid == 0)
+		st = confined_begin(&r->child, child, r);
 	if (st == ST_OK)
-		st = write_piece(r->to, ST_OK, letter);
+		st = piece_write(r->child.to, ST_OK, letter);
 	if (st == ST_OK)
-		st = read_piece(r->from, &said, &found);
+		st = piece_read(r->child.from, &said, &found);
 	if (st != ST_OK)
-		end_child(r);
+		confined_end(&r->child);
 	else if (found != ST_OK)
 		st = found;
 	else if ((*ret = json_loadb(said.p ? said.p : "", said.n, 0, NULL)) == NULL)
