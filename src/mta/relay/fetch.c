@@ -198,6 +198,27 @@ static uint32_t max_age(CURL *e)
 	return 0;
 }
 
+static void take_field(CURL *e, const char *name, char out[static FETCH_FIELD])
+{
+	struct curl_header *h;
+
+	out[0] = '\0';
+	if (curl_easy_header(e, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK && strlen(h->value) < FETCH_FIELD)
+		memcpy(out, h->value, strlen(h->value) + 1);
+}
+
+static void take_said(CURL *e, long status, struct fetch_said *ret)
+{
+	curl_off_t again = 0;
+
+	curl_easy_getinfo(e, CURLINFO_RETRY_AFTER, &again);
+	ret->status = status > 0 ? (unsigned)status : 0;
+	ret->again_s = again > 0 ? (uint64_t)again : 0;
+	take_field(e, "Content-Type", ret->type);
+	take_field(e, "Location", ret->location);
+	take_field(e, "Replay-Nonce", ret->nonce);
+}
+
 /* Was it the file that was wanted? */
 static enum status judge(CURL *e, const struct transfer *t, struct fetch *w, const char *error)
 {
@@ -215,6 +236,10 @@ static enum status judge(CURL *e, const struct transfer *t, struct fetch *w, con
 	curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &code);
 	curl_easy_getinfo(e, CURLINFO_CONTENT_TYPE, &type);
 	w->max_age = max_age(e);
+	if (w->said) {
+		take_said(e, code, w->said);
+		return ST_OK;
+	}
 	if (w->post.n ? code / 100 != 2 : code != 200) {
 		snprintf(w->why, sizeof w->why, "the host answered with %ld", code);
 		return ST_DENIED;

@@ -28,6 +28,7 @@ void fetcher_free(struct fetcher *f);
  * 200 and the whole body.  ST_TIMEOUT, ST_LIMIT, ST_DENIED (no 200, a type other
  * than wanted, or the certificate), ST_IO, ST_NOMEM; *ret_why says what, static
  * or in why_text. */
+struct fetch_said;
 struct fetch {
 	const char *host, *path, *addresses;
 	uint16_t port;
@@ -38,11 +39,21 @@ struct fetch {
 	 * and any status of 2xx is well. */
 	struct view post;
 	const char *post_type;
+	/* Where given any status is well, and this says which it was. */
+	struct fetch_said *said;
 	char why[256];		/* out: where it failed */
 	bool untrusted;		/* out: it was the certificate */
 	uint32_t max_age;	/* out: seconds, of Cache-Control (RFC 9111 5.2.2.1); 0: it has none */
 };
 enum status fetch(struct fetcher *f, struct fetch *what, struct buf *out) MUST_USE;
+
+/* Fields of the answer; empty: there is none, or it is too long. */
+enum { FETCH_FIELD = 1024 };
+struct fetch_said {
+	unsigned status;
+	char type[FETCH_FIELD], location[FETCH_FIELD], nonce[FETCH_FIELD];	/* nonce: Replay-Nonce */
+	uint64_t again_s;	/* Retry-After, however it is said; 0: nothing */
+};
 
 /* The addresses of a host, as struct fetch wants them, with a NUL behind.
  * False: it has none, or DNS does not say. */
