@@ -7,7 +7,7 @@ SRC = os.path.join(ROOT, "src")
 
 # Who may include whom: a folder may include itself and those before it in its
 # row's list.  Hosts (door, room, admin, parent) include the roles they run.
-LIBRARIES = ["base", "ipc", "sql", "conf", "directory", "msg", "wire", "trust", "smime", "report", "role"]
+LIBRARIES = ["base", "ipc", "sql", "conf", "directory", "msg", "wire", "trust", "smime", "acme", "report", "role"]
 ALLOWED = {
     "base": [],
     "sql": ["base"],
@@ -20,6 +20,7 @@ ALLOWED = {
     "trust": ["base", "msg", "wire"],
     "report": ["base", "msg", "trust"],
     "smime": ["base", "msg", "wire", "trust"],
+    "acme": ["base", "msg", "trust", "smime"],
     "role": ["base", "ipc", "conf", "msg"],
     "mua/copy": ["base", "sql", "msg", "trust"],
     "mua/screen": ["base", "sql", "msg", "trust", "mua/copy"],
