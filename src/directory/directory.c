@@ -79,6 +79,8 @@ enum status directory_open(const char *path, struct directory **ret)
 		st = numbers_open(d);
 	if (st == ST_OK)
 		st = certificates_open(d);
+	if (st == ST_OK)
+		st = acme_open(d);
 	if (st != ST_OK) {
 		directory_close(d);
 		return st;
@@ -98,6 +100,7 @@ void directory_close(struct directory *d)
 	signing_close(d);
 	numbers_close(d);
 	certificates_close(d);
+	acme_close(d);
 	sql_close(d->db);
 	free(d);
 }
@@ -377,6 +380,8 @@ static enum status remove_account(struct directory *d, const struct account *acc
 		st = forward_forget(d, acc->id);
 	if (st == ST_OK)
 		st = certificates_revoke_account(d, acc->id);
+	if (st == ST_OK)
+		st = acme_forget(d, acc->id);
 	return st == ST_OK ? numbers_forget(d, acc->id) : st;
 }
 

@@ -73,6 +73,11 @@ enum certificate_query {
 	C_COUNT,
 };
 
+/* Every statement of acme.c. */
+enum acme_query {
+	A_ONE, A_EACH, A_ADD, A_REMOVE, A_TRIED, A_OPEN, A_EXPECT, A_NOTE, A_CHALLENGE, A_FORGET, A_COUNT,
+};
+
 enum { DIRECTORY_QUERIES = 32 };
 
 struct directory {
@@ -84,6 +89,7 @@ struct directory {
 	struct sql_stmt *k[K_COUNT];		/* signing.c */
 	struct sql_stmt *n[N_COUNT];		/* numbers.c */
 	struct sql_stmt *c[C_COUNT];		/* certificates.c */
+	struct sql_stmt *a[A_COUNT];		/* acme.c */
 };
 
 enum { FOLDED_MAX = ADDRESS_MAX };
@@ -125,5 +131,10 @@ enum status numbers_open(struct directory *d) MUST_USE;
 void numbers_close(struct directory *d);
 /* The account goes. */
 enum status numbers_forget(struct directory *d, uint64_t account) MUST_USE;
+
+enum status acme_open(struct directory *d) MUST_USE;
+void acme_close(struct directory *d);
+/* The account goes. */
+enum status acme_forget(struct directory *d, uint64_t account) MUST_USE;
 
 #endif
