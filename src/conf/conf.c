@@ -370,6 +370,16 @@ static enum status check_submission(const struct conf *c, struct buf *why)
 	return st == ST_OK ? check_word("submission.unprotected", c->submission_unprotected, unprotected, 2, why) : st;
 }
 
+static enum status check_acme(const struct conf *c, struct buf *why)
+{
+	static const char *const keys[] = { "both", "separate" };
+
+	if (c->acme[0] == '\0' || view_starts_i(view_cstr(c->acme), VIEW("https://")))
+		return check_word("smime.acme_keys", c->acme_keys, keys, 2, why);
+	buf_putf(why, "smime.acme is \"%s\", but should be a URL of https", c->acme);
+	return ST_SYNTAX;
+}
+
 enum status conf_check(const struct conf *c, struct buf *why)
 {
 	enum status st = check_clear_text(c, why);
@@ -378,6 +388,8 @@ enum status conf_check(const struct conf *c, struct buf *why)
 		st = check_submission(c, why);
 	if (st == ST_OK)
 		st = check_sts(c, why);
+	if (st == ST_OK)
+		st = check_acme(c, why);
 	if (st == ST_OK)
 		st = check_publish(c, why);
 	if (st == ST_OK)

@@ -209,6 +209,8 @@ enum verdict rotation_check(struct warden *w, struct channel *ch);
 void renewal_start(struct warden *w);
 void renewal_free(struct warden *w);
 void authority_ask(struct warden *w, struct channel *ch, const struct record *rec);
+/* challenge.c: of an issuer elsewhere. */
+void challenge_came(struct warden *w, struct channel *ch, const struct record *rec);
 
 /* submission.c: how much may an account hand in?  directory and keys as for
  * logins_open. */

@@ -89,6 +89,7 @@ static const struct {
 	{ REC_seal_keys_ask, seal_keys_ask },
 	{ REC_seal_ask, seal_ask },
 	{ REC_authority_ask, authority_ask },
+	{ REC_challenge, challenge_came },
 };
 
 static void peer_says(struct channel *ch, struct record *rec)

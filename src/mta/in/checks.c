@@ -273,6 +273,7 @@ static enum reply check(struct smtp_session *s, struct buf *why, struct buf *fie
 	}
 	verdict_put_field(&v, &l, s->host->checks->name, fields);
 	smtp_evaluated(s, &v, r.reply, view_skip(buf_view(fields), before));
+	smtp_challenge_look(s, &v);
 	if (s->host->conf->trust_received_spf && v.has_spf) {
 		struct spf_query q = { .ip = l.ip, .helo = l.helo, .sender = l.sender, .receiver = s->host->checks->name };
 

@@ -155,6 +155,12 @@ enum reply smtp_seal(struct smtp_session *s);
 /* It was judged; r: how the letter is answered.  Waits for nobody. */
 void smtp_evaluated(struct smtp_session *s, const struct trust_verdict *v, enum reply r, struct view results);
 
+/* ---- challenge.c: letters of issuers of certificates ---- */
+
+/* It was judged: is it one?  It is kept: warden is told. */
+void smtp_challenge_look(struct smtp_session *s, const struct trust_verdict *v);
+void smtp_challenge_tell(struct smtp_session *s);
+
 /* ---- auth.c ---- */
 enum reply cmd_auth(struct smtp_session *s, struct view rest);
 /* The client's line in MODE_AUTH. */

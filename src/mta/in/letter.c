@@ -248,6 +248,8 @@ static void finish(struct smtp_session *s)
 		r = smtp_keep(s, &queue_id);
 	if (r == SAY_OK && s->tell_hold)
 		smtp_submit_tell(s);
+	if (r == SAY_OK)
+		smtp_challenge_tell(s);
 	log_letter(s, r, queue_id);
 	s->letters++;
 	s->idle = 0;

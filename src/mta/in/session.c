@@ -75,6 +75,7 @@ void smtp_forget(struct smtp_session *s)
 	s->protect = PROTECT_OFF;
 	s->recipients_taken = 0;
 	s->bcc = VIEW_NONE;
+	s->challenge = NULL;
 	s->chunk_refusal = 0;
 }
 

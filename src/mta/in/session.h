@@ -131,6 +131,7 @@ struct smtp_session {
 	uint8_t protect;	/* enum protect: what is done */
 	uint32_t recipients_left, recipients_taken;	/* by RCPT */
 	struct view bcc;
+	struct acme_letter *challenge;	/* of an issuer of certificates, or NULL */
 	bool text_begun;	/* the sink has its head */
 	bool last;		/* this chunk is the last */
 	uint64_t chunk, chunk_left;
