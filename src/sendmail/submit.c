@@ -225,6 +225,8 @@ static enum status say_mail(struct server *s, const struct outgoing *o)
 		buf_putf(&line, " ENVID=%.*s", VIEW_ARG(o->envid));
 	if (o->key.n)
 		buf_putf(&line, " XKEY=%.*s", VIEW_ARG(o->key));
+	if (o->for_account)
+		buf_puts(&line, " XACCOUNT");
 	st = say(s, &line);
 	buf_free(&line);
 	return st;

@@ -13,6 +13,7 @@ struct outgoing {
 	struct recipients to;
 	struct view notify, ret, envid;	/* as MAIL and RCPT take them (RFC 3461), or empty */
 	struct view key;		/* of its file in the drop folder, or empty */
+	bool for_account;		/* handed in for the account of the sender, by whom the server belongs to */
 	struct view letter;
 };
 

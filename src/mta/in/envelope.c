@@ -162,6 +162,17 @@ static enum reply key_parameter(struct smtp_session *s, struct view value)
 	return SAY_NOTHING;
 }
 
+/* Handed in by who runs the server, for the account of its sender. */
+static enum reply account_parameter(struct smtp_session *s, struct view value)
+{
+	if (!smtp_local_is_operator(s))
+		return SAY_PARAMETER_UNKNOWN;
+	if (value.p)
+		return SAY_BAD_ARGUMENT;
+	s->local.for_account = true;
+	return SAY_NOTHING;
+}
+
 /* The only list. */
 static const struct {
 	const char *key;
@@ -171,7 +182,7 @@ static const struct {
 	{ "AUTH", auth_parameter }, { "RET", ret_parameter },	{ "ENVID", envid_parameter },
 	{ "REQUIRETLS", requiretls_parameter }, { "HOLDFOR", hold_for_parameter },
 	{ "HOLDUNTIL", hold_until_parameter }, { "BY", by_parameter }, { "MT-PRIORITY", priority_parameter },
-	{ "XKEY", key_parameter },
+	{ "XKEY", key_parameter }, { "XACCOUNT", account_parameter },
 };
 enum { MAIL_PARAMETERS_N = sizeof mail_parameters / sizeof *mail_parameters };
 
@@ -262,6 +273,8 @@ enum reply cmd_mail(struct smtp_session *s, struct view rest)
 		s->env.sender = arena_copy(&s->tx, pc.path.address);
 		r = arena_status(&s->tx) == ST_OK ? SAY_NOTHING : SAY_TRY_AGAIN;
 	}
+	if (r == SAY_NOTHING && s->local.for_account)
+		r = smtp_local_become(s);
 	if (r == SAY_NOTHING && (s->account || s->local.here))
 		r = check_sender(s);
 	if (r != SAY_NOTHING) {

@@ -56,6 +56,11 @@ bool smtp_local_begin(struct smtp_session *s);
 enum verdict smtp_local_ticket(struct smtp_session *s);
 /* Is he one, and may name that sender though it is no address of his account? */
 bool smtp_local_may_send(const struct smtp_session *s, struct view sender);
+/* Root, or the user whose processes these are: he can read every key anyway. */
+bool smtp_local_is_operator(const struct smtp_session *s);
+/* From now on he is the account whose address the envelope's sender is.  SAY_NOTHING, or why
+ * not. */
+enum reply smtp_local_become(struct smtp_session *s);
 /* What smtp_ask_warden has said of that recipient, as it is for him. */
 enum verdict smtp_local_verdict(const struct smtp_session *s, struct view address, enum verdict v);
 /* What stands in Received: in the place of the client. */

@@ -6,25 +6,23 @@
 
 #include "base/log.h"
 
+#include <unistd.h>
+
 static void own_address(const struct smtp_session *s, struct buf *b)
 {
 	buf_putf(b, "%s@%s", s->local.name, s->host->conf->host_name);
 }
 
-/* The account of local.accounts, or that which has NAME@ and host.name. */
-static enum verdict ask_account(struct smtp_session *s, uint64_t *ret_account)
+static enum verdict ask_account(struct smtp_session *s, struct view address, uint64_t *ret_account)
 {
-	struct view mapped = conf_local_account(s->host->conf, view_cstr(s->local.name));
-	struct buf own = BUF(DOMAIN_MAX + LOCAL_NAME_MAX + 2), b = BUF(RECORD_MAX), answer = BUF(64);
+	struct buf b = BUF(RECORD_MAX), answer = BUF(64);
 	struct rec_local_answer a = { .verdict = VERDICT_LATER };
 	uint16_t type;
 
-	own_address(s, &own);
-	rec_put_local_ask(&b, 0, s->sid, &(struct rec_local_ask){ mapped.n ? mapped : buf_view(&own) });
+	rec_put_local_ask(&b, 0, s->sid, &(struct rec_local_ask){ address });
 	if (channel_ask(s->host->warden, &b, -1, ASK_MS, &answer, &type, NULL) != ST_OK ||
 	    type != REC_local_answer || !rec_take_local_answer(buf_view(&answer), &a))
 		a.verdict = VERDICT_LATER;
-	buf_free(&own);
 	buf_free(&b);
 	buf_free(&answer);
 	*ret_account = a.account;
@@ -48,6 +46,19 @@ enum verdict smtp_local_ticket(struct smtp_session *s)
 	return buf_status(&s->ticket) == ST_OK ? (enum verdict)a.verdict : VERDICT_LATER;
 }
 
+/* The account of local.accounts, or that which has NAME@ and host.name. */
+static enum verdict ask_own_account(struct smtp_session *s)
+{
+	struct view mapped = conf_local_account(s->host->conf, view_cstr(s->local.name));
+	struct buf own = BUF(DOMAIN_MAX + LOCAL_NAME_MAX + 2);
+	enum verdict v;
+
+	own_address(s, &own);
+	v = ask_account(s, mapped.n ? mapped : buf_view(&own), &s->account);
+	buf_free(&own);
+	return v;
+}
+
 /* As what he has logged in. */
 static void put_login(struct smtp_session *s)
 {
@@ -61,7 +72,7 @@ static void put_login(struct smtp_session *s)
 
 bool smtp_local_begin(struct smtp_session *s)
 {
-	enum verdict v = ask_account(s, &s->account);
+	enum verdict v = ask_own_account(s);
 
 	if (v == VERDICT_LATER) {
 		smtp_reply(s, SAY_SHUTTING_DOWN);
@@ -77,6 +88,23 @@ bool smtp_local_begin(struct smtp_session *s)
 	log_u64("account", s->account);
 	log_end();
 	return true;
+}
+
+bool smtp_local_is_operator(const struct smtp_session *s)
+{
+	return s->local.here && (s->local.uid == 0 || s->local.uid == getuid());
+}
+
+enum reply smtp_local_become(struct smtp_session *s)
+{
+	enum verdict v = s->env.sender.n ? ask_account(s, s->env.sender, &s->account) : VERDICT_NO;
+
+	if (v != VERDICT_OK)
+		return v == VERDICT_NO ? SAY_NOT_YOURS : SAY_DIRECTORY_DOWN;
+	buf_clear(&s->login);
+	buf_put(&s->login, s->env.sender);
+	s->env.authenticated = s->account;
+	return SAY_NOTHING;
 }
 
 bool smtp_local_may_send(const struct smtp_session *s, struct view sender)

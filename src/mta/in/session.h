@@ -66,6 +66,7 @@ struct local_user {
 	bool here;			/* this session is such a one's */
 	bool asked;			/* warden was asked for his account */
 	char key[DROP_KEY + 1];		/* the letter lies in the drop folder: its name there */
+	bool for_account;		/* the server's own, for the account of its sender */
 };
 
 enum { PROTECT_UNASKED = -1 };

@@ -327,6 +327,11 @@ static void set_protect(struct smtp_session *s, uint8_t of_account)
 	enum protect least = PROTECT_OFF;
 	int wish = s->protect_asked == PROTECT_UNASKED ? of_account : s->protect_asked;
 
+	/* What the server itself writes is for programs. */
+	if (s->local.for_account) {
+		s->protect = PROTECT_OFF;
+		return;
+	}
 	/* A word that is none demands the most. */
 	if (protect_take(view_cstr(s->host->conf->submission_protect), &least) != ST_OK)
 		least = PROTECT_ENCRYPT;
