@@ -282,3 +282,26 @@ def test_a_user_of_the_machine_is_no_account(world):
     said = subprocess.run([sys.executable, "-c", STRANGER, os.path.join(world.w.dir, "local/submit")], user=65534, group=65534,
                           extra_groups=[], cwd="/", capture_output=True, text=True, timeout=60)
     assert said.stdout.startswith("555 "), said
+
+
+def test_renewed_by_the_server(world):
+    """Whose certificate is in the last third of its life gets the next one unasked; so does every account of a domain."""
+    i, w = world.issuer, world.w
+    i.days = (60, 20)
+    world.acme("Jones@foo.com")
+    first = serial(world.newest())
+    i.clear()
+    w.account("Smith@bar.com")
+    world.known.update(records(w, "bar.com"))
+    for one in ("Green", "Brown"):
+        w.run("cert", "acme", one + "@foo.com", "--off")
+    w.stop()
+    w.configure(**{"smime.check": "1s", "smime.acme_domains": "bar.com"})
+    w.start()
+    w.wait_until(lambda: [c["serial"] for c in world.certificates("Jones@foo.com")] != [first] and
+                 [c["imported"] for c in world.certificates("Smith@bar.com")] == [True], limit=120)
+    w.wait_log(r" acme\[\d+\] certificate-obtained of=Jones@foo\.com serial=[0-9A-F]+ until=")
+    assert len(i.replies) == 2
+    # They last; nothing more is asked for.
+    asked = len(i.log)
+    assert world.acme("--all") == "" and len([p for p, _ in i.log[asked:] if p == "/order"]) == 0

@@ -17,13 +17,15 @@
 
 enum { NAME_SIZE = 64 };
 
-/* What a child may see of our environment: sanitizers and coverage only. */
-static char **child_environment(void)
+/* Sanitizers and coverage only. */
+char **child_environment(void)
 {
 	static char *env[8];
 	static const char *const kept[] = { "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS" };
 	size_t n = 0;
 
+	if (env[0])
+		return env;
 	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
 		const char *v = getenv(kept[i]);
 		char *line = NULL;
@@ -57,6 +59,7 @@ void parent_find_programs(struct parent *p)
 		if (role != ROLE_PARENT && role != ROLE_ADMIN)
 			find_program(role_name((enum role)role), p->programs[role]);
 	find_program("room-encrypting", p->room_encrypting);
+	find_program("admin", p->issuer.program);
 }
 
 void parent_become(const char *dir)
@@ -105,7 +108,6 @@ static int begins_with(posix_spawn_file_actions_t *fa, int channel, int filter, 
 enum status child_spawn(struct parent *p, enum role which, const char *program, const char *name,
 			const char *role, int fd, struct log_pipe **ret_log, int *ret_pid)
 {
-	static char **env;
 	char *argv[] = { (char *)name, "--role", (char *)role, NULL };
 	posix_spawn_file_actions_t fa;
 	struct log_pipe *log;
@@ -114,13 +116,11 @@ enum status child_spawn(struct parent *p, enum role which, const char *program, 
 
 	if (st != ST_OK)
 		return st;
-	if (env == NULL)
-		env = child_environment();
 	rc = posix_spawn_file_actions_init(&fa);
 	if (rc == 0) {
 		rc = begins_with(&fa, fd, p->filters[which], log_end);
 		if (rc == 0)
-			rc = posix_spawn(ret_pid, program, &fa, NULL, argv, env);
+			rc = posix_spawn(ret_pid, program, &fa, NULL, argv, child_environment());
 		posix_spawn_file_actions_destroy(&fa);
 	}
 	close(log_end);

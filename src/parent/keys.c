@@ -211,6 +211,7 @@ void parent_own_key_folders(const struct conf *c, uint32_t uid)
 	if (keys >= 0) {
 		own_folder(keys, "dkim", uid);
 		own_folder(keys, "smime", uid);
+		own_folder(keys, "acme", uid);
 	}
 	if (keys >= 0)
 		close(keys);

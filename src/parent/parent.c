@@ -112,6 +112,7 @@ static void child_ready(struct child *c)
 	warn_of_networks(p);
 	parent_spares_begin(p);
 	parent_drop_begin(p);
+	parent_issuer_begin(p);
 }
 
 static void room_leaving(struct child *c)
@@ -276,7 +277,7 @@ static void reap(struct parent *p)
 
 		if (c)
 			child_ended(c, status);
-		else if (!parent_pickup_ended(p, pid, status))
+		else if (!parent_pickup_ended(p, pid, status) && !parent_issuer_ended(p, pid, status))
 			parent_spare_ended(p, pid);
 	}
 	if (p->stopping && !any_alive(p))
@@ -326,6 +327,7 @@ static void stop_all(struct parent *p)
 	for (size_t i = 0; i < p->n_listeners; i++)
 		close(p->listeners[i].fd);
 	parent_dismiss_spares(p);
+	parent_issuer_stop(p);
 	parent_each(p, child_stop, 0);
 	p->last_wait.fire = stop_is_late;
 	if (loop_timer(p->loop, &p->last_wait, clock_steady() + STOP_MS) != ST_OK)

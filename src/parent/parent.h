@@ -121,6 +121,12 @@ struct parent {
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
 	struct watch signals, control;
+	/* issuer.c: what asks an issuer of certificates for those that are due. */
+	struct {
+		char program[32];
+		int pid;	/* 0: it does not run */
+		struct timer timer;
+	} issuer;
 	struct local local;
 	struct turn_hook logs;
 	struct {			/* logpipe.c */
@@ -140,7 +146,7 @@ int parent_serve(const char *dir);
  * needs few libraries.  Returns where there is none. */
 void parent_become(const char *dir);
 
-/* child.c: finds the program that each role is started from. */
+/* child.c: finds the program that each role is started from, and that of commands. */
 void parent_find_programs(struct parent *p);
 /* Works out which system calls each may make.  ST_NOMEM, ST_DENIED. */
 enum status parent_make_filters(struct parent *p) MUST_USE;
@@ -151,6 +157,8 @@ void child_stop(struct child *c, uint8_t reason);
 /* The program of a role, with fd as its channel to us and a pipe for its part of the log. */
 enum status child_spawn(struct parent *p, enum role which, const char *program, const char *name,
 			const char *role, int fd, struct log_pipe **ret_log, int *ret_pid) MUST_USE;
+/* What those that we start see of our environment. */
+char **child_environment(void);
 /* Give each of the two a channel to the other. */
 void child_join(struct child *a, struct child *b);
 
@@ -232,6 +240,12 @@ void parent_drop_begin(struct parent *p);
 void parent_drop_asked(struct parent *p, struct view id);
 /* Was that process one of those that hand in? */
 bool parent_pickup_ended(struct parent *p, int pid, int status);
+
+/* issuer.c: renew certificates of an issuer elsewhere, from now on. */
+void parent_issuer_begin(struct parent *p);
+/* Was that process what does it? */
+bool parent_issuer_ended(struct parent *p, int pid, int status);
+void parent_issuer_stop(struct parent *p);
 
 /* notify.c: "READY=1" and the like, where systemd wants to know. */
 void notify_manager(const char *state);
