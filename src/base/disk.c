@@ -8,13 +8,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum disk_op { OP_OPEN, OP_WRITE, OP_FLUSH, OP_RENAME, OP_UNLINK, OP_TRUNCATE, OP_RESERVE,
-	       OP_MKDIR, OP_ANY };
+enum disk_op { OP_OPEN, OP_WRITE, OP_FLUSH, OP_RENAME, OP_UNLINK, OP_TRUNCATE, OP_MKDIR, OP_ANY };
 
 enum { DIE = -1 };
 
-static const char *const op_names[] = { "open",	    "write",   "flush", "rename", "unlink",
-					"truncate", "reserve", "mkdir", "any" };
+static const char *const op_names[] = { "open", "write", "flush", "rename", "unlink",
+					"truncate", "mkdir", "any" };
 
 static const struct {
 	const char *name;
@@ -176,11 +175,6 @@ enum status disk_truncate(int fd, off_t n)
 		return status_of_errno(errno);
 	note_file(NOTE_TRUNCATE, fd, n);
 	return answer(ftruncate(fd, n));
-}
-
-enum status disk_reserve(int fd, off_t n)
-{
-	return answer(faulty(OP_RESERVE) ? -1 : fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, n));
 }
 
 enum status disk_mkdir(int dir, const char *name, mode_t mode)

@@ -25,7 +25,6 @@ enum status disk_flush_all(int fd) MUST_USE;	/* fsync, also for directories */
 enum status disk_rename(int dir, const char *from, const char *to) MUST_USE;
 enum status disk_unlink(int dir, const char *name) MUST_USE;
 enum status disk_truncate(int fd, off_t n) MUST_USE;
-enum status disk_reserve(int fd, off_t n) MUST_USE;	/* fallocate, keeps the size */
 enum status disk_mkdir(int dir, const char *name, mode_t mode) MUST_USE;
 
 /* Whole reads: exactly n bytes at that place, or ST_CORRUPT at an early end. */

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 /* Newer than the header of Debian 12's kernel: ABI 3 (truncate), 4 (TCP),
- * 5 (device ioctl), 6 (scopes). */
-enum { LL_TRUNCATE = 1 << 14, LL_IOCTL_DEV = 1 << 15 };
+ * 6 (scopes). */
+enum { LL_TRUNCATE = 1 << 14 };
 enum { LL_NET_BIND = 1 << 0, LL_NET_CONNECT = 1 << 1 };
 enum { LL_SCOPE_ABSTRACT = 1 << 0, LL_SCOPE_SIGNAL = 1 << 1 };
 

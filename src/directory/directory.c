@@ -105,11 +105,6 @@ void directory_close(struct directory *d)
 	free(d);
 }
 
-int64_t directory_version(struct directory *d)
-{
-	return sql_version(d->db);
-}
-
 struct view directory_folded(struct view v, char out[FOLDED_MAX])
 {
 	if (v.n > ADDRESS_MAX)

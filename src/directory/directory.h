@@ -104,9 +104,6 @@ enum status directory_each_alias(struct directory *d, directory_row *row, void *
 /* a: where its letters go, or empty: they are kept too. */
 enum status directory_each_forward(struct directory *d, uint64_t account, directory_row *row, void *arg) MUST_USE;
 
-/* Changes when somebody else has committed: cached answers are then stale. */
-int64_t directory_version(struct directory *d);
-
 /* argon2id of a password with a fresh salt.  ST_NOMEM, ST_LIMIT. */
 enum status verifier_make(struct view password, int64_t memory_bytes, int64_t passes,
 			  struct buf *out) MUST_USE;

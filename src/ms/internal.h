@@ -35,7 +35,7 @@ struct gone {
 struct box {
 	struct mailbox m;	/* first: a struct mailbox is its box */
 	bool loaded;		/* m.messages and gone are in memory */
-	bool row_dirty, gone_dirty, keywords_dirty;
+	bool row_dirty, gone_dirty;
 	bool changed;		/* in this turn */
 	uint32_t cap;		/* of m.messages */
 	uint32_t count, unseen, deleted;

@@ -389,14 +389,6 @@ enum status journal_scan(struct journal *j, uint64_t from_seq, journal_visit *vi
 	return st;
 }
 
-enum status journal_scan_segment(struct journal *j, uint32_t number, journal_visit *visit, void *arg)
-{
-	struct scan scan = { .from = 0, .last = 0, .visit = visit, .arg = arg };
-	struct segment *s = segment_of(j, number);
-
-	return s ? scan_from(s, SEGMENT_HEAD, &scan) : ST_MISSING;
-}
-
 /* The segment to go on in; NULL: none is left. */
 static struct segment *step_segment(struct journal *j, struct journal_at *at, uint64_t from_seq)
 {

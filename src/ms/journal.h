@@ -107,8 +107,6 @@ struct journal_at {
 enum status journal_step(struct journal *j, struct journal_at *at, uint64_t from_seq, uint64_t bytes,
 			 journal_visit *visit, void *arg, bool *ret_end) MUST_USE;
 
-enum status journal_scan_segment(struct journal *j, uint32_t number, journal_visit *visit, void *arg) MUST_USE;
-
 /* Writes one record; body in parts.  ST_LIMIT: too big for a record. */
 enum status journal_append(struct journal *j, uint8_t type, struct view meta, const struct view *body,
 			   size_t n_parts, struct place *ret_at) MUST_USE;

@@ -281,11 +281,6 @@ static int find(struct view name)
 	return -1;
 }
 
-bool charset_known(struct view name)
-{
-	return find(name) >= 0;
-}
-
 void charset_open(struct charset *c, struct view name)
 {
 	/* "utf-8*de" is RFC 2231 5's language; quotes come from broken senders. */

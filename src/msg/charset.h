@@ -46,9 +46,6 @@ void charset_close(struct charset *c);
 /* All at once. */
 void charset_text(struct view name, struct view bytes, struct buf *out);
 
-/* Is the name one of ours, so that the text is converted and not guessed. */
-bool charset_known(struct view name);
-
 /* How many bytes at the start are complete, valid UTF-8 (RFC 3629: no
  * surrogates, nothing overlong, up to U+10FFFF). */
 size_t utf8_valid(struct view v);

@@ -2,7 +2,7 @@
 
 #include "wire/rdata.h"
 
-enum { HEAD = 12, FLAG_TC = 0x0200, RCODE_MASK = 0xf, POINTER = 0xc0, CLASS_IN = 1, DNS_DNAME = 39 };
+enum { HEAD = 12, FLAG_TC = 0x0200, RCODE_MASK = 0xf, POINTER = 0xc0, CLASS_IN = 1 };
 
 /* A place in the message: names may point back (RFC 1035 4.1.4). */
 struct reader {

@@ -50,9 +50,8 @@ typedef uint64_t smime_problems;
 #define PROBLEM(id) (UINT64_C(1) << PROBLEM_##id)
 _Static_assert(PROBLEM_COUNT <= 64, "a bit for each");
 
-/* "self-signed", and its text.  Static. */
+/* "self-signed".  Static. */
 const char *smime_problem_word(enum smime_problem p);
-const char *smime_problem_text(enum smime_problem p);
 
 /* The whole in one word. */
 enum smime_word {

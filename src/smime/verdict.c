@@ -23,11 +23,6 @@ const char *smime_problem_word(enum smime_problem p)
 	return problems[p].word;
 }
 
-const char *smime_problem_text(enum smime_problem p)
-{
-	return problems[p].text;
-}
-
 const char *smime_word_name(enum smime_word w)
 {
 	static const char *const names[SMIME_WORDS] = {

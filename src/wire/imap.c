@@ -345,14 +345,6 @@ void imap_put_string(struct buf *b, struct view v)
 	buf_put(b, v);
 }
 
-void imap_put_nstring(struct buf *b, struct view v)
-{
-	if (v.p == NULL)
-		buf_puts(b, "NIL");
-	else
-		imap_put_string(b, v);
-}
-
 static bool is_plain_name(struct view v)
 {
 	for (size_t i = 0; i < v.n; i++)

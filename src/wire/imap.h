@@ -147,7 +147,6 @@ struct imap_list imap_take_id(struct imap_parse *p);
 
 /* A string as quoted where it can be, else as a literal. */
 void imap_put_string(struct buf *b, struct view v);
-void imap_put_nstring(struct buf *b, struct view v);	/* NIL where v.p is NULL */
 /* A mailbox name: an atom, quoted or a literal; modified UTF-7 unless utf8. */
 void imap_put_mailbox(struct buf *b, struct view name, bool utf8);
 

@@ -135,7 +135,5 @@ void rooms_leave(struct person *p);
 /* For the serving coroutine: hand the session over; on failure it says why
  * and ends it. */
 void rooms_move(struct person *p);
-/* The room is told no more of this person. */
-void rooms_park(struct people *h, struct room_link *from, struct record *rec);
 
 #endif

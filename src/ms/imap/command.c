@@ -135,12 +135,6 @@ enum reply imap_durable(struct imap_session *s)
 	return SAY_NOT_DURABLE;
 }
 
-bool imap_parsed(struct imap_session *s, struct imap_parse *p)
-{
-	(void)s;
-	return imap_end(p);
-}
-
 bool imap_flow(struct imap_session *s)
 {
 	/* Output that was cut short cannot be told from what should be there. */

@@ -84,8 +84,6 @@ void imap_say(struct imap_session *s, struct view tag, enum reply r);
 enum reply imap_reply_of(enum status st);
 /* Everything that was changed is on disk, or the reply that says it is not. */
 enum reply imap_durable(struct imap_session *s);
-/* All that follows the command was read. */
-bool imap_parsed(struct imap_session *s, struct imap_parse *p);
 /* The list that CAPABILITY shows, without the word itself. */
 void imap_put_capabilities(struct imap_session *s, struct buf *b);
 /* Sends when enough has come together; others may run meanwhile.  False: the

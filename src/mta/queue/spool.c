@@ -423,11 +423,6 @@ enum status spool_report(struct spool *s, uint64_t *id, struct spool_report *r)
 	return ST_OK;
 }
 
-size_t spool_pending(const struct spool *s)
-{
-	return s->kept ? 0 : s->batch_letters;
-}
-
 static void put_dones(struct spool *s)
 {
 	for (size_t i = 0; i < s->n_dones; i++) {

@@ -102,9 +102,6 @@ uint64_t spool_next_id(const struct spool *s);
  * ST_NOSPACE, ST_IO. */
 enum status spool_commit(struct spool *s) MUST_USE;
 
-/* Letters in the batch that is not yet committed. */
-size_t spool_pending(const struct spool *s);
-
 /* A committed letter's envelope, or envelope and body at once; valid until the
  * next call on the spool.  Those of the last commit are still in memory.
  * ST_CORRUPT, ST_IO, ST_NOMEM, ST_MISSING. */
