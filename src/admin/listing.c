@@ -16,7 +16,8 @@ bool wants_colour(void)
 	return isatty(1) && (no == NULL || no[0] == '\0') && (term == NULL || strcmp(term, "dumb") != 0);
 }
 
-void say_bytes(int64_t bytes, struct buf *out)
+/* Bytes as people say them: "0", "812", "4.0k", "1.5g".  Into out. */
+static void say_bytes(int64_t bytes, struct buf *out)
 {
 	static const char units[] = "kmgt";
 	double n = (double)bytes;

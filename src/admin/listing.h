@@ -32,9 +32,6 @@ int listing_of_directory(struct invocation *in, const struct column *columns, si
 			 enum status (*each)(struct directory *d, directory_row *row, void *arg),
 			 directory_row *row, const char *none);
 
-/* Bytes as people say them: "0", "812", "4.0k", "1.5g".  Into out. */
-void say_bytes(int64_t bytes, struct buf *out);
-
 /* A line of text that strangers had a part in: whatever is no printable
  * character becomes \xHH. */
 void print_clean(struct view line);

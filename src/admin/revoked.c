@@ -225,7 +225,9 @@ static STACK_OF(X509) *along(const struct smime_letter *l)
 	return all;
 }
 
-bool fetch_revoked(const struct invocation *in, struct smime_means *m, const struct smime_letter *l)
+/* Adds to the means what was fetched for the letter's signers; false: nothing was.
+ * What could not be had is told, and is no error: then it is not checked. */
+static bool fetch_revoked(const struct invocation *in, struct smime_means *m, const struct smime_letter *l)
 {
 	const struct smime_signer *s = smime_main_signer(l);
 	struct revocation_place places[REVOCATION_PLACES];

@@ -19,10 +19,6 @@ bool fetch_wish_take(const char *text, struct fetch_wish *ret);
 /* The same; it has complained. */
 bool take_fetch(const struct invocation *in);
 
-/* Adds to the means what was fetched for the letter's signers; false: nothing was.
- * What could not be had is told, and is no error: then it is not checked. */
-bool fetch_revoked(const struct invocation *in, struct smime_means *m, const struct smime_letter *l);
-
 /* smime_read, and where --fetch finds something new, again. */
 enum status read_with_fetch(const struct invocation *in, struct smime_means *m, const struct smime_reading *how,
 			    struct view letter, struct smime_letter *ret) MUST_USE;

@@ -71,7 +71,6 @@ const struct cli_row *cli_find(const struct cli *c, char **args, int n, int *ret
 int cli_check(const struct cli *c, const struct cli_row *r, const struct cli_line *l, int n) MUST_USE;
 /* Says that there is no such row, and which is the nearest; WRONG_USE. */
 int cli_unknown(const struct cli *c, char **args, int n);
-void cli_say(const struct cli *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Writes it to standard output, and frees it: DONE or FAILED. */
 int cli_print(struct buf *text);
 

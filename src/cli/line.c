@@ -8,7 +8,9 @@
 
 enum { WORDS = 2 };
 
-void cli_say(const struct cli *c, const char *fmt, ...)
+static void cli_say(const struct cli *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void cli_say(const struct cli *c, const char *fmt, ...)
 {
 	va_list ap;
 

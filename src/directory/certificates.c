@@ -258,7 +258,9 @@ enum status certificates_forget(struct directory *d, struct view domain)
 
 /* ---- SMIMEA ---- */
 
-enum status smimea_put_owner(struct view address, struct buf *out)
+/* HEX._smimecert.DOMAIN: SHA-256 of the local part as it stands, cut to 28 octets
+ * (3), without a dot at the end.  ST_SYNTAX: no address. */
+static enum status smimea_put_owner(struct view address, struct buf *out)
 {
 	struct view domain = directory_domain_of(address), local = view_head(address, address.n - domain.n);
 	unsigned char digest[SHA256_DIGEST_LENGTH];

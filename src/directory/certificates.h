@@ -71,10 +71,6 @@ enum status directory_retire_past(struct directory *d, wall_ms now) MUST_USE;
 
 /* ---- SMIMEA (RFC 8162) ---- */
 
-/* HEX._smimecert.DOMAIN: SHA-256 of the local part as it stands, cut to 28 octets
- * (3), without a dot at the end.  ST_SYNTAX: no address. */
-enum status smimea_put_owner(struct view address, struct buf *out) MUST_USE;
-
 /* Each record of the active and next certificates of people of the domain (empty: of all):
  * usage 3 (domain-issued), selector 0, matching type 0, so that it can be encrypted
  * for (2).  Twice where the address has upper-case letters, also under the hash

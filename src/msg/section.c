@@ -158,7 +158,9 @@ static bool listed(struct view name, const struct view *names, uint32_t n)
 	return false;
 }
 
-void header_fields(struct view header, const struct view *names, uint32_t n, bool not, struct buf *out)
+/* Fields of a header section whose name is (or is not) in the list, and an
+ * empty line, into out. */
+static void header_fields(struct view header, const struct view *names, uint32_t n, bool not, struct buf *out)
 {
 	struct field f;
 	size_t at = 0;
@@ -197,7 +199,8 @@ static enum status piece(struct view header, struct view body, const struct sect
 	return ST_MISSING;
 }
 
-enum status section_find(const struct mime *m, const struct section *s, struct buf *out, struct view *ret)
+/* The piece, from a tree that is made already. */
+static enum status section_find(const struct mime *m, const struct section *s, struct buf *out, struct view *ret)
 {
 	uint32_t i = 0;
 	enum status st = section_part(m, s->path, s->depth, &i);

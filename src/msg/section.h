@@ -44,10 +44,6 @@ enum status section_parse(struct view text, struct arena *a, struct section *ret
 enum status section_part(const struct mime *m, const uint32_t *path, uint32_t depth,
 			 uint32_t *ret_part) MUST_USE;
 
-/* The piece, from a tree that is made already. */
-enum status section_find(const struct mime *m, const struct section *s, struct buf *out,
-			 struct view *ret) MUST_USE;
-
 /* The piece, from the letter; the tree is made in the arena where needed. */
 enum status section_of(struct view letter, const struct section *s, struct arena *a, struct buf *out,
 		       struct view *ret) MUST_USE;
@@ -59,9 +55,5 @@ enum status section_binary(struct view letter, const uint32_t *path, uint32_t de
 /* BINARY.SIZE[path]: how long that is, without holding it. */
 enum status section_binary_size(struct view letter, const uint32_t *path, uint32_t depth,
 				struct arena *a, uint64_t *ret_size) MUST_USE;
-
-/* Fields of a header section whose name is (or is not) in the list, and an
- * empty line, into out. */
-void header_fields(struct view header, const struct view *names, uint32_t n, bool not, struct buf *out);
 
 #endif

@@ -8,7 +8,8 @@
 
 enum { FORM = 1, DATE_LENGTH = 19 };
 
-const char *tls_policy_type_name(enum tls_policy_type t)
+/* NULL for a number beyond; so below. */
+static const char *tls_policy_type_name(enum tls_policy_type t)
 {
 	static const char *const names[] = {
 		[TLS_POLICY_NONE] = "no-policy-found", [TLS_POLICY_TLSA] = "tlsa", [TLS_POLICY_STS] = "sts",
@@ -17,7 +18,7 @@ const char *tls_policy_type_name(enum tls_policy_type t)
 	return t < TLS_POLICY_TYPES ? names[t] : NULL;
 }
 
-const char *tls_result_name(enum tls_result r)
+static const char *tls_result_name(enum tls_result r)
 {
 	static const char *const names[] = {
 		[TLS_RESULT_OK] = "ok",

@@ -28,10 +28,6 @@ enum {
 	TLS_DETAILS_MAX = 10000,
 };
 
-/* Static; NULL for a number beyond. */
-const char *tls_policy_type_name(enum tls_policy_type t);
-const char *tls_result_name(enum tls_result r);
-
 struct tls_applied {
 	enum tls_policy_type type;
 	struct view domain;		/* the policy domain (1.1) */

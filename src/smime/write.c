@@ -385,7 +385,8 @@ static enum status emit_signed(const struct writing *w, struct to to)
 
 /* ---- encrypting ---- */
 
-enum smime_cipher smime_best_cipher(const struct smime_recipient *all, size_t n)
+/* What SMIME_CIPHER_BEST comes to. */
+static enum smime_cipher best_cipher(const struct smime_recipient *all, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!((all[i].can | smime_capabilities(all[i].certificate)) & SMIME_CAN_AES256_GCM))
@@ -426,7 +427,7 @@ static CMS_ContentInfo *begin_sealed(const struct smime_writing *how, bool gcm)
 static enum status emit_sealed(const struct writing *w, struct to to)
 {
 	enum smime_cipher cipher = w->how->cipher == SMIME_CIPHER_BEST ?
-		smime_best_cipher(w->how->recipients, w->how->n_recipients) : w->how->cipher;
+		best_cipher(w->how->recipients, w->how->n_recipients) : w->how->cipher;
 	bool gcm = cipher == SMIME_CIPHER_GCM;
 	CMS_ContentInfo *cms = begin_sealed(w->how, gcm);
 	struct buf text = BUF(4096);

@@ -53,7 +53,4 @@ struct smime_writing {
  * section); ST_LIMIT, ST_NOMEM, and what `take` answers. */
 enum status smime_write(struct view letter, const struct smime_writing *how, cms_content *take, void *arg) MUST_USE;
 
-/* What SMIME_CIPHER_BEST comes to. */
-enum smime_cipher smime_best_cipher(const struct smime_recipient *all, size_t n);
-
 #endif

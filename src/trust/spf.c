@@ -624,7 +624,8 @@ static enum status run(struct check *c, struct view name, struct spf_answer *ret
 	return c->st;
 }
 
-enum status spf_check_helo(const struct spf_query *q, struct resolver *r, struct arena *a, struct spf_answer *ret)
+/* The HELO identity (2.3). */
+static enum status check_helo(const struct spf_query *q, struct resolver *r, struct arena *a, struct spf_answer *ret)
 {
 	struct check c = { .q = q, .r = r, .a = a, .local = VIEW("postmaster") };
 	struct spf_answer out = { .helo = true };
@@ -643,7 +644,7 @@ enum status spf_check(const struct spf_query *q, struct resolver *r, struct aren
 	enum status st;
 
 	if (q->sender.n == 0)
-		return spf_check_helo(q, r, a, ret);
+		return check_helo(q, r, a, ret);
 	while (at && q->sender.p[at - 1] != '@')
 		at--;
 	c.local = at > 1 ? view_head(q->sender, at - 1) : VIEW("postmaster");

@@ -56,10 +56,6 @@ struct spf_answer {
 enum status spf_check(const struct spf_query *q, struct resolver *r, struct arena *a,
 		      struct spf_answer *ret) MUST_USE;
 
-/* The HELO identity (2.3). */
-enum status spf_check_helo(const struct spf_query *q, struct resolver *r, struct arena *a,
-			   struct spf_answer *ret) MUST_USE;
-
 /* "pass".  Static. */
 const char *spf_result_name(enum spf_result r);
 

@@ -101,7 +101,8 @@ bool spf_piece_next(struct view *text, bool explanation, struct spf_piece *ret, 
 	return true;
 }
 
-bool spf_macro_string_is(struct view text, bool explanation)
+/* Of a whole macro-string, of a domain-spec.  Does it follow the grammar? */
+static bool spf_macro_string_is(struct view text, bool explanation)
 {
 	struct spf_piece piece;
 	enum status st;
@@ -127,7 +128,7 @@ static bool is_toplabel(struct view v)
 }
 
 /* domain-end: "." toplabel [ "." ], or a macro. */
-bool spf_domain_spec_is(struct view text)
+static bool spf_domain_spec_is(struct view text)
 {
 	struct spf_piece piece = { 0 };
 	struct view rest = text, last = text;

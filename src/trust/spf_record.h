@@ -44,8 +44,4 @@ struct spf_piece {
 /* The next piece of a macro-string; false at its end.  *ret_st: ST_SYNTAX. */
 bool spf_piece_next(struct view *text, bool explanation, struct spf_piece *ret, enum status *ret_st);
 
-/* Of a whole macro-string, of a domain-spec.  Does it follow the grammar? */
-bool spf_macro_string_is(struct view text, bool explanation);
-bool spf_domain_spec_is(struct view text);
-
 #endif

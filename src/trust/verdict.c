@@ -193,8 +193,8 @@ static void put_smime(const struct content_seal *s, struct buf *out)
 	put_property("body.smime-issuer", s->issuer, out);
 }
 
-void verdict_put_results(const struct trust_verdict *v, const struct checks_letter *l, struct view id,
-			 struct buf *out)
+/* What stands behind its colon. */
+static void put_results(const struct trust_verdict *v, const struct checks_letter *l, struct view id, struct buf *out)
 {
 	authres_put_value(id, out);
 	if (v->has_spf)
@@ -219,7 +219,7 @@ void verdict_put_results(const struct trust_verdict *v, const struct checks_lett
 void verdict_put_field(const struct trust_verdict *v, const struct checks_letter *l, struct view id, struct buf *out)
 {
 	buf_puts(out, "Authentication-Results: ");
-	verdict_put_results(v, l, id, out);
+	put_results(v, l, id, out);
 	buf_puts(out, "\r\n");
 }
 

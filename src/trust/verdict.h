@@ -80,9 +80,6 @@ void checks_free(struct checks *c);
 
 /* Authentication-Results: with its name and line end. */
 void verdict_put_field(const struct trust_verdict *v, const struct checks_letter *l, struct view id, struct buf *out);
-/* Only what stands behind its colon, unfolded at the end: for ARC. */
-void verdict_put_results(const struct trust_verdict *v, const struct checks_letter *l, struct view id,
-			 struct buf *out);
 
 /* One or more sentences.  UTF-8, no control characters. */
 void verdict_put_sentence(const struct trust_verdict *v, struct buf *out);

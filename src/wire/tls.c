@@ -394,7 +394,7 @@ enum status tls_new(struct tls **ret)
 /* Why OpenSSL did not go on.  Not SSL_get_error: that looks at the thread's
  * queue of errors, in which another coroutine may have left something while
  * this one waited for a signature. */
-enum status tls_why_not(struct conn *c)
+static enum status tls_why_not(struct conn *c)
 {
 	SSL *ssl = c->secret;
 

@@ -9,10 +9,6 @@ enum status tls_read(struct conn *c, char *p, size_t n, size_t *ret_n);
 enum status tls_write(struct conn *c, const char *p, size_t n, size_t *ret_n);
 void tls_end(struct conn *c);
 
-/* Why OpenSSL's last call did not go on: ST_AGAIN (with c->readable or
- * c->writable false), ST_CLOSED. */
-enum status tls_why_not(struct conn *c) MUST_USE;
-
 /* For a coroutine: the handshake of c->secret, whichever end it is.  As
  * conn_start_tls. */
 enum status tls_shake_hands(struct conn *c, uint64_t timeout_ms) MUST_USE;

@@ -106,7 +106,8 @@ enum status check_fetch(struct checker *c, struct view host, uint16_t port, cons
 
 /* ---- jobs ---- */
 
-bool checker_add(struct checker *c, void (*run)(struct job *j), const void *what, size_t i)
+/* One more job.  False: there are too many. */
+static bool checker_add(struct checker *c, void (*run)(struct job *j), const void *what, size_t i)
 {
 	if (c->n_jobs == CHECK_JOBS)
 		return false;

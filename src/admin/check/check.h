@@ -68,9 +68,6 @@ static inline struct resolver *checker_resolver(struct checker *c)
 	return &c->relay.dns.resolver;
 }
 
-/* One more job.  False: there are too many. */
-bool checker_add(struct checker *c, void (*run)(struct job *j), const void *what, size_t i);
-
 /* One finding: a word for the point, what it is about, what is so, and (or
  * NULL) what would mend it. */
 void found(struct job *j, enum found_state s, const char *point, struct view about, const char *mend,

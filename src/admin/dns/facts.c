@@ -146,7 +146,8 @@ static enum status own_addresses(const struct conf *c, struct dns_facts *f)
 	return ST_OK;
 }
 
-enum status facts_addresses(const struct conf *c, struct dns_facts *f, struct buf *why)
+/* The addresses alone: host.addresses, or what can be known without. */
+static enum status facts_addresses(const struct conf *c, struct dns_facts *f, struct buf *why)
 {
 	const char *const sources[] = { c->relay_source4, c->relay_source6 };
 	struct view list = view_cstr(c->host_addresses), one;

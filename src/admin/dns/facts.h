@@ -21,9 +21,6 @@ struct facts {
 enum status facts_gather(const char *dir, struct view domain, struct facts *ret, struct buf *why) MUST_USE;
 void facts_free(struct facts *f);
 
-/* The addresses alone: host.addresses, or what can be known without. */
-enum status facts_addresses(const struct conf *c, struct dns_facts *f, struct buf *why) MUST_USE;
-
 /* The SHA-256 of the key of a PEM file's first certificate (RFC 6698 2.1.1:
  * selector 1, 2.1.3: matching type 1); where host is not empty only if the certificate
  * names it.  ST_MISSING (no such file, or another host's), ST_SYNTAX. */

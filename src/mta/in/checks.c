@@ -14,7 +14,9 @@
 
 enum { FIELDS_MAX = 64 * 1024, HEAD_MAX = PASS_HEADER_MAX + FIELDS_MAX, WHY_MAX = 1024 };
 
-bool smtp_is_checked(const struct smtp_session *s)
+/* Is this session's letter checked, or is its sender known (by his login, or
+ * because it comes from this machine)? */
+static bool smtp_is_checked(const struct smtp_session *s)
 {
 	const struct conf *conf = s->host->conf;
 

@@ -208,7 +208,7 @@ static enum reply cmd_help(struct smtp_session *s, struct view rest)
 }
 
 /* RFC 3207 4.2: a server may refuse to go on with what it takes for too weak. */
-const char *smtp_lacks(const struct smtp_session *s)
+static const char *smtp_lacks(const struct smtp_session *s)
 {
 	const struct conf *conf = s->host->conf;
 	struct tls_demand level = { conf->tls_least_version, conf->tls_least_bits, conf->tls_client_certificate };

@@ -7,6 +7,14 @@
 
 enum { RECIPIENTS_FIRST = 4, ENVID_MAX = 100, ORCPT_MAX = 500 };
 
+/* To other hosts: who has logged in, and the operator's own networks.  Nothing
+ * else that a client says of himself counts. */
+static bool smtp_may_relay(const struct smtp_session *s)
+{
+	return s->account || (s->local.here && s->host->conf->local_relay) ||
+	       conf_in_networks(s->host->conf->relay_networks, s->peer);
+}
+
 /* ---- MAIL (4.1.1.2) ---- */
 
 static enum reply size_parameter(struct smtp_session *s, struct view value)	/* RFC 1870 */
@@ -350,12 +358,6 @@ static enum reply add_targets(struct smtp_session *s, struct view targets, const
 		s->env_size = size;
 	}
 	return r;
-}
-
-bool smtp_may_relay(const struct smtp_session *s)
-{
-	return s->account || (s->local.here && s->host->conf->local_relay) ||
-	       conf_in_networks(s->host->conf->relay_networks, s->peer);
 }
 
 bool smtp_speaks_for_us(const struct smtp_session *s)

@@ -34,9 +34,6 @@ const char *smtp_reply_text(enum reply r);
 /* RSET: the transaction is as if it had never been. */
 void smtp_forget(struct smtp_session *s);
 
-/* RFC 3207 4.2: after the handshake nothing is known of what was said before. */
-void smtp_forget_client(struct smtp_session *s);
-
 static inline bool smtp_is_submission(const struct smtp_session *s)
 {
 	return s->service != SERVICE_SMTP;
@@ -68,8 +65,6 @@ void smtp_local_trace(const struct smtp_session *s, struct buf *b);
 
 /* ---- command.c: one line of the client ---- */
 void smtp_command(struct smtp_session *s, struct view line);
-/* What this connection lacks of the TLS that the operator demands, or NULL. */
-const char *smtp_lacks(const struct smtp_session *s);
 
 /* ---- dialog.c: what was said, where log.dialog wants it ---- */
 void smtp_dialog_reply(const struct smtp_session *s, struct view line);
@@ -86,9 +81,6 @@ enum verdict smtp_ask_warden(struct smtp_session *s, struct view address, struct
 
 /* One more recipient; SAY_RECIPIENT_OK, or the envelope is full. */
 enum reply smtp_add_recipient(struct smtp_session *s, const struct recipient *r);
-/* To other hosts: who has logged in, and the operator's own networks.  Nothing
- * else that a client says of himself counts. */
-bool smtp_may_relay(const struct smtp_session *s);
 /* One of these without a login, whose letters the operator answers for. */
 bool smtp_speaks_for_us(const struct smtp_session *s);
 /* What MAIL or the letter asks for, as far as it may. */
@@ -136,9 +128,6 @@ bool smtp_loop_end(struct smtp_session *s);
 
 /* ---- checks.c: who really sent it ---- */
 
-/* Is this session's letter checked, or is its sender known (by his login, or
- * because it comes from this machine)? */
-bool smtp_is_checked(const struct smtp_session *s);
 /* MAIL was taken: let DNS begin. */
 void smtp_checks_hint(struct smtp_session *s);
 /* The text begins; its bytes; it is over, for whatever reason. */

@@ -79,7 +79,8 @@ void smtp_forget(struct smtp_session *s)
 	s->chunk_refusal = 0;
 }
 
-void smtp_forget_client(struct smtp_session *s)
+/* RFC 3207 4.2: after the handshake nothing is known of what was said before. */
+static void smtp_forget_client(struct smtp_session *s)
 {
 	smtp_forget(s);
 	smtp_auth_forget(s);

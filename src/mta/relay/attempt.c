@@ -18,7 +18,8 @@ bool attempt_is_open(const struct attempt *a)
 	return false;
 }
 
-void attempt_decide(struct attempt *a, struct answer answer)
+/* Decides all that are undecided. */
+static void attempt_decide(struct attempt *a, struct answer answer)
 {
 	for (uint32_t i = 0; i < a->n; i++)
 		if (a->answers[i].verdict == UNDECIDED)

@@ -256,8 +256,7 @@ struct attempt {
 
 /* Takes the record's descriptor. */
 void attempt_begin(struct relay *r, struct record *rec);
-/* Decides all that are undecided. */
-void attempt_decide(struct attempt *a, struct answer answer);
+/* Is somebody undecided? */
 bool attempt_is_open(const struct attempt *a);
 
 /* relay.c: one less is running. */
