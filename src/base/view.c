@@ -31,6 +31,21 @@ struct view view_take_word(struct view *list)
 	return word;
 }
 
+size_t ascii_run(struct view v)
+{
+	size_t i = 0;
+	uint64_t x;
+
+	for (; i + 8 <= v.n; i += 8) {
+		memcpy(&x, v.p + i, 8);
+		if (x & 0x8080808080808080u)
+			break;
+	}
+	while (i < v.n && (uint8_t)v.p[i] < 0x80)
+		i++;
+	return i;
+}
+
 size_t view_distance(struct view a, struct view b)
 {
 	enum { LONGEST = 127 };

@@ -110,6 +110,14 @@ struct view view_take_word(struct view *list);
 /* A decimal number that fills the whole view; false on anything else. */
 bool view_u64(struct view v, uint64_t *ret_value);
 
+/* How many bytes at the start are below 128. */
+size_t ascii_run(struct view v);
+
+static inline bool view_is_ascii(struct view v)
+{
+	return ascii_run(v) == v.n;
+}
+
 /* How many bytes must be changed, added or dropped to make one of the other
  * (Levenshtein), for "did you mean"; looks at 127 bytes of each. */
 size_t view_distance(struct view a, struct view b);

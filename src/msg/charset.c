@@ -101,21 +101,6 @@ static int utf8_length(struct view v)
 	return n;
 }
 
-size_t ascii_run(struct view v)
-{
-	size_t i = 0;
-	uint64_t x;
-
-	for (; i + 8 <= v.n; i += 8) {
-		memcpy(&x, v.p + i, 8);
-		if (x & 0x8080808080808080u)
-			break;
-	}
-	while (i < v.n && (uint8_t)v.p[i] < 0x80)
-		i++;
-	return i;
-}
-
 size_t utf8_valid(struct view v)
 {
 	size_t i = 0;

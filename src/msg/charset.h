@@ -50,7 +50,4 @@ void charset_text(struct view name, struct view bytes, struct buf *out);
  * surrogates, nothing overlong, up to U+10FFFF). */
 size_t utf8_valid(struct view v);
 
-/* How many bytes at the start are below 128. */
-size_t ascii_run(struct view v);
-
 #endif

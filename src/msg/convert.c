@@ -39,7 +39,7 @@ static bool is_binary(struct view v)
 
 struct convert_form convert_scan(struct view v, bool header)
 {
-	bool eightbit = v.n && ascii_run(v) < v.n;
+	bool eightbit = !view_is_ascii(v);
 
 	return (struct convert_form){ .eightbit = eightbit && !header, .utf8 = eightbit && header,
 				      .binary = v.n && is_binary(v) };
@@ -207,7 +207,7 @@ static void put_between(struct writer *w, uint32_t from, uint32_t to, struct vie
 		buf_put(w->out, v);
 		return;
 	}
-	if (ascii_run(boundary) < boundary.n) {
+	if (!view_is_ascii(boundary)) {
 		cannot(w);
 		return;
 	}

@@ -47,11 +47,6 @@ static enum kind kind_of(struct view name)
 	return TEXT;
 }
 
-static bool is_ascii(struct view v)
-{
-	return v.n == 0 || ascii_run(v) == v.n;
-}
-
 /* ---- text and phrases ---- */
 
 /* What it says, as encoded words where it must be. */
@@ -82,7 +77,7 @@ static void put_quoted(struct view v, struct buf *out)
 /* A display name: as a quoted string, or where it says more as words. */
 static void put_phrase(struct view phrase, struct buf *out)
 {
-	if (phrase.n == 0 || (is_ascii(phrase) && memmem(phrase.p, phrase.n, "=?", 2) == NULL))
+	if (phrase.n == 0 || (view_is_ascii(phrase) && memmem(phrase.p, phrase.n, "=?", 2) == NULL))
 		put_quoted(phrase, out);
 	else
 		put_words(phrase, ENCODED_LINE, out);
@@ -121,7 +116,7 @@ static enum status put_addresses(struct view value, struct buf *out)
 		if (x.kind == ADDRESS_GROUP) {
 			put_phrase(buf_view(&phrase), out);
 			buf_puts(out, ":");
-		} else if (!is_ascii(x.local) || !is_ascii(x.domain) || x.domain.n == 0) {
+		} else if (!view_is_ascii(x.local) || !view_is_ascii(x.domain) || x.domain.n == 0) {
 			st = ST_DENIED;
 		} else {
 			put_mailbox(&x, buf_view(&phrase), out);
@@ -171,15 +166,15 @@ static enum status put_param(const struct param *p, struct buf *out)
 	enum status st;
 
 	param_octets(p, &octets);
-	if (!is_ascii(p->name) || !is_ascii(p->charset))
+	if (!view_is_ascii(p->name) || !view_is_ascii(p->charset))
 		st = ST_DENIED;
-	else if (view_eq_i(p->name, VIEW("boundary")) && !is_ascii(buf_view(&octets)))
+	else if (view_eq_i(p->name, VIEW("boundary")) && !view_is_ascii(buf_view(&octets)))
 		st = ST_DENIED;
 	else
 		st = buf_status(&octets);
 	if (st == ST_OK && p->extended) {
 		put_extended(p->name, p->charset, buf_view(&octets), out);
-	} else if (st == ST_OK && (!is_ascii(buf_view(&octets)) || octets.n > SECTION_MAX * 4)) {
+	} else if (st == ST_OK && (!view_is_ascii(buf_view(&octets)) || octets.n > SECTION_MAX * 4)) {
 		charset_text(VIEW_NONE, buf_view(&octets), &text);
 		put_extended(p->name, VIEW("utf-8"), buf_view(&text), out);
 		st = buf_status(&text);
@@ -199,7 +194,7 @@ static enum status put_parameters(struct view value, struct arena *a, struct buf
 
 	if (st != ST_OK)
 		return st;
-	if (c.type.n == 0 || !is_ascii(c.type) || !is_ascii(c.subtype) || c.type.n + c.subtype.n > SECTION_MAX)
+	if (c.type.n == 0 || !view_is_ascii(c.type) || !view_is_ascii(c.subtype) || c.type.n + c.subtype.n > SECTION_MAX)
 		return ST_DENIED;
 	buf_put(out, c.type);
 	if (c.subtype.n) {
@@ -274,7 +269,7 @@ static enum status put_ascii(const struct field *f, struct arena *a, struct buf 
 {
 	enum status st = ST_OK;
 
-	if (f->name.n == 0 || !is_ascii(f->name))
+	if (f->name.n == 0 || !view_is_ascii(f->name))
 		return ST_DENIED;
 	buf_put(out, f->name);
 	buf_puts(out, ": ");

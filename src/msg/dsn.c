@@ -178,11 +178,6 @@ static void put_harmless(struct view v, bool utf8, struct buf *out)
 	}
 }
 
-static bool has_8bit(struct view v)
-{
-	return ascii_run(v) < v.n;
-}
-
 /* How many bytes go on a line of so many columns: up to a blank.  A long word,
  * such as an address, is broken at LONG_WORD only, and never in a character. */
 static size_t line_takes(struct view v, size_t columns)
@@ -285,7 +280,7 @@ static void put_subject(const struct dsn *d, struct buf *out)
 	buf_putc(&text, ' ');
 	buf_puts(&text, actions[worst(d)].subject);
 	buf_puts(out, "Subject: ");
-	if (has_8bit(buf_view(&text)))
+	if (!view_is_ascii(buf_view(&text)))
 		encode_words(buf_view(&text), sizeof "Subject: " - 1, out);
 	else
 		buf_put(out, buf_view(&text));
@@ -432,7 +427,7 @@ static void put_text_part(const struct dsn *d, struct view letter, struct view b
 
 	put_text(d, letter, &text);
 	buf_putf(out, "--%.*s\r\n", VIEW_ARG(boundary));
-	if (has_8bit(buf_view(&text))) {
+	if (!view_is_ascii(buf_view(&text))) {
 		buf_puts(out, "Content-Type: text/plain; charset=utf-8\r\n"
 			      "Content-Transfer-Encoding: quoted-printable\r\n\r\n");
 		encode_qp(buf_view(&text), out);
@@ -473,7 +468,7 @@ static void put_address(const char *name, struct view type, struct view address,
 	struct buf clean = BUF(REPLY_MAX), value = BUF(REPLY_MAX * 10);
 
 	put_harmless(view_head(address, VALUE_MAX), true, &clean);
-	if (has_8bit(buf_view(&clean)))
+	if (!view_is_ascii(buf_view(&clean)))
 		type = VIEW("utf-8");
 	buf_put(&value, type);
 	buf_puts(&value, "; ");
@@ -632,7 +627,7 @@ static void put_letter_part(const struct dsn *d, struct view letter, bool utf8, 
 	buf_putf(out, "\r\n--%.*s\r\nContent-Type: %s\r\n", VIEW_ARG(boundary),
 		 whole ? utf8 ? "message/global" : "message/rfc822"
 		       : utf8 ? "message/global-headers" : "text/rfc822-headers");
-	if (has_8bit(part)) {
+	if (!view_is_ascii(part)) {
 		form->eightbit = true;
 		buf_puts(out, "Content-Transfer-Encoding: 8bit\r\n");
 	}
@@ -661,7 +656,7 @@ enum status dsn_build(const struct dsn *d, struct view letter, struct buf *out, 
 	struct dsn_form form = { 0 };
 	struct buf boundary = BUF(128);
 	struct view b;
-	bool utf8 = d->smtputf8 || has_8bit(d->sender);
+	bool utf8 = d->smtputf8 || !view_is_ascii(d->sender);
 	enum status st;
 
 	if (d->sender.n == 0)
@@ -676,7 +671,7 @@ enum status dsn_build(const struct dsn *d, struct view letter, struct buf *out, 
 	put_status_part(d, utf8, b, out);
 	put_letter_part(d, letter, utf8, b, out, &form);
 	form.eightbit |= utf8;
-	form.smtputf8 = has_8bit(d->sender) || has_8bit(d->from) || has_8bit(d->reporting_mta);
+	form.smtputf8 = !view_is_ascii(d->sender) || !view_is_ascii(d->from) || !view_is_ascii(d->reporting_mta);
 	st = buf_status(&boundary) == ST_OK ? buf_status(out) : buf_status(&boundary);
 	buf_free(&boundary);
 	if (st == ST_OK)

@@ -67,7 +67,7 @@ void imapstr_put(struct buf *out, struct view v)
 		return;
 	put_unfolded(&line, v);
 	charset_text(VIEW_NONE, buf_view(&line), &text);
-	if (ascii_run(buf_view(&text)) < text.n || !put_quoted(out, buf_view(&text)))
+	if (!view_is_ascii(buf_view(&text)) || !put_quoted(out, buf_view(&text)))
 		put_literal(out, buf_view(&text));
 	if (out->st == ST_OK)
 		out->st = buf_status(&line) != ST_OK ? buf_status(&line) : buf_status(&text);

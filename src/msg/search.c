@@ -21,11 +21,6 @@ struct search {
 	bool found;
 };
 
-static bool is_ascii(struct view v)
-{
-	return ascii_run(v) == v.n;
-}
-
 /* ---- folding ---- */
 
 static void fold_ascii(struct view v, struct buf *out)
@@ -88,7 +83,7 @@ enum status needle_make(struct view utf8, struct arena *a, struct needle *ret)
 	if (st == ST_OK)
 		st = arena_status(a);
 	if (st == ST_OK)
-		*ret = (struct needle){ scan_for(kept), is_ascii(kept),
+		*ret = (struct needle){ scan_for(kept), view_is_ascii(kept),
 			view_find(kept, ' ') < kept.n || view_find(kept, '\t') < kept.n };
 	buf_free(&clean);
 	buf_free(&folded);
@@ -220,7 +215,7 @@ static void look_into_body(struct search *s, const struct mime *m, const struct 
 	if (raw && (s->needle->ascii || s->grams))
 		look_raw(s, body);
 	/* What is ASCII and stays so has no other text than its own. */
-	if (!raw || (s->grams ? !is_ascii(body) : !s->needle->ascii))
+	if (!raw || (s->grams ? !view_is_ascii(body) : !s->needle->ascii))
 		look_decoded(s, body, encoding, charset);
 }
 
@@ -252,7 +247,7 @@ static bool is_readable(struct view header)
  * words, no 8-bit text. */
 static bool is_plain(struct view header)
 {
-	return is_ascii(header) && memmem(header.p, header.n, "=?", 2) == NULL;
+	return view_is_ascii(header) && memmem(header.p, header.n, "=?", 2) == NULL;
 }
 
 static void look_into_header(struct search *s, struct view header)

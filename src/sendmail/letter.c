@@ -194,19 +194,11 @@ static void put_field(struct view raw, const struct field *f, unsigned kind, con
 
 enum { ENCODED_MAX = 45 };	/* an encoded word has 75 octets at most (RFC 2047 2) */
 
-static bool is_ascii(struct view v)
-{
-	for (size_t i = 0; i < v.n; i++)
-		if ((unsigned char)v.p[i] >= 0x80)
-			return false;
-	return true;
-}
-
 /* Quoted (RFC 5322 3.2.4), or as an encoded word; a long one that is not ASCII
  * is left out. */
 static void put_name(struct view name, struct buf *out)
 {
-	if (!is_ascii(name)) {
+	if (!view_is_ascii(name)) {
 		if (name.n > ENCODED_MAX)
 			return;
 		buf_puts(out, "=?utf-8?B?");

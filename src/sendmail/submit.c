@@ -192,20 +192,12 @@ static void all_later(const struct outgoing *o, struct outcome *ret)
 
 /* ---- the transaction ---- */
 
-static bool is_8bit(struct view v)
-{
-	for (size_t i = 0; i < v.n; i++)
-		if ((unsigned char)v.p[i] >= 0x80)
-			return true;
-	return false;
-}
-
 static bool needs_utf8(const struct outgoing *o)
 {
-	bool needs = is_8bit(o->sender);
+	bool needs = !view_is_ascii(o->sender);
 
 	for (size_t i = 0; i < o->to.n; i++)
-		needs = needs || is_8bit(o->to.p[i]);
+		needs = needs || !view_is_ascii(o->to.p[i]);
 	return needs;
 }
 
@@ -215,7 +207,7 @@ static enum status say_mail(struct server *s, const struct outgoing *o)
 	enum status st;
 
 	buf_putf(&line, "MAIL FROM:<%.*s>", VIEW_ARG(o->sender));
-	if (is_8bit(o->letter))
+	if (!view_is_ascii(o->letter))
 		buf_puts(&line, " BODY=8BITMIME");
 	if (needs_utf8(o))
 		buf_puts(&line, " SMTPUTF8");

@@ -36,14 +36,6 @@ struct view domain_tail(struct view name, size_t n)
 	return name;
 }
 
-static bool is_ascii(struct view v)
-{
-	for (size_t i = 0; i < v.n; i++)
-		if ((unsigned char)v.p[i] >= 0x80)
-			return false;
-	return true;
-}
-
 /* Letters, digits, hyphens, and the underscore that is found in the wild. */
 static bool is_host(struct view v)
 {
@@ -95,7 +87,7 @@ enum status domain_ascii(struct view name, struct arena *a, struct view *ret)
 		name.n--;
 	if (name.n > 4 * DNS_NAME_MAX)
 		return ST_SYNTAX;
-	if (is_ascii(name)) {
+	if (view_is_ascii(name)) {
 		char *p = arena_alloc(a, name.n);
 
 		if (p == NULL)

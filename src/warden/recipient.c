@@ -88,7 +88,7 @@ static enum verdict of_user(struct warden *w, const struct asked *asked, enum ve
 static struct view own_form(struct warden *w, struct view address, struct arena *a)
 {
 	struct view domain = address_domain(address), own = address, of;
-	bool either = ascii_run(domain) < domain.n;
+	bool either = !view_is_ascii(domain);
 
 	for (struct view left = domain; left.n && !either; left = view_skip(left, view_find(left, '.') + 1))
 		either = view_starts_i(left, VIEW("xn--"));

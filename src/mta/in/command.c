@@ -6,18 +6,10 @@ enum { LINES_MAX = 4096 };
 
 /* ---- HELO, EHLO (4.1.1.1) ---- */
 
-static bool is_ascii(struct view v)
-{
-	for (size_t i = 0; i < v.n; i++)
-		if ((unsigned char)v.p[i] >= 0x80)
-			return false;
-	return true;
-}
-
 static enum reply hello(struct smtp_session *s, struct view name)
 {
 	/* An internationalised name is given as A-labels (RFC 6531 3.7.1). */
-	if (!smtp_is_domain(name) || !is_ascii(name))
+	if (!smtp_is_domain(name) || !view_is_ascii(name))
 		return SAY_BAD_HELO;
 	smtp_forget(s);
 	buf_clear(&s->helo);

@@ -394,21 +394,13 @@ static void send_text(struct transaction *t)
 
 /* ---- what the host cannot take ---- */
 
-static bool is_ascii(struct view v)
-{
-	for (size_t i = 0; i < v.n; i++)
-		if (v.p[i] & 0x80)
-			return false;
-	return true;
-}
-
 /* RFC 6531 3.4, 3.2: an address that is not ASCII needs SMTPUTF8. */
 static bool needs_utf8(const struct transaction *t)
 {
-	bool ascii = is_ascii(recipient_sender(&t->a->env, recipient_of(t, 0)));
+	bool ascii = view_is_ascii(recipient_sender(&t->a->env, recipient_of(t, 0)));
 
 	for (uint32_t i = 0; i < t->n; i++)
-		ascii &= is_ascii(recipient_of(t, i)->address);
+		ascii &= view_is_ascii(recipient_of(t, i)->address);
 	return !ascii;
 }
 
