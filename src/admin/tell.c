@@ -64,13 +64,6 @@ bool ask_yes(const char *fmt, ...)
 
 /* ---- passwords ---- */
 
-void buf_wipe(struct buf *b)
-{
-	if (b->p)
-		explicit_bzero(b->p, b->cap);
-	buf_free(b);
-}
-
 /* One line without its end.  ST_CLOSED at an early end of the input. */
 static enum status read_line(int fd, int signals, struct buf *line)
 {

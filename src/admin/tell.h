@@ -27,6 +27,5 @@ enum { PASSWORD_LEAST = 1, PASSWORD_MOST = 1024 };
 /* A password from the terminal (not shown, twice), or the first line of
  * standard input.  Complains itself.  The caller wipes ret (buf_wipe). */
 enum status read_password(bool from_stdin, const char *whose, struct buf *ret) MUST_USE;
-void buf_wipe(struct buf *b);
 
 #endif

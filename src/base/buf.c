@@ -12,6 +12,13 @@ void buf_free(struct buf *b)
 	*b = BUF(b->max);
 }
 
+void buf_wipe(struct buf *b)
+{
+	if (b->p)
+		explicit_bzero(b->p, b->cap);
+	buf_free(b);
+}
+
 void buf_clear(struct buf *b)
 {
 	b->n = 0;

@@ -26,6 +26,8 @@ struct buf {
 #define BUF(maximum) ((struct buf){ .max = (maximum) })
 
 void buf_free(struct buf *b);
+/* The same for a secret, which is overwritten.  Bytes that it left behind when it grew are not. */
+void buf_wipe(struct buf *b);
 
 /* Forget the bytes and the error, keep the memory. */
 void buf_clear(struct buf *b);

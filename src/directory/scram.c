@@ -139,9 +139,7 @@ enum status scram_texts_make(struct view password, uint32_t iterations, struct s
 		st = buf_status(&ret->text[h]);
 		explicit_bzero(&k, sizeof k);
 	}
-	if (prepared.p)
-		explicit_bzero(prepared.p, prepared.cap);
-	buf_free(&prepared);
+	buf_wipe(&prepared);
 	return st;
 }
 

@@ -19,13 +19,6 @@ static const char file_name[] = "urlauth.keys", beside[] = "urlauth.new";
 
 /* ---- the file of keys ---- */
 
-static void wipe(struct buf *b)
-{
-	if (b->p)
-		explicit_bzero(b->p, b->cap);
-	buf_free(b);
-}
-
 /* Its rows into out; nothing where there is no such file, or it is damaged. */
 static enum status read_rows(struct store *s, struct buf *out)
 {
@@ -80,7 +73,7 @@ static enum status write_rows(struct store *s, struct view rows)
 		st = disk_rename(s->dir, beside, file_name);
 	if (st == ST_OK)
 		st = disk_flush_all(s->dir);
-	wipe(&b);
+	buf_wipe(&b);
 	return st;
 }
 
@@ -107,7 +100,7 @@ static enum status find_key(struct store *s, uint64_t id, unsigned char key[KEY]
 			memcpy(key, one.p, KEY);
 			found = ST_OK;
 		}
-	wipe(&rows);
+	buf_wipe(&rows);
 	return st == ST_OK ? found : st;
 }
 
@@ -125,7 +118,7 @@ static enum status other_rows(struct store *s, uint64_t but, struct buf *out)
 			put_u64(out, whose);
 			buf_put(out, one);
 		}
-	wipe(&rows);
+	buf_wipe(&rows);
 	return st == ST_OK ? buf_status(out) : st;
 }
 
@@ -142,7 +135,7 @@ static enum status make_key(struct store *s, uint64_t id, unsigned char key[KEY]
 		st = buf_status(&rows);
 	if (st == ST_OK)
 		st = write_rows(s, buf_view(&rows));
-	wipe(&rows);
+	buf_wipe(&rows);
 	return st;
 }
 
@@ -153,7 +146,7 @@ enum status urlauth_reset(struct store *s, const struct mailbox *m)
 
 	if (st == ST_OK)
 		st = write_rows(s, buf_view(&rows));
-	wipe(&rows);
+	buf_wipe(&rows);
 	return st;
 }
 

@@ -243,9 +243,7 @@ static bool put_a1(const struct exchange *x, const struct response *r, struct bu
 			buf_putf(&a1, ":%.*s", VIEW_ARG(r->authzid));
 		good = buf_status(&a1) == ST_OK && md5_hex(buf_view(&a1), out);
 	}
-	if (secret.p)
-		explicit_bzero(secret.p, secret.cap);
-	buf_free(&secret);
+	buf_wipe(&secret);
 	buf_free(&a1);
 	return good;
 }

@@ -146,9 +146,7 @@ static enum status of_account(struct warden *w, struct exchange *x, const struct
 		if (st == ST_OK)
 			st = scram_take(h, buf_view(&text), &x->who.scram);
 	}
-	if (text.p)
-		explicit_bzero(text.p, text.cap);
-	buf_free(&text);
+	buf_wipe(&text);
 	x->who.known = st == ST_OK;
 	return st;
 }

@@ -89,9 +89,7 @@ void logins_settings(struct warden *w)
 static void discard(struct login *g)
 {
 	loop_timer_clear(g->w->proc.loop, &g->held);
-	if (g->bytes.p)
-		explicit_bzero(g->bytes.p, g->bytes.cap);
-	buf_free(&g->bytes);
+	buf_wipe(&g->bytes);
 	buf_free(&g->last);
 	scram_texts_free(&g->texts);
 	g->w->logins.in_hand--;

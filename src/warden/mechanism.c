@@ -59,22 +59,15 @@ enum mechanism_result exchange_step(struct exchange *x, struct view message, str
 	return x->mechanism->step(x, message, out);
 }
 
-static void wipe(struct buf *b)
-{
-	if (b->p)
-		explicit_bzero(b->p, b->cap);
-	buf_free(b);
-}
-
 void exchange_end(struct exchange *x)
 {
 	buf_free(&x->binding_name);
-	wipe(&x->binding);
+	buf_wipe(&x->binding);
 	buf_free(&x->certificate);
 	buf_free(&x->name);
 	buf_free(&x->authzid);
-	wipe(&x->text);
-	wipe(&x->who.plain);
+	buf_wipe(&x->text);
+	buf_wipe(&x->who.plain);
 	explicit_bzero(&x->who.scram, sizeof x->who.scram);
 }
 

@@ -4,13 +4,6 @@
 
 enum { ASK_MS = 30000, TRIES = 20, TRY_AGAIN_MS = 200, ANSWER_MAX = 32 * 1024, TLS_TEXT_MAX = 256 };
 
-static void wipe(struct buf *b)
-{
-	if (b->p)
-		explicit_bzero(b->p, b->cap);
-	buf_free(b);
-}
-
 /* Warden may be on its way up again; a question that it never got may be
  * asked of the next.  What an exchange has in it dies with it. */
 static enum status ask(struct proving *p, struct buf *b, bool again, struct buf *answer, uint16_t *ret_type)
@@ -74,7 +67,7 @@ static void put_begin(struct proving *p, const char *mechanism, bool silent, str
 						     view_cstr(binding_name), buf_view(&binding),
 						     buf_view(&certificate) });
 	buf_free(&tls);
-	wipe(&binding);
+	buf_wipe(&binding);
 	buf_free(&certificate);
 }
 
@@ -92,8 +85,8 @@ static int ask_message(struct proving *p, struct buf *out)
 	if (ask(p, &b, first, &answer, &type) != ST_OK)
 		type = 0;
 	r = understand(p, type, buf_view(&answer), out);
-	wipe(&b);
-	wipe(&answer);
+	buf_wipe(&b);
+	buf_wipe(&answer);
 	return r;
 }
 
@@ -137,8 +130,8 @@ enum verdict prove_password(struct proving *p, const char *mechanism, struct vie
 	if (ask(p, &b, true, &answer, &type) != ST_OK)
 		type = 0;
 	understand(p, type, buf_view(&answer), &none);
-	wipe(&b);
-	wipe(&answer);
+	buf_wipe(&b);
+	buf_wipe(&answer);
 	buf_free(&tls);
 	return p->verdict;
 }
@@ -153,8 +146,8 @@ enum verdict prove_message(struct proving *p, const char *mechanism, struct view
 		type = 0;
 	if (understand(p, type, buf_view(&answer), &none) != SASL_DONE)
 		p->verdict = VERDICT_NO;
-	wipe(&b);
-	wipe(&answer);
+	buf_wipe(&b);
+	buf_wipe(&answer);
 	return p->verdict;
 }
 
@@ -171,6 +164,6 @@ void prove_end(struct proving *p)
 	p->last_word = false;
 	sasl_end(&p->sasl);
 	buf_free(&p->address);
-	wipe(&p->ticket);
+	buf_wipe(&p->ticket);
 	buf_free(&b);
 }

@@ -261,18 +261,11 @@ enum sasl_result sasl_line(struct sasl *s, struct view line, struct buf *out)
 	return line.n > SASL_LINE_MAX ? SASL_TOO_LONG : take(s, line, out);
 }
 
-static void wipe(struct buf *b)
-{
-	if (b->p)
-		explicit_bzero(b->p, b->cap);
-	buf_free(b);
-}
-
 void sasl_end(struct sasl *s)
 {
-	wipe(&s->message);
-	wipe(&s->name);
-	wipe(&s->secret);
-	wipe(&s->authzid);
+	buf_wipe(&s->message);
+	buf_wipe(&s->name);
+	buf_wipe(&s->secret);
+	buf_wipe(&s->authzid);
 	s->mechanism = NULL;
 }

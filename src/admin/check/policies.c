@@ -125,10 +125,8 @@ static const char *try_key(struct checker *c, const struct fact_key *k, enum sea
 		key_free(&published);
 	}
 	signer_free(&s);
-	if (pem.p)
-		explicit_bzero(pem.p, pem.cap);
+	buf_wipe(&pem);
 	buf_free(&path);
-	buf_free(&pem);
 	buf_free(&signature);
 	return good ? NULL : problem;
 }

@@ -93,20 +93,13 @@ static enum status lift(struct view line, struct buf *copy)
 	return buf_status(copy);
 }
 
-static void wipe(struct buf *b)
-{
-	if (b->p)
-		explicit_bzero(b->p, b->cap);
-	buf_free(b);
-}
-
 void smtp_auth_line(struct smtp_session *s, struct view line)
 {
 	struct buf challenge = BUF(CHALLENGE_MAX), copy = BUF(SASL_LINE_MAX + 1);
 	int r = lift(line, &copy) == ST_OK ? prove_line(s->proving, buf_view(&copy), &challenge) : SASL_TOO_LONG;
 
 	go_on(s, r, &challenge);
-	wipe(&copy);
+	buf_wipe(&copy);
 	buf_free(&challenge);
 }
 
@@ -156,6 +149,6 @@ enum reply cmd_auth(struct smtp_session *s, struct view rest)
 		begin(s, buf_view(&copy));
 	else
 		r = SAY_LOGIN_TOO_LONG;
-	wipe(&copy);
+	buf_wipe(&copy);
 	return r;
 }

@@ -86,9 +86,7 @@ static void smtp_forget_client(struct smtp_session *s)
 	smtp_auth_forget(s);
 	buf_free(&s->helo);
 	buf_free(&s->login);
-	if (s->ticket.p)
-		explicit_bzero(s->ticket.p, s->ticket.cap);
-	buf_free(&s->ticket);
+	buf_wipe(&s->ticket);
 	s->account = 0;
 	s->extended = false;
 }

@@ -339,12 +339,8 @@ static void put_secret_line(struct remote *m, const char *before, struct buf *by
 	buf_puts(conn_out(&m->conn), before);
 	buf_put(conn_out(&m->conn), buf_view(&line));
 	buf_puts(conn_out(&m->conn), "\r\n");
-	if (line.p)
-		explicit_bzero(line.p, line.n);
-	if (bytes->p)
-		explicit_bzero(bytes->p, bytes->n);
-	buf_free(&line);
-	buf_free(bytes);
+	buf_wipe(&line);
+	buf_wipe(bytes);
 }
 
 static enum status login_plain(struct remote *m, const struct credential *l)	/* RFC 4616 */
