@@ -45,19 +45,13 @@ static enum said look(const struct invocation *in, const struct conf *c, const u
 
 /* ---- since when: keys/next.seen has PIN and time ---- */
 
-static void put_pin(const unsigned char pin[PIN_SIZE], struct buf *out)
-{
-	for (int i = 0; i < PIN_SIZE; i++)
-		buf_putf(out, "%02x", pin[i]);
-}
-
 static wall_ms seen_since(const char *path, const unsigned char pin[PIN_SIZE])
 {
 	struct buf text = BUF(NOTE_MAX), want = BUF(NOTE_MAX);
 	struct view rest;
 	uint64_t at = 0;
 
-	put_pin(pin, &want);
+	buf_put_hex(&want, pin, PIN_SIZE);
 	buf_putc(&want, ' ');
 	if (read_file(path, &text) == ST_OK && view_starts_i(buf_view(&text), buf_view(&want))) {
 		rest = view_skip(buf_view(&text), want.n);
@@ -75,7 +69,7 @@ static enum status note_seen(const char *path, const unsigned char pin[PIN_SIZE]
 	FILE *f = fopen(path, "we");
 	bool good;
 
-	put_pin(pin, &text);
+	buf_put_hex(&text, pin, PIN_SIZE);
 	buf_putf(&text, " %lld\n", (long long)now);
 	good = f && fwrite(text.p, 1, text.n, f) == text.n;
 	if (f && fclose(f) != 0)

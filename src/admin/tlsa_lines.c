@@ -16,12 +16,6 @@ static struct view take_word(struct view *line)
 	return word;
 }
 
-static int nibble(char c)
-{
-	c = ascii_lower(c);
-	return ascii_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static enum status take_hex(struct view hex, struct arena *a, struct view *ret)
 {
 	char *bytes;
@@ -31,13 +25,8 @@ static enum status take_hex(struct view hex, struct arena *a, struct view *ret)
 	bytes = arena_alloc(a, hex.n / 2);
 	if (bytes == NULL)
 		return arena_status(a);
-	for (size_t i = 0; i < hex.n; i += 2) {
-		int high = nibble(hex.p[i]), low = nibble(hex.p[i + 1]);
-
-		if (high < 0 || low < 0)
-			return ST_SYNTAX;
-		bytes[i / 2] = (char)(high << 4 | low);
-	}
+	if (!view_unhex(hex, bytes))
+		return ST_SYNTAX;
 	*ret = view_make(bytes, hex.n / 2);
 	return ST_OK;
 }

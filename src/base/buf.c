@@ -91,6 +91,17 @@ void buf_putu(struct buf *b, uint64_t x)
 	buf_put(b, view_make(digits + i, sizeof digits - i));
 }
 
+void buf_put_hex(struct buf *b, const void *octets, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+	const unsigned char *x = octets;
+
+	for (size_t i = 0; i < n; i++) {
+		buf_putc(b, digits[x[i] >> 4]);
+		buf_putc(b, digits[x[i] & 15]);
+	}
+}
+
 void buf_putf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap, again;

@@ -52,6 +52,8 @@ void buf_putc(struct buf *b, char c);
 /* Needs room for one byte more than it puts. */
 void buf_putf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_putu(struct buf *b, uint64_t decimal);
+/* Two lower-case digits for each octet. */
+void buf_put_hex(struct buf *b, const void *octets, size_t n);
 
 /* Drop the first n bytes (at most those held). */
 void buf_drop(struct buf *b, size_t n);

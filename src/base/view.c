@@ -46,6 +46,22 @@ size_t ascii_run(struct view v)
 	return i;
 }
 
+bool view_unhex(struct view digits, void *ret_octets)
+{
+	unsigned char *to = ret_octets;
+
+	if (digits.n % 2)
+		return false;
+	for (size_t i = 0; i < digits.n; i += 2) {
+		int high = ascii_hex(digits.p[i]), low = ascii_hex(digits.p[i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		to[i / 2] = (unsigned char)(high << 4 | low);
+	}
+	return true;
+}
+
 size_t view_distance(struct view a, struct view b)
 {
 	enum { LONGEST = 127 };

@@ -58,6 +58,15 @@ static inline bool ascii_alpha(char c)
 	return c >= 'a' && c <= 'z';
 }
 
+/* What a hexadecimal digit of either case is worth; -1: it is none. */
+static inline int ascii_hex(char c)
+{
+	if (ascii_digit(c))
+		return c - '0';
+	c = ascii_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 static inline bool view_eq_i(struct view a, struct view b)
 {
 	if (a.n != b.n)
@@ -117,6 +126,9 @@ static inline bool view_is_ascii(struct view v)
 {
 	return ascii_run(v) == v.n;
 }
+
+/* Two hexadecimal digits for each octet, and nothing else: digits.n / 2 octets. */
+bool view_unhex(struct view digits, void *ret_octets);
 
 /* How many bytes must be changed, added or dropped to make one of the other
  * (Levenshtein), for "did you mean"; looks at 127 bytes of each. */

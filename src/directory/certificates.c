@@ -268,8 +268,7 @@ static enum status smimea_put_owner(struct view address, struct buf *out)
 	if (local.n < 2 || domain.n == 0)
 		return ST_SYNTAX;
 	SHA256((const unsigned char *)local.p, local.n - 1, digest);
-	for (size_t i = 0; i < SMIMEA_OWNER_HASH; i++)
-		buf_putf(out, "%02x", digest[i]);
+	buf_put_hex(out, digest, SMIMEA_OWNER_HASH);
 	buf_puts(out, "._smimecert.");
 	buf_put(out, domain);
 	return buf_status(out);

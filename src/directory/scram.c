@@ -61,44 +61,22 @@ enum status scram_derive(enum scram_hash h, struct view password, uint32_t itera
 	return ST_OK;
 }
 
-static void put_hex(struct buf *out, const unsigned char *p, size_t n)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < n; i++) {
-		buf_putc(out, digits[p[i] >> 4]);
-		buf_putc(out, digits[p[i] & 15]);
-	}
-}
-
 void scram_put(const struct scram_keys *k, struct buf *out)
 {
 	buf_putu(out, k->iterations);
 	buf_putc(out, ':');
-	put_hex(out, k->salt, k->salt_n);
+	buf_put_hex(out, k->salt, k->salt_n);
 	buf_putc(out, ':');
-	put_hex(out, k->stored, k->n);
+	buf_put_hex(out, k->stored, k->n);
 	buf_putc(out, ':');
-	put_hex(out, k->server, k->n);
-}
-
-static int hex_digit(char c)
-{
-	return ascii_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	buf_put_hex(out, k->server, k->n);
 }
 
 /* ":" and n octets; false where they are none. */
 static bool take_hex(struct view *left, unsigned char *p, size_t n)
 {
-	if (left->n < 1 + 2 * n || left->p[0] != ':')
+	if (left->n < 1 + 2 * n || left->p[0] != ':' || !view_unhex(view_head(view_skip(*left, 1), 2 * n), p))
 		return false;
-	for (size_t i = 0; i < n; i++) {
-		int high = hex_digit(left->p[1 + 2 * i]), low = hex_digit(left->p[2 + 2 * i]);
-
-		if (high < 0 || low < 0)
-			return false;
-		p[i] = (unsigned char)(high << 4 | low);
-	}
 	*left = view_skip(*left, 1 + 2 * n);
 	return true;
 }

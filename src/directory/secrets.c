@@ -229,8 +229,7 @@ static bool app_hash(const char digits[APP_DIGITS], unsigned char out[DIGEST])
 static void put_verifier(const unsigned char hash[DIGEST], struct buf *out)
 {
 	buf_puts(out, app_kind);
-	for (size_t i = 0; i < DIGEST; i++)
-		buf_putf(out, "%02x", hash[i]);
+	buf_put_hex(out, hash, DIGEST);
 }
 
 enum status app_password_make(char ret_password[APP_PASSWORD_SIZE + 1], struct buf *ret_verifier)

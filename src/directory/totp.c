@@ -32,30 +32,16 @@ enum status totp_code(struct view secret, uint64_t step, unsigned digits, uint32
 	return ST_OK;
 }
 
-static int nibble(char c)
+static enum status take_secret(struct view stored, unsigned char out[TOTP_SECRET_SIZE])
 {
-	return ascii_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static enum status from_hex(struct view stored, unsigned char out[TOTP_SECRET_SIZE])
-{
-	if (stored.n != 2 * TOTP_SECRET_SIZE)
-		return ST_SYNTAX;
-	for (size_t i = 0; i < TOTP_SECRET_SIZE; i++) {
-		int high = nibble(stored.p[2 * i]), low = nibble(stored.p[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return ST_SYNTAX;
-		out[i] = (unsigned char)(high << 4 | low);
-	}
-	return ST_OK;
+	return stored.n == 2 * TOTP_SECRET_SIZE && view_unhex(stored, out) ? ST_OK : ST_SYNTAX;
 }
 
 enum status totp_check(struct view stored, struct view code, wall_ms now, uint64_t used, uint64_t *ret_step)
 {
 	unsigned char secret[TOTP_SECRET_SIZE];
 	uint64_t here = (uint64_t)now / TOTP_STEP_MS, found = 0;
-	enum status st = from_hex(stored, secret);
+	enum status st = take_secret(stored, secret);
 
 	for (uint64_t step = here - TOTP_DRIFT; st == ST_OK && step <= here + TOTP_DRIFT; step++) {
 		char text[TOTP_DIGITS + 8];
@@ -82,8 +68,7 @@ enum status totp_make(struct buf *ret)
 
 	if (getrandom(secret, sizeof secret, 0) != (ssize_t)sizeof secret)
 		return ST_IO;
-	for (size_t i = 0; i < sizeof secret; i++)
-		buf_putf(ret, "%02x", secret[i]);
+	buf_put_hex(ret, secret, sizeof secret);
 	OPENSSL_cleanse(secret, sizeof secret);
 	return buf_status(ret);
 }
@@ -120,7 +105,7 @@ static void put_encoded(struct view v, struct buf *out)
 enum status totp_address(struct view stored, struct view account, struct view issuer, struct buf *out)
 {
 	unsigned char secret[TOTP_SECRET_SIZE];
-	enum status st = from_hex(stored, secret);
+	enum status st = take_secret(stored, secret);
 
 	if (st != ST_OK)
 		return st;

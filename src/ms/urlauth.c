@@ -179,8 +179,7 @@ enum status urlauth_sign(struct mailbox *m, struct view rump, struct buf *out)
 		st = make_key(m->store, m->id, key);
 	if (st == ST_OK) {
 		token_of(m, key, rump, token);
-		for (size_t i = 0; i < URLAUTH_TOKEN; i++)
-			buf_putf(out, "%02x", token[i]);
+		buf_put_hex(out, token, URLAUTH_TOKEN);
 		st = buf_status(out);
 	}
 	explicit_bzero(key, sizeof key);

@@ -258,14 +258,6 @@ const struct param *content_param(const struct content *c, struct view name)
 	return NULL;
 }
 
-static int hex(char c)
-{
-	if (ascii_digit(c))
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 void param_octets(const struct param *p, struct buf *out)
 {
 	struct view v = p->value;
@@ -275,8 +267,8 @@ void param_octets(const struct param *p, struct buf *out)
 		return;
 	}
 	for (size_t i = 0; i < v.n; i++) {
-		if (v.p[i] == '%' && i + 2 < v.n && hex(v.p[i + 1]) >= 0 && hex(v.p[i + 2]) >= 0) {
-			buf_putc(out, (char)(hex(v.p[i + 1]) << 4 | hex(v.p[i + 2])));
+		if (v.p[i] == '%' && i + 2 < v.n && ascii_hex(v.p[i + 1]) >= 0 && ascii_hex(v.p[i + 2]) >= 0) {
+			buf_putc(out, (char)(ascii_hex(v.p[i + 1]) << 4 | ascii_hex(v.p[i + 2])));
 			i += 2;
 		} else {
 			buf_putc(out, v.p[i]);

@@ -21,14 +21,6 @@ static const uint8_t base64_value[256] = {
 #undef N
 #undef S
 
-static int hex(char c)
-{
-	if (ascii_digit(c))
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* ---- base64 (RFC 4648 4) ---- */
 
 /* As many whole quanta as stand together; how many characters. */
@@ -99,12 +91,12 @@ static void qp_escape(struct decoder *d, char c, struct buf *out)
 
 	if (c == '\n') {
 		d->n_held = 0;	/* a soft line break, blanks behind it or not */
-	} else if (d->n_held == 1 && hex(c) >= 0) {
+	} else if (d->n_held == 1 && ascii_hex(c) >= 0) {
 		d->held[d->n_held++] = c;
-	} else if (d->n_held == 2 && hex(first) >= 0 && hex(c) >= 0) {
-		buf_putc(out, (char)(hex(first) << 4 | hex(c)));
+	} else if (d->n_held == 2 && ascii_hex(first) >= 0 && ascii_hex(c) >= 0) {
+		buf_putc(out, (char)(ascii_hex(first) << 4 | ascii_hex(c)));
 		d->n_held = 0;
-	} else if (lex_is_blank(c) && hex(first) < 0 && d->n_held < DECODE_LINE) {
+	} else if (lex_is_blank(c) && ascii_hex(first) < 0 && d->n_held < DECODE_LINE) {
 		d->held[d->n_held++] = c;
 	} else {
 		/* No escape: as it stands (RFC 2045 6.7, note 1). */
@@ -178,8 +170,8 @@ static char *qp_line(struct decoder *d, struct view v, char *to)
 		memcpy(to, v.p, run);
 		to += run;
 		v = view_skip(v, run);
-		if (v.n > 2 && hex(v.p[1]) >= 0 && hex(v.p[2]) >= 0) {
-			*to++ = (char)(hex(v.p[1]) << 4 | hex(v.p[2]));
+		if (v.n > 2 && ascii_hex(v.p[1]) >= 0 && ascii_hex(v.p[2]) >= 0) {
+			*to++ = (char)(ascii_hex(v.p[1]) << 4 | ascii_hex(v.p[2]));
 			v = view_skip(v, 3);
 		} else if (v.n == 1) {
 			soft = true;
@@ -218,8 +210,8 @@ static void qp_put(struct decoder *d, struct view v, struct buf *out)
 void decode_q(struct view v, struct buf *out)
 {
 	for (size_t i = 0; i < v.n; i++) {
-		if (v.p[i] == '=' && i + 2 < v.n && hex(v.p[i + 1]) >= 0 && hex(v.p[i + 2]) >= 0) {
-			buf_putc(out, (char)(hex(v.p[i + 1]) << 4 | hex(v.p[i + 2])));
+		if (v.p[i] == '=' && i + 2 < v.n && ascii_hex(v.p[i + 1]) >= 0 && ascii_hex(v.p[i + 2]) >= 0) {
+			buf_putc(out, (char)(ascii_hex(v.p[i + 1]) << 4 | ascii_hex(v.p[i + 2])));
 			i += 2;
 		} else {
 			buf_putc(out, v.p[i] == '_' ? ' ' : v.p[i]);
@@ -306,7 +298,7 @@ void decoder_end(struct decoder *d, struct buf *out)
 {
 	if (d->encoding == ENC_UUENCODE && d->n_held)
 		uu_line(d, view_make(d->held, d->n_held), out);
-	else if (d->encoding == ENC_QP && d->n_held && d->held[0] == '=' && d->n_held > 1 && hex(d->held[1]) >= 0)
+	else if (d->encoding == ENC_QP && d->n_held && d->held[0] == '=' && d->n_held > 1 && ascii_hex(d->held[1]) >= 0)
 		qp_flush(d, out);
 	/* Blanks, or a "=" alone, at the very end are of no line: dropped. */
 	d->n_held = 0;

@@ -80,19 +80,11 @@ static struct view status_of(const struct dsn_recipient *r)
 
 /* ---- what others said, made harmless ---- */
 
-static int hex(char c)
-{
-	if (ascii_digit(c))
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 void dsn_xtext(struct view v, struct buf *out)
 {
 	for (size_t i = 0; i < v.n; i++) {
-		if (v.p[i] == '+' && i + 2 < v.n && hex(v.p[i + 1]) >= 0 && hex(v.p[i + 2]) >= 0) {
-			buf_putc(out, (char)(hex(v.p[i + 1]) << 4 | hex(v.p[i + 2])));
+		if (v.p[i] == '+' && i + 2 < v.n && ascii_hex(v.p[i + 1]) >= 0 && ascii_hex(v.p[i + 2]) >= 0) {
+			buf_putc(out, (char)(ascii_hex(v.p[i + 1]) << 4 | ascii_hex(v.p[i + 2])));
 			i += 2;
 		} else {
 			buf_putc(out, v.p[i]);
@@ -130,8 +122,8 @@ static size_t take_embedded(struct view v, uint32_t *ret)
 
 	if (!view_starts_i(v, VIEW("\\x{")))
 		return 0;
-	for (; i < v.n && i < 9 && hex(v.p[i]) >= 0; i++)
-		c = c << 4 | (uint32_t)hex(v.p[i]);
+	for (; i < v.n && i < 9 && ascii_hex(v.p[i]) >= 0; i++)
+		c = c << 4 | (uint32_t)ascii_hex(v.p[i]);
 	if (i == 3 || i >= v.n || v.p[i] != '}')
 		return 0;
 	*ret = c;

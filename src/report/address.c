@@ -8,14 +8,6 @@
 
 enum { URL_MOST = 1000, ADDRESS_MOST = 320, HTTPS_PORT = 443 };
 
-static int hex(char c)
-{
-	if (ascii_digit(c))
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* "!10m": k, m, g and t are powers of 2^10. */
 static bool take_size(struct view *uri, uint64_t *ret)
 {
@@ -46,8 +38,8 @@ static struct view decoded(struct view v, struct arena *a)
 	size_t n = 0;
 
 	for (size_t i = 0; p && i < v.n; i++) {
-		if (v.p[i] == '%' && i + 2 < v.n && hex(v.p[i + 1]) >= 0 && hex(v.p[i + 2]) >= 0) {
-			p[n++] = (char)(hex(v.p[i + 1]) << 4 | hex(v.p[i + 2]));
+		if (v.p[i] == '%' && i + 2 < v.n && ascii_hex(v.p[i + 1]) >= 0 && ascii_hex(v.p[i + 2]) >= 0) {
+			p[n++] = (char)(ascii_hex(v.p[i + 1]) << 4 | ascii_hex(v.p[i + 2]));
 			i += 2;
 		} else {
 			p[n++] = v.p[i];

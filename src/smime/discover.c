@@ -25,8 +25,7 @@ static void put_name(struct view local, struct view domain, struct buf *out)
 	unsigned char digest[SHA256_DIGEST_LENGTH];
 
 	SHA256((const unsigned char *)local.p, local.n, digest);
-	for (size_t i = 0; i < HASH_OCTETS; i++)
-		buf_putf(out, "%02x", digest[i]);
+	buf_put_hex(out, digest, HASH_OCTETS);
 	buf_puts(out, "._smimecert.");
 	buf_put(out, domain);
 }

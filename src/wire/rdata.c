@@ -326,8 +326,7 @@ enum status dns_reverse_name(struct view address, struct buf *out)
 
 static void put_hex(struct view v, struct buf *out)
 {
-	for (size_t i = 0; i < v.n; i++)
-		buf_putf(out, "%02x", (unsigned char)v.p[i]);
+	buf_put_hex(out, v.p, v.n);
 }
 
 /* A <character-string> in quotes (RFC 1035 5.1). */

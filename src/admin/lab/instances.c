@@ -180,8 +180,7 @@ static enum status tlsa_of(const char *certificate, struct buf *out)
 	if (st != ST_OK)
 		return st;
 	buf_puts(out, "3 1 1 ");
-	for (size_t i = 0; i < sizeof digest; i++)
-		buf_putf(out, "%02x", digest[i]);
+	buf_put_hex(out, digest, sizeof digest);
 	return buf_status(out);
 }
 

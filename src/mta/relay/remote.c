@@ -393,8 +393,7 @@ static enum status login_cram(struct remote *m, const struct credential *l)	/* R
 			st = ST_NOMEM;
 		buf_put(&answer, l->name);
 		buf_putc(&answer, ' ');
-		for (unsigned i = 0; i < n; i++)
-			buf_putf(&answer, "%02x", mac[i]);
+		buf_put_hex(&answer, mac, n);
 		st = st == ST_OK ? answer_with(m, buf_view(&answer)) : give_up(m, st, "the challenge of CRAM-MD5 is none");
 	}
 	buf_free(&challenge);

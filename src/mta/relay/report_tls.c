@@ -39,8 +39,7 @@ static void tell_records(const struct tls_policy *p, struct arena *a, struct tls
 		struct buf b = BUF(TLS_LINE_MAX);
 
 		buf_putf(&b, "%u %u %u ", t->usage, t->selector, t->matching);
-		for (size_t k = 0; k < t->data.n && k < 64; k++)
-			buf_putf(&b, "%02x", (unsigned char)t->data.p[k]);
+		buf_put_hex(&b, t->data.p, view_head(t->data, 64).n);
 		ret->strings[ret->n_strings++] = arena_copy(a, buf_view(&b));
 		buf_free(&b);
 	}
