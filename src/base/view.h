@@ -112,6 +112,16 @@ static inline size_t view_find(struct view v, char c)
 	return hit ? (size_t)(hit - v.p) : v.n;
 }
 
+/* Where what follows the last c begins; 0 where there is no c. */
+static inline size_t view_behind_last(struct view v, char c)
+{
+	size_t at = v.n;
+
+	while (at && v.p[at - 1] != c)
+		at--;
+	return at;
+}
+
 /* Takes the next word of a list with commas, spaces and tabs between them
  * from its front; empty at its end. */
 struct view view_take_word(struct view *list);

@@ -116,11 +116,7 @@ struct view directory_folded(struct view v, char out[FOLDED_MAX])
 
 struct view directory_domain_of(struct view address)
 {
-	size_t at = address.n;
-
-	while (at && address.p[at - 1] != '@')
-		at--;
-	return view_skip(address, at);
+	return view_skip(address, view_behind_last(address, '@'));
 }
 
 static enum status has(struct directory *d, int q, struct view key, bool *ret_has)

@@ -414,11 +414,9 @@ enum status directory_has_identity(struct directory *d, uint64_t account, struct
 	struct sql_stmt *q = d->s[S_IDENTITY];
 	char low[FOLDED_MAX];
 	struct view folded = directory_folded(address, low);
-	size_t at = folded.n;
+	size_t at = view_behind_last(folded, '@');
 	enum status st;
 
-	while (at && folded.p[at - 1] != '@')
-		at--;
 	if (at == 0) {
 		*ret_has = false;
 		return ST_OK;

@@ -130,10 +130,8 @@ enum status envelope_take(struct view bytes, struct arena *a, struct envelope *r
 /* A list's name is its address with a dot for the "@" (RFC 2919 2). */
 static void put_list_id(struct view address, struct buf *out)
 {
-	size_t at = address.n;
+	size_t at = view_behind_last(address, '@');
 
-	while (at && address.p[at - 1] != '@')
-		at--;
 	if (at == 0)
 		return;
 	buf_puts(out, "List-Id: <");

@@ -52,10 +52,8 @@ void address_put(const struct address *a, struct buf *out);
 /* What stands behind the last "@" of an envelope's address; empty where there is none. */
 static inline struct view address_domain(struct view address)
 {
-	size_t at = address.n;
+	size_t at = view_behind_last(address, '@');
 
-	while (at && address.p[at - 1] != '@')
-		at--;
 	return at ? view_skip(address, at) : VIEW_NONE;
 }
 

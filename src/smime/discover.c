@@ -30,22 +30,12 @@ static void put_name(struct view local, struct view domain, struct buf *out)
 	buf_put(out, domain);
 }
 
-/* Where the domain begins; 0: there is no "@". */
-static size_t behind_at(struct view address)
-{
-	size_t at = address.n;
-
-	while (at && address.p[at - 1] != '@')
-		at--;
-	return at;
-}
-
 void smime_discover_hint(struct resolver *r, struct view address)
 {
 	struct buf name = BUF(DNS_NAME_MAX);
 	struct arena a = ARENA(16 * 1024);
 	struct view domain;
-	size_t at = behind_at(address);
+	size_t at = view_behind_last(address, '@');
 
 	if (at > 1 && domain_ascii(view_skip(address, at), &a, &domain) == ST_OK) {
 		put_name(view_head(address, at - 1), domain, &name);
@@ -100,7 +90,7 @@ static enum status ask(struct resolver *r, struct view local, struct view domain
 
 enum status smime_discover(struct resolver *r, struct view address, struct arena *a, struct discovered *ret)
 {
-	size_t at = behind_at(address);
+	size_t at = view_behind_last(address, '@');
 	char low[LOCAL_MOST];
 	struct view local, domain, folded;
 	enum status st;

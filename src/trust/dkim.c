@@ -13,8 +13,7 @@ static void read_identity(struct pass *p, struct signature *s, const struct tag 
 	if (i == NULL)
 		return;
 	s->identity = i->value;
-	for (at = i->value.n; at && i->value.p[at - 1] != '@';)
-		at--;
+	at = view_behind_last(i->value, '@');
 	if (at == 0 || domain_ascii(view_skip(i->value, at), &p->a, &domain) != ST_OK ||
 	    !domain_within(domain, s->domain))
 		signature_fail(s, SEAL_PERMERROR, "i= is not of d=");

@@ -258,10 +258,8 @@ static enum status header_digest(struct pass *p, const struct signature *s, uint
 /* 3.6.1, t=s: the domain of i= must be d= itself. */
 static void check_strict(struct signature *s)
 {
-	size_t at = s->identity.n;
+	size_t at = view_behind_last(s->identity, '@');
 
-	while (at && s->identity.p[at - 1] != '@')
-		at--;
 	if (at && !view_eq_i(view_skip(s->identity, at), s->domain))
 		signature_fail(s, SEAL_PERMERROR, "the key is for d= itself, i= is below it");
 }

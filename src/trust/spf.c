@@ -640,13 +640,11 @@ enum status spf_check(const struct spf_query *q, struct resolver *r, struct aren
 {
 	struct check c = { .q = q, .r = r, .a = a };
 	struct spf_answer out = { 0 };
-	size_t at = q->sender.n;
+	size_t at = view_behind_last(q->sender, '@');
 	enum status st;
 
 	if (q->sender.n == 0)
 		return check_helo(q, r, a, ret);
-	while (at && q->sender.p[at - 1] != '@')
-		at--;
 	c.local = at > 1 ? view_head(q->sender, at - 1) : VIEW("postmaster");
 	st = run(&c, view_skip(q->sender, at), &out);
 	if (st == ST_OK)

@@ -9,10 +9,8 @@ void checks_hint(const struct checks_host *h, struct view sender, struct view he
 {
 	struct arena a = ARENA(16384);
 	struct view domain = helo;
-	size_t at = sender.n;
+	size_t at = view_behind_last(sender, '@');
 
-	while (at && sender.p[at - 1] != '@')
-		at--;
 	if (sender.n)
 		domain = view_skip(sender, at);
 	if (domain_ascii(domain, &a, &domain) == ST_OK) {

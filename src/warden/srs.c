@@ -11,10 +11,8 @@ enum { DAY_MS = 86400000, TAG = 4 };
 /* local@domain; both not empty. */
 static bool split(struct view address, struct view *ret_local, struct view *ret_domain)
 {
-	size_t at = address.n;
+	size_t at = view_behind_last(address, '@');
 
-	while (at && address.p[at - 1] != '@')
-		at--;
 	if (at < 2 || at == address.n)
 		return false;
 	*ret_local = view_head(address, at - 1);
