@@ -54,53 +54,82 @@ static enum status read_answer(int fd, control_row *row, void *arg, struct contr
 		}
 	}
 	buf_free(&b);
-	return st;
+	return st == ST_CLOSED ? ST_IO : st;	/* it was there, and left in the middle */
+}
+
+/* The command is said.  ST_CLOSED: nobody is there. */
+static enum status say_command(const char *dir, const char *verb, const char *argument, int *ret_fd)
+{
+	struct buf b = BUF(RECORD_MAX);
+	int fd;
+	enum status st = control_connect(dir, &fd);
+
+	if (st != ST_OK)
+		return st;
+	rec_put_command(&b, 0, 0, &(struct rec_command){ view_cstr(verb), view_cstr(argument) });
+	st = record_write_blocking(fd, &b, -1);
+	buf_free(&b);
+	if (st == ST_OK)
+		*ret_fd = fd;
+	else
+		close(fd);
+	return st == ST_CLOSED ? ST_IO : st;
 }
 
 enum status control_ask(const char *dir, const char *verb, const char *argument, control_row *row,
 			void *arg, struct control_answer *ret)
 {
-	struct buf b = BUF(RECORD_MAX);
 	int fd;
-	enum status st = control_connect(dir, &fd);
+	enum status st = say_command(dir, verb, argument, &fd);
 
 	if (st != ST_OK)
 		return st;
 	ret->text = BUF(RECORD_MAX);
-	rec_put_command(&b, 0, 0, &(struct rec_command){ view_cstr(verb), view_cstr(argument) });
-	st = record_write_blocking(fd, &b, -1);
-	if (st == ST_OK)
-		st = read_answer(fd, row, arg, ret);
-	if (st == ST_CLOSED)
-		st = ST_IO;	/* it was there, and left in the middle */
+	st = read_answer(fd, row, arg, ret);
 	if (st != ST_OK)
 		buf_free(&ret->text);
-	buf_free(&b);
 	close(fd);
 	return st;
+}
+
+static void add_row(void *rows, struct view json)
+{
+	json_t *row = json_loadb(json.p, json.n, 0, NULL);
+
+	if (row)
+		json_array_append_new(rows, row);
+}
+
+enum status control_rows(const char *dir, const char *verb, const char *argument, json_t *rows,
+			 enum verdict *ret_verdict)
+{
+	struct control_answer answer;
+	enum status st = control_ask(dir, verb, argument, add_row, rows, &answer);
+
+	if (st != ST_OK)
+		return st;
+	if (ret_verdict)
+		*ret_verdict = answer.verdict;
+	buf_free(&answer.text);
+	return ST_OK;
 }
 
 enum status control_hold(const char *dir, const char *verb, const char *argument, enum verdict *ret_verdict, int *ret_fd)
 {
 	struct control_answer answer = { .text = BUF(RECORD_MAX) };
-	struct buf b = BUF(RECORD_MAX);
 	int fd;
-	enum status st = control_connect(dir, &fd);
+	enum status st = say_command(dir, verb, argument, &fd);
 
 	if (st != ST_OK)
 		return st;
-	rec_put_command(&b, 0, 0, &(struct rec_command){ view_cstr(verb), view_cstr(argument) });
-	st = record_write_blocking(fd, &b, -1);
-	if (st == ST_OK)
-		st = read_answer(fd, NULL, NULL, &answer);
+	st = read_answer(fd, NULL, NULL, &answer);
 	buf_free(&answer.text);
-	buf_free(&b);
 	if (st != ST_OK || answer.verdict != VERDICT_OK) {
 		close(fd);
 		fd = -1;
 	}
 	if (st != ST_OK)
-		return st == ST_CLOSED ? ST_IO : st;
+		return st;
 	*ret_verdict = answer.verdict;
 	*ret_fd = fd;
 	return ST_OK;

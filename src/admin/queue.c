@@ -16,14 +16,6 @@ static const struct reason not_asked[] = {
 	{ ST_OK, NULL },
 };
 
-static void add_row(void *arg, struct view json)
-{
-	json_t *row = json_loadb(json.p, json.n, 0, NULL);
-
-	if (row)
-		json_array_append_new(arg, row);
-}
-
 static void say_refused(enum verdict v, const char *id)
 {
 	if (v == VERDICT_LATER)
@@ -38,15 +30,10 @@ static void say_refused(enum verdict v, const char *id)
 /* The rows of the answer; NULL after having complained. */
 static json_t *ask_about(struct invocation *in, const char *verb, const char *argument)
 {
-	struct control_answer answer;
 	json_t *rows = json_array();
-	enum status st = control_ask(in->dir, verb, argument, add_row, rows, &answer);
-	enum verdict v = VERDICT_OK;
+	enum verdict v = VERDICT_LATER;
+	enum status st = control_rows(in->dir, verb, argument, rows, &v);
 
-	if (st == ST_OK) {
-		v = answer.verdict;
-		buf_free(&answer.text);
-	}
 	if (st == ST_OK && v == VERDICT_OK)
 		return rows;
 	json_decref(rows);
@@ -160,7 +147,7 @@ int cmd_queue_retry(struct invocation *in)
 int cmd_queue_flush(struct invocation *in)
 {
 	struct control_answer answer;
-	enum status st = control_ask(in->dir, "queue-flush", in->args[0], add_row, NULL, &answer);
+	enum status st = control_ask(in->dir, "queue-flush", in->args[0], NULL, NULL, &answer);
 
 	if (st != ST_OK)
 		return complain(in->dir, st, not_asked);

@@ -399,31 +399,19 @@ static const struct reason not_asked[] = {
 	{ ST_OK, NULL },
 };
 
-static void add_row(void *arg, struct view json)
-{
-	json_t *row = json_loadb(json.p, json.n, 0, NULL);
-
-	if (row)
-		json_array_append_new(arg, row);
-}
-
 static json_t *ask(struct invocation *in, const char *verb)
 {
-	struct control_answer answer;
 	json_t *rows = json_array();
-	enum status st = control_ask(in->dir, verb, "", add_row, rows, &answer);
+	enum verdict v = VERDICT_LATER;
+	enum status st = control_rows(in->dir, verb, "", rows, &v);
 
-	if (st == ST_OK && answer.verdict == VERDICT_OK) {
-		buf_free(&answer.text);
+	if (st == ST_OK && v == VERDICT_OK)
 		return rows;
-	}
 	json_decref(rows);
 	if (st != ST_OK)
 		complain(in->dir, st, not_asked);
 	else
 		tell("the running system cannot count: see its log for no-reports");
-	if (st == ST_OK)
-		buf_free(&answer.text);
 	return NULL;
 }
 

@@ -8,23 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static void add_row(void *arg, struct view json)
-{
-	json_t *row = json_loadb(json.p, json.n, 0, NULL);
-
-	if (row)
-		json_array_append_new(arg, row);
-}
-
 /* All rows of one answer; NULL where there was none. */
 static json_t *ask(const char *dir, const char *verb, const char *argument, enum status *ret_st)
 {
-	struct control_answer answer;
 	json_t *rows = json_array();
-	enum status st = control_ask(dir, verb, argument, add_row, rows, &answer);
+	enum status st = control_rows(dir, verb, argument, rows, NULL);
 
-	if (st == ST_OK)
-		buf_free(&answer.text);
 	if (ret_st)
 		*ret_st = st;
 	if (st == ST_OK)

@@ -88,25 +88,14 @@ static enum status apply(struct directory *d, uint64_t account, const struct cha
 	return st;
 }
 
-static void add_row(void *arg, struct view json)
-{
-	json_t *row = json_loadb(json.p, json.n, 0, NULL);
-
-	if (row)
-		json_array_append_new(arg, row);
-}
-
 /* What the running server has counted; an empty object where none runs. */
 static json_t *counted(const struct invocation *in, uint64_t account)
 {
-	struct control_answer answer;
 	json_t *rows = json_array(), *first;
 	char argument[24];
 
 	snprintf(argument, sizeof argument, "%llu", (unsigned long long)account);
-	if (control_ask(in->dir, "submission-show", argument, add_row, rows, &answer) == ST_OK)
-		buf_free(&answer.text);
-	first = json_array_get(rows, 0);
+	first = control_rows(in->dir, "submission-show", argument, rows, NULL) == ST_OK ? json_array_get(rows, 0) : NULL;
 	if (first)
 		json_incref(first);
 	json_decref(rows);
@@ -259,19 +248,13 @@ static enum status order(const struct invocation *in, uint64_t account, bool dro
 		{ "submission-release", "queue-release-account" },
 		{ "submission-drop", "queue-drop-account" },
 	};
-	struct control_answer answer;
 	char argument[24];
 	enum status st = ST_OK;
 
 	*ret = VERDICT_OK;
 	snprintf(argument, sizeof argument, "%llu", (unsigned long long)account);
-	for (int i = 0; i < 2 && st == ST_OK && *ret == VERDICT_OK; i++) {
-		st = control_ask(in->dir, verbs[drop][i], argument, add_row, rows, &answer);
-		if (st != ST_OK)
-			continue;
-		*ret = answer.verdict;
-		buf_free(&answer.text);
-	}
+	for (int i = 0; i < 2 && st == ST_OK && *ret == VERDICT_OK; i++)
+		st = control_rows(in->dir, verbs[drop][i], argument, rows, ret);
 	return st;
 }
 

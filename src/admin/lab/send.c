@@ -160,23 +160,12 @@ static void follow(struct story *s, struct lab_tails *tails)
 
 /* ---- what DNS said ---- */
 
-static void keep_answer(void *arg, struct view json)
-{
-	json_t *row = json_loadb(json.p, json.n, 0, NULL);
-
-	if (row)
-		json_array_append_new(arg, row);
-}
-
 static void ask(const struct story *s, json_t *all, const char *type, const char *name)
 {
-	struct control_answer answer;
 	char dir[LAB_PATH], argument[512];
 
 	snprintf(argument, sizeof argument, "%s %s", type, name);
-	if (control_ask(lab_path(s->lab, dir, "%s", s->from->domain), "dns-lookup", argument, keep_answer, all,
-			&answer) == ST_OK)
-		buf_free(&answer.text);
+	(void)!control_rows(lab_path(s->lab, dir, "%s", s->from->domain), "dns-lookup", argument, all, NULL);
 }
 
 /* The questions that a host has to ask before it connects, and the answers
