@@ -90,7 +90,7 @@ static void add_row(void *arg, const struct certificate_row *c)
 {
 	char until[RFC3339_SIZE];
 	json_t *row = json_pack("{s:o, s:o, s:s, s:s, s:o, s:s, s:b, s:b}", "domain", json_text(c->domain), "address",
-				c->address.n ? json_text(c->address) : json_null(), "kind", certificate_kind_word(c->kind),
+				json_text_or_null(c->address), "kind", certificate_kind_word(c->kind),
 				"state", certificate_state_word(c->state), "serial", json_text(c->serial), "until",
 				clock_rfc3339(c->not_after, until), "imported", (int)c->imported, "seen", (int)(c->seen != 0));
 

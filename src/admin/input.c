@@ -111,7 +111,7 @@ json_t *json_text(struct view v)
 	return good;
 }
 
-static json_t *text_or_null(struct view v)
+json_t *json_text_or_null(struct view v)
 {
 	return v.n ? json_text(v) : json_null();
 }
@@ -124,9 +124,9 @@ json_t *author_json(const struct author *a)
 	for (size_t i = 0; i < a->n; i++) {
 		json_t *one = json_object();
 
-		json_object_set_new(one, "name", text_or_null(a->all[i].name));
-		json_object_set_new(one, "address", text_or_null(a->all[i].address));
-		json_object_set_new(one, "domain", text_or_null(a->all[i].domain));
+		json_object_set_new(one, "name", json_text_or_null(a->all[i].name));
+		json_object_set_new(one, "address", json_text_or_null(a->all[i].address));
+		json_object_set_new(one, "domain", json_text_or_null(a->all[i].domain));
 		json_array_append_new(all, one);
 	}
 	return json_pack("{s:o, s:o, s:b}", "addresses", all, "problem", problem,

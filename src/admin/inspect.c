@@ -141,7 +141,7 @@ static void add_lower(json_t *to, const char *key, struct view v)
 
 	for (size_t i = 0; i < v.n; i++)
 		buf_putc(&lower, ascii_lower(v.p[i]));
-	json_object_set_new(to, key, lower.n ? json_text(buf_view(&lower)) : json_null());
+	json_object_set_new(to, key, json_text_or_null(buf_view(&lower)));
 	buf_free(&lower);
 }
 
@@ -190,7 +190,7 @@ static json_t *received_of(struct view field)
 	};
 
 	for (size_t i = 0; i < sizeof said / sizeof *said; i++)
-		json_object_set_new(o, said[i].key, said[i].v.n ? json_text(said[i].v) : json_null());
+		json_object_set_new(o, said[i].key, json_text_or_null(said[i].v));
 	json_object_set_new(o, "date", date_of(r.date_text));
 	return o;
 }
@@ -222,7 +222,7 @@ static json_t *field_of(const struct field *f, size_t base)
 	json_t *o = json_pack("{s:I, s:I}", "start", (json_int_t)(base + f->start),
 			      "end", (json_int_t)(base + f->end));
 
-	json_object_set_new(o, "name", f->name.n ? json_text(f->name) : json_null());
+	json_object_set_new(o, "name", json_text_or_null(f->name));
 	json_object_set_new(o, "text", decoded(f->value));
 	if (meanings[id].key)
 		json_object_set_new(o, meanings[id].key, meanings[id].make(f->value));

@@ -108,11 +108,6 @@ void smime_means_close(struct smime_means *m)
 
 /* ---- as JSON ---- */
 
-static json_t *text_or_null(struct view v)
-{
-	return v.n ? json_text(v) : json_null();
-}
-
 static json_t *time_or_null(wall_ms at)
 {
 	char text[RFC3339_SIZE];
@@ -148,8 +143,8 @@ static bool is_sealed(const struct smime_layer *l)
 
 static json_t *decryption_json(const struct smime_layer *l)
 {
-	return json_pack("{s:b, s:o, s:o, s:b, s:i}", "opened", (int)l->opened, "algorithm", text_or_null(l->cipher),
-			 "key_algorithm", text_or_null(l->key_algorithm), "authenticated", (int)l->authenticated,
+	return json_pack("{s:b, s:o, s:o, s:b, s:i}", "opened", (int)l->opened, "algorithm", json_text_or_null(l->cipher),
+			 "key_algorithm", json_text_or_null(l->key_algorithm), "authenticated", (int)l->authenticated,
 			 "recipients", (int)l->recipients);
 }
 
@@ -172,12 +167,12 @@ static json_t *signer_json(const struct smime_signer *s)
 	o = json_pack("{s:i, s:b, s:b, s:s, s:s, s:i}", "layer", (int)s->layer, "valid", (int)s->valid,
 		      "address_match", (int)s->address_match, "chain", smime_chain_name(s->chain),
 		      "revocation", smime_revocation_name(s->revocation), "key_bits", (int)s->key_bits);
-	json_object_set_new(o, "subject", text_or_null(s->subject));
-	json_object_set_new(o, "issuer", text_or_null(s->issuer));
-	json_object_set_new(o, "serial", text_or_null(s->serial));
+	json_object_set_new(o, "subject", json_text_or_null(s->subject));
+	json_object_set_new(o, "issuer", json_text_or_null(s->issuer));
+	json_object_set_new(o, "serial", json_text_or_null(s->serial));
 	json_object_set_new(o, "addresses", addresses);
-	json_object_set_new(o, "digest", text_or_null(s->digest));
-	json_object_set_new(o, "algorithm", text_or_null(s->algorithm));
+	json_object_set_new(o, "digest", json_text_or_null(s->digest));
+	json_object_set_new(o, "algorithm", json_text_or_null(s->algorithm));
 	json_object_set_new(o, "signing_time", time_or_null(s->signed_at));
 	json_object_set_new(o, "not_before", s->certificate.n ? time_or_null(s->not_before) : json_null());
 	json_object_set_new(o, "not_after", s->certificate.n ? time_or_null(s->not_after) : json_null());

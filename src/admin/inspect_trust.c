@@ -29,11 +29,6 @@ static struct view given(const struct inspection *i, enum option_id o)
 	return view_cstr(i->in->given[o] ? i->in->given[o] : "");
 }
 
-static json_t *text_or_null(struct view v)
-{
-	return v.n ? json_text(v) : json_null();
-}
-
 /* ---- SPF ---- */
 
 static json_t *spf_json(const struct spf_query *q, const struct spf_answer *s)
@@ -43,9 +38,9 @@ static json_t *spf_json(const struct spf_query *q, const struct spf_answer *s)
 			      "identity", s->helo ? "helo" : "mailfrom", "lookups", (int)s->lookups,
 			      "voids", (int)s->voids);
 
-	json_object_set_new(o, "domain", text_or_null(s->domain));
-	json_object_set_new(o, "mechanism", text_or_null(s->mechanism));
-	json_object_set_new(o, "explanation", text_or_null(s->explanation));
+	json_object_set_new(o, "domain", json_text_or_null(s->domain));
+	json_object_set_new(o, "mechanism", json_text_or_null(s->mechanism));
+	json_object_set_new(o, "explanation", json_text_or_null(s->explanation));
 	json_object_set_new(o, "problem", s->problem ? json_string(s->problem) : json_null());
 	spf_put_received(q, s, &b);
 	json_object_set_new(o, "received_spf", json_text(buf_view(&b)));
@@ -99,10 +94,10 @@ json_t *signature_json(const struct signature *s)
 
 	json_object_set_new(o, "problem", s->problem ? json_string(s->problem) : json_null());
 	json_object_set_new(o, "doubled", s->doubled ? json_string(s->doubled) : json_null());
-	json_object_set_new(o, "algorithm", text_or_null(s->algorithm_text));
-	json_object_set_new(o, "domain", text_or_null(s->domain));
-	json_object_set_new(o, "selector", text_or_null(s->selector));
-	json_object_set_new(o, "identity", text_or_null(s->identity));
+	json_object_set_new(o, "algorithm", json_text_or_null(s->algorithm_text));
+	json_object_set_new(o, "domain", json_text_or_null(s->domain));
+	json_object_set_new(o, "selector", json_text_or_null(s->selector));
+	json_object_set_new(o, "identity", json_text_or_null(s->identity));
 	json_object_set_new(o, "signed_at", s->signed_at >= 0 ? json_integer(s->signed_at) : json_null());
 	json_object_set_new(o, "expires", s->expires >= 0 ? json_integer(s->expires) : json_null());
 	return o;

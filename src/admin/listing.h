@@ -38,6 +38,8 @@ void print_clean(struct view line);
 
 /* A JSON string of bytes that may not be UTF-8: Latin-1 is assumed then. */
 json_t *json_text(struct view v);
+/* null for an empty one. */
+json_t *json_text_or_null(struct view v);
 
 /* Bold and the like: is standard output a terminal that wants it? */
 bool wants_colour(void);

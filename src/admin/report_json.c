@@ -11,7 +11,7 @@
 
 static void set(json_t *o, const char *key, struct view v)
 {
-	json_object_set_new(o, key, v.n ? json_text(v) : json_null());
+	json_object_set_new(o, key, json_text_or_null(v));
 }
 
 static void set_time(json_t *o, const char *key, int64_t seconds)

@@ -197,9 +197,7 @@ static bool is_asked_for(const struct search *s, const char *domain)
 /* RFC 3339 as "2026-11-25". */
 static json_t *day_of(const json_t *o, const char *key)
 {
-	struct view v = view_head(view_cstr(text_of(o, key)), 10);
-
-	return v.n ? json_text(v) : json_null();
+	return json_text_or_null(view_head(view_cstr(text_of(o, key)), 10));
 }
 
 static json_t *row_of(const json_t *report, const char *domain)

@@ -15,11 +15,6 @@
 
 enum { FIELD_MAX = 64 * 1024, SIGNATURES = DKIM_SIGNATURES_MOST };
 
-static json_t *text_or_null(struct view v)
-{
-	return v.n ? json_text(v) : json_null();
-}
-
 static json_t *problem_or_null(const char *problem)
 {
 	return problem ? json_string(problem) : json_null();
@@ -31,8 +26,8 @@ static json_t *spf_json(const struct spf_answer *s)
 {
 	json_t *o = json_pack("{s:s, s:s}", "result", spf_result_name(s->result), "identity", s->helo ? "helo" : "mailfrom");
 
-	json_object_set_new(o, "domain", text_or_null(s->domain));
-	json_object_set_new(o, "mechanism", text_or_null(s->mechanism));
+	json_object_set_new(o, "domain", json_text_or_null(s->domain));
+	json_object_set_new(o, "mechanism", json_text_or_null(s->mechanism));
 	json_object_set_new(o, "problem", problem_or_null(s->problem));
 	return o;
 }
@@ -54,9 +49,9 @@ static json_t *dmarc_json(const struct dmarc_answer *d)
 			      "spf_aligned", (int)d->spf_aligned, "dkim_aligned", (int)d->dkim_aligned,
 			      "no_such_domain", (int)d->no_such_domain);
 
-	json_object_set_new(o, "domain", text_or_null(d->domain));
-	json_object_set_new(o, "organization", text_or_null(d->organization));
-	json_object_set_new(o, "record_at", text_or_null(d->record_at));
+	json_object_set_new(o, "domain", json_text_or_null(d->domain));
+	json_object_set_new(o, "organization", json_text_or_null(d->organization));
+	json_object_set_new(o, "record_at", json_text_or_null(d->record_at));
 	json_object_set_new(o, "problem", problem_or_null(d->problem));
 	return o;
 }
