@@ -16,11 +16,6 @@ static const char *const byes[BYE_COUNT] = {
 	[BYE_TICKET] = "* BYE Log in again\r\n",
 };
 
-static void bye(struct person *p, enum bye why)
-{
-	buf_puts(conn_out(&p->conn), byes[why]);
-}
-
 static void say(struct person *p, struct view tag, const char *text)
 {
 	struct buf *out = conn_out(&p->conn);
@@ -31,18 +26,13 @@ static void say(struct person *p, struct view tag, const char *text)
 	buf_puts(out, "\r\n");
 }
 
-static bool may_start_tls(const struct person *p)
-{
-	return !conn_has_tls(&p->conn) && p->host->tls && tls_ready(p->host->tls);
-}
-
 static void put_capabilities(struct person *p)
 {
 	struct buf *out = conn_out(&p->conn);
 	struct sasl_offer offer;
 
 	buf_puts(out, "CAPABILITY IMAP4rev2 IMAP4rev1 SASL-IR LITERAL+ ID");
-	if (may_start_tls(p))
+	if (person_may_start_tls(p))
 		buf_puts(out, " STARTTLS");
 	if (!person_safe(p))
 		buf_puts(out, " LOGINDISABLED");
@@ -242,7 +232,7 @@ static void cmd_starttls(struct person *p, struct imap_parse *in, struct view ta
 	if (conn_has_tls(&p->conn)) {
 		say(p, tag, "BAD TLS is active already");
 		person_error(p);
-	} else if (!may_start_tls(p)) {
+	} else if (!person_may_start_tls(p)) {
 		say(p, tag, "NO [UNAVAILABLE] TLS cannot be had now");
 	} else if (conn_view(&p->conn).n) {
 		/* Anybody on the way could have put it there, to be taken for what
@@ -369,4 +359,4 @@ static bool step(struct person *p)
 	return true;
 }
 
-const struct front imap_front = { "imap", greet, step, bye };
+const struct front imap_front = { "imap", greet, step, byes };

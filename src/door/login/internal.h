@@ -28,7 +28,7 @@ struct front {
 	void (*greet)(struct person *p);
 	/* One line or so of the person.  False when more must come first. */
 	bool (*step)(struct person *p);
-	void (*bye)(struct person *p, enum bye why);
+	const char *const *byes;	/* its words for each enum bye */
 };
 extern const struct front imap_front, pop3_front;
 
@@ -100,6 +100,11 @@ static inline struct person *person_of(struct conn *c)
 static inline bool person_safe(const struct person *p)
 {
 	return conn_has_tls(&p->conn) || p->host->conf->login_clear_text;
+}
+
+static inline bool person_may_start_tls(const struct person *p)
+{
+	return !conn_has_tls(&p->conn) && p->host->tls && tls_ready(p->host->tls);
 }
 
 /* May he log in at all, be it by what shows no secret? */

@@ -8,14 +8,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { COMMAND_ARENA = 64 * 1024, TAG_MAX = 1024,
-	CARRY_MAX = CONN_IN + 20 * 1024 };
+enum { COMMAND_ARENA = 64 * 1024, TAG_MAX = 1024, CARRY_MAX = CONN_IN + 20 * 1024 };
 
-static const struct {
-	const char *word;
-} whys[BYE_COUNT] = {
-	[BYE_STOPPING] = { "stopping" }, [BYE_LATE] = { "late" },   [BYE_ERRORS] = { "errors" },
-	[BYE_GUESSING] = { "guessing" }, [BYE_ROOM] = { "no-room" }, [BYE_TICKET] = { "ticket" },
+static const char *const whys[BYE_COUNT] = {
+	[BYE_STOPPING] = "stopping", [BYE_LATE] = "late",    [BYE_ERRORS] = "errors",
+	[BYE_GUESSING] = "guessing", [BYE_ROOM] = "no-room", [BYE_TICKET] = "ticket",
 };
 
 void person_log(const struct person *p, const char *event, const char *why)
@@ -124,13 +121,18 @@ static void pair_over(struct carry *k, bool broken)
 		person_bye(person_of(k->conn), BYE_ROOM);
 }
 
+static void put_bye(struct person *p, enum bye why)
+{
+	buf_puts(conn_out(&p->conn), p->front->byes[why]);
+}
+
 void person_bye(struct person *p, enum bye why)
 {
 	if (p->last_words)
 		return;
-	person_log(p, "bye", whys[why].word);
+	person_log(p, "bye", whys[why]);
 	if (p->phase != PERSON_HANDSHAKE)
-		p->front->bye(p, why);
+		put_bye(p, why);
 	person_finish(p);
 }
 
@@ -332,7 +334,7 @@ static void late(struct conn *c)
 	struct person *p = person_of(c);
 
 	if (p->phase == PERSON_LOGIN || p->phase == PERSON_PARKED)
-		p->front->bye(p, *p->host->stopping ? BYE_STOPPING : BYE_LATE);
+		put_bye(p, *p->host->stopping ? BYE_STOPPING : BYE_LATE);
 }
 
 /* ---- its beginning ---- */

@@ -16,11 +16,6 @@ static const char *const byes[BYE_COUNT] = {
 	[BYE_TICKET] = "-ERR [AUTH] Log in again\r\n",
 };
 
-static void bye(struct person *p, enum bye why)
-{
-	buf_puts(conn_out(&p->conn), byes[why]);
-}
-
 static void say(struct person *p, const char *line)
 {
 	buf_puts(conn_out(&p->conn), line);
@@ -31,11 +26,6 @@ static void wrong(struct person *p, const char *line)
 {
 	say(p, line);
 	person_error(p);
-}
-
-static bool may_start_tls(const struct person *p)
-{
-	return !conn_has_tls(&p->conn) && p->host->tls && tls_ready(p->host->tls);
 }
 
 static bool apop_is_offered(const struct person *p)
@@ -249,7 +239,7 @@ static void cmd_capa(struct person *p, struct view rest)
 	(void)rest;
 	buf_puts(out, "+OK\r\n");
 	pop3_put_capabilities(out);
-	if (may_start_tls(p))
+	if (person_may_start_tls(p))
 		buf_puts(out, "STLS\r\n");
 	if (person_safe(p))
 		buf_puts(out, "USER\r\n");
@@ -264,7 +254,7 @@ static void cmd_stls(struct person *p, struct view rest)
 		wrong(p, "-ERR TLS is active already");
 	} else if (p->login->utf8) {
 		wrong(p, "-ERR STLS is for before UTF8");
-	} else if (!may_start_tls(p)) {
+	} else if (!person_may_start_tls(p)) {
 		say(p, "-ERR [SYS/TEMP] TLS cannot be had now");
 	} else if (conn_view(&p->conn).n) {
 		/* See cmd_starttls of imap.c. */
@@ -377,4 +367,4 @@ static bool step(struct person *p)
 	}
 }
 
-const struct front pop3_front = { "pop3", greet, step, bye };
+const struct front pop3_front = { "pop3", greet, step, byes };
