@@ -61,11 +61,12 @@ static void last_has_ended(struct door *d)
 	loop_stop(d->proc.loop);
 }
 
-static void smtp_ended(void *arg, struct smtp_session *s)
+/* A connection, of whatever kind. */
+static void one_has_ended(void *arg, uint64_t sid)
 {
 	struct door *d = arg;
 
-	crowd_leave(&d->crowd, s->sid);
+	crowd_leave(&d->crowd, sid);
 	d->connections--;
 	if (d->proc.stopping && d->connections == 0)
 		last_has_ended(d);
@@ -74,24 +75,6 @@ static void smtp_ended(void *arg, struct smtp_session *s)
 static enum verdict url_named(void *arg, const struct url_request *what)
 {
 	return urls_fetch(&((struct door *)arg)->urls, what);
-}
-
-static void visit_ended(void *arg, uint64_t sid)
-{
-	struct door *d = arg;
-
-	crowd_leave(&d->crowd, sid);
-	d->connections--;
-}
-
-static void person_ended(void *arg, uint64_t sid)
-{
-	struct door *d = arg;
-
-	crowd_leave(&d->crowd, sid);
-	d->connections--;
-	if (d->proc.stopping && d->connections == 0)
-		last_has_ended(d);
 }
 
 static void address_text(const struct sockaddr_storage *sa, char out[64])
@@ -294,7 +277,7 @@ static void add_channel(struct door *d, const struct rec_channel_to *to, int fd)
 	}
 	/* It may have answered before it died. */
 	channel_drain(ch);
-	/* A new names process has forgotten all (`waxwing dns forget` is one): so
+	/* A new names process has forgotten all (`waxwing lookup --forget` makes one): so
 	 * does who remembers its answers. */
 	if (to->role == ROLE_NAMES)
 		dns_recent_forget(&d->recent);
@@ -423,8 +406,8 @@ int door_main(void)
 	uncounted_begin(&d->uncounted, d->proc.loop, &d->relay);
 	d->smtp = (struct smtp_host){
 		.loop = d->proc.loop, .conf = &d->proc.conf, .warden = &d->warden, .queue = &d->queue, .relay = &d->relay,
-		.budget = &d->budget, .checks = &d->checks, .uncounted = &d->uncounted, .stopping = &d->proc.stopping, .url = url_named, .ended = smtp_ended, .door = d,
-		.sessions = &d->smtp_sessions,
+		.budget = &d->budget, .checks = &d->checks, .uncounted = &d->uncounted, .stopping = &d->proc.stopping,
+		.sessions = &d->smtp_sessions, .url = url_named, .ended = one_has_ended, .door = d,
 	};
 	d->listen_again.fire = listen_again;
 	d->certificates.asked = certificates_asked;
@@ -435,13 +418,13 @@ int door_main(void)
 	d->people = (struct people){
 		.loop = d->proc.loop, .conf = &d->proc.conf, .warden = &d->warden,
 		.parent = &d->proc.parent, .tls = d->certificates.tls, .stopping = &d->proc.stopping,
-		.tokens = &d->certificates.tokens, .ended = person_ended, .door = d,
+		.tokens = &d->certificates.tokens, .ended = one_has_ended, .door = d,
 	};
 	people_begin(&d->people);
 	d->urls = (struct urls){ .loop = d->proc.loop, .warden = &d->warden, .stopping = &d->proc.stopping };
 	d->web = (struct web){
 		.loop = d->proc.loop, .conf = &d->proc.conf, .warden = &d->warden, .tls = d->certificates.tls,
-		.ended = visit_ended, .door = d,
+		.ended = one_has_ended, .door = d,
 	};
 	if (web_begin(&d->web) != ST_OK)
 		return 1;

@@ -250,7 +250,7 @@ static void ended(struct conn *c)
 	*s->prev = s->next;
 	if (s->next)
 		s->next->prev = s->prev;
-	s->host->ended(s->host->door, s);
+	s->host->ended(s->host->door, s->sid);
 	iprev_drop(s->address);
 	free(s);
 }

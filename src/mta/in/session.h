@@ -55,7 +55,7 @@ struct smtp_host {
 	const bool *tokens;	/* warden can check those of an issuer */
 	/* The bytes that a URL names, put as they come; waits (door/urls.h). */
 	enum verdict (*url)(void *door, const struct url_request *what);
-	void (*ended)(void *door, struct smtp_session *s);
+	void (*ended)(void *door, uint64_t sid);
 	void *door;
 };
 
