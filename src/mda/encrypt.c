@@ -18,16 +18,6 @@ static enum status encode_anew(struct view letter, struct buf *out)
 	return st;
 }
 
-static struct view header_of(struct view letter)
-{
-	struct field f;
-	size_t at = 0;
-
-	while (field_next(letter, &at, &f))
-		;
-	return view_head(letter, at);
-}
-
 /* One without a header section gets an empty one: all of it is body. */
 static enum status give_header(struct view letter, struct buf *out)
 {
@@ -42,7 +32,7 @@ enum status encrypt_letter(struct view letter, struct view certificate, bool bin
 	struct smime_recipient to = { .certificate = NULL };
 	struct smime_writing how = { .recipients = &to, .n_recipients = 1, .cipher = SMIME_CIPHER_GCM,
 				     .now = clock_wall() };
-	struct view header = header_of(letter);
+	struct view header = view_head(letter, header_size(letter));
 	enum status st = ST_OK;
 
 	if (smime_cover(header) == SMIME_COVER_ENCRYPTED)

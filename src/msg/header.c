@@ -95,6 +95,16 @@ bool field_next(struct view v, size_t *at, struct field *ret)
 	return true;
 }
 
+size_t header_size(struct view bytes)
+{
+	struct field f;
+	size_t at = 0;
+
+	while (field_next(bytes, &at, &f))
+		;
+	return at;
+}
+
 bool field_find(struct view bytes, struct view name, struct field *ret)
 {
 	struct field f;

@@ -23,6 +23,9 @@ struct field {
  * behind the empty line. */
 bool field_next(struct view bytes, size_t *at, struct field *ret);
 
+/* How many bytes the section takes, with its empty line. */
+size_t header_size(struct view bytes);
+
 /* The first field of a name, no matter the case; ret untouched when none. */
 bool field_find(struct view bytes, struct view name, struct field *ret);
 

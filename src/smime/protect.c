@@ -164,15 +164,13 @@ static enum status compare_authors(struct reading *r, struct view inside)
 enum status protect_read(struct reading *r)
 {
 	struct smime_letter *l = r->l;
-	struct field f;
-	size_t end = 0;
+	size_t end;
 	struct view inside;
 	enum status st = author_find(r->header, &l->a, &l->author);
 
 	if (st != ST_OK || l->n_layers == 0)
 		return st;
-	while (field_next(l->payload, &end, &f))
-		;
+	end = header_size(l->payload);
 	inside = view_head(l->payload, end);
 	l->protection = protection_of(inside, &l->a);
 	if (l->protection == SMIME_HP_CIPHER && !l->decrypted)
@@ -204,16 +202,6 @@ static enum status put_fields(const struct legacy *entity, size_t end, bool oute
 	return st;
 }
 
-static size_t section_end(struct view entity)
-{
-	struct field f;
-	size_t at = 0;
-
-	while (field_next(entity, &at, &f))
-		;
-	return at;
-}
-
 /* What is packed may be a text and no MIME entity (the examples of RFC 4134 are). */
 static bool begins_with_field(struct view entity)
 {
@@ -241,7 +229,7 @@ enum status smime_put_letter(const struct smime_letter *l, struct view letter,
 			     enum status (*take)(void *arg, struct view piece), void *arg)
 {
 	struct legacy outer = { .whole = letter }, payload = { .whole = l->payload };
-	size_t outer_end = section_end(letter), end = begins_with_field(l->payload) ? section_end(l->payload) : 0;
+	size_t outer_end = header_size(letter), end = begins_with_field(l->payload) ? header_size(l->payload) : 0;
 	struct buf header = BUF(outer_end + end + 64);
 	enum status st = ST_OK;
 

@@ -16,16 +16,6 @@ struct root {
 
 /* ---- what is it ---- */
 
-static size_t header_end(struct view entity)
-{
-	struct field f;
-	size_t at = 0;
-
-	while (field_next(entity, &at, &f))
-		;
-	return at;
-}
-
 static bool is_twice(struct view header)
 {
 	unsigned types = 0, encodings = 0;
@@ -42,7 +32,7 @@ static bool is_twice(struct view header)
 /* Type and encoding by the parser of all letters, which sees a header alone. */
 static enum status take_root(struct view entity, struct arena *a, struct root *ret)
 {
-	size_t end = header_end(entity);
+	size_t end = header_size(entity);
 	struct root o = { .header = view_head(entity, end), .body = view_skip(entity, end) };
 	struct field f;
 	struct mime m;
@@ -367,7 +357,7 @@ static enum status look_inside(struct reading *r)
 enum status smime_read(struct view letter, const struct smime_reading *how, struct smime_letter *ret)
 {
 	struct smime_letter *l = ret;
-	struct reading r = { .how = how, .l = l, .header = view_head(letter, header_end(letter)) };
+	struct reading r = { .how = how, .l = l, .header = view_head(letter, header_size(letter)) };
 	enum status st;
 
 	*l = (struct smime_letter){ .a = ARENA(SMIME_ARENA_MAX), .payload = letter };

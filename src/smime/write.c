@@ -464,12 +464,7 @@ static enum status emit_letter(struct writing *w)
 
 static void split(struct writing *w)
 {
-	struct field f;
-	size_t at = 0;
-
-	while (field_next(w->letter, &at, &f))
-		;
-	w->header = view_head(w->letter, at);
+	w->header = view_head(w->letter, header_size(w->letter));
 	w->protects = !w->how->unprotected && !smime_concerns(w->header);
 }
 
