@@ -79,23 +79,13 @@ void certificates_close(struct directory *d)
 
 /* ---- reading ---- */
 
-static enum status take_word(struct view word, const char *const *words, unsigned n, unsigned *ret)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (view_eq(word, view_cstr(words[i]))) {
-			*ret = i;
-			return ST_OK;
-		}
-	return ST_SYNTAX;
-}
-
 static enum status read_row(struct sql_stmt *q, struct certificate_row *ret)
 {
 	unsigned kind = 0, state = 0;
-	enum status st = take_word(sql_col_view(q, 4), kinds, sizeof kinds / sizeof *kinds, &kind);
+	enum status st = directory_word(sql_col_view(q, 4), kinds, sizeof kinds / sizeof *kinds, &kind);
 
 	if (st == ST_OK)
-		st = take_word(sql_col_view(q, 5), states, sizeof states / sizeof *states, &state);
+		st = directory_word(sql_col_view(q, 5), states, sizeof states / sizeof *states, &state);
 	if (st == ST_OK)
 		*ret = (struct certificate_row){
 			.serial = sql_col_view(q, 0), .domain = sql_col_view(q, 1), .address = sql_col_view(q, 2),

@@ -119,6 +119,16 @@ struct view directory_domain_of(struct view address)
 	return view_skip(address, view_behind_last(address, '@'));
 }
 
+enum status directory_word(struct view word, const char *const *words, unsigned n, unsigned *ret)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (view_eq(word, view_cstr(words[i]))) {
+			*ret = i;
+			return ST_OK;
+		}
+	return ST_SYNTAX;
+}
+
 static enum status has(struct directory *d, int q, struct view key, bool *ret_has)
 {
 	enum status st;

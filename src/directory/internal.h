@@ -99,6 +99,8 @@ bool directory_is_address(struct view v);
 /* What stands behind the last "@"; all of it where there is none. */
 struct view directory_domain_of(struct view address);
 
+/* Which of the n words a column holds.  ST_SYNTAX: none of them. */
+enum status directory_word(struct view word, const char *const *words, unsigned n, unsigned *ret) MUST_USE;
 /* Columns: text, text, number. */
 enum status directory_each(struct sql_stmt *q, directory_row *row, void *arg) MUST_USE;
 

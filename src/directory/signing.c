@@ -56,16 +56,6 @@ const char *signing_state_word(enum signing_state s)
 	return states[s];
 }
 
-static enum status take_word(struct view word, const char *const *words, unsigned n, unsigned *ret)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (view_eq(word, view_cstr(words[i]))) {
-			*ret = i;
-			return ST_OK;
-		}
-	return ST_SYNTAX;
-}
-
 void signing_put_record(const struct signing_key *k, struct buf *out)
 {
 	buf_putf(out, "v=DKIM1; k=%s; p=%.*s", algorithms[k->algorithm], VIEW_ARG(k->public_key));
@@ -84,10 +74,10 @@ static bool is_selector(struct view v)
 static enum status read_row(struct sql_stmt *q, struct signing_key *ret)
 {
 	unsigned algorithm = 0, state = 0;
-	enum status st = take_word(sql_col_view(q, 2), algorithms, sizeof algorithms / sizeof *algorithms, &algorithm);
+	enum status st = directory_word(sql_col_view(q, 2), algorithms, sizeof algorithms / sizeof *algorithms, &algorithm);
 
 	if (st == ST_OK)
-		st = take_word(sql_col_view(q, 3), states, sizeof states / sizeof *states, &state);
+		st = directory_word(sql_col_view(q, 3), states, sizeof states / sizeof *states, &state);
 	if (st == ST_OK)
 		*ret = (struct signing_key){
 			.domain = sql_col_view(q, 0), .selector = sql_col_view(q, 1),

@@ -250,6 +250,16 @@ enum status content_parse(struct view field, struct arena *a, struct content *re
 	return st;
 }
 
+bool content_is(const struct content *c, const char *type, const char *subtype)
+{
+	return view_eq_i(c->type, view_cstr(type)) && view_eq_i(c->subtype, view_cstr(subtype));
+}
+
+bool content_is_sealed(const struct content *c)
+{
+	return content_is(c, "multipart", "signed") || content_is(c, "multipart", "encrypted");
+}
+
 const struct param *content_param(const struct content *c, struct view name)
 {
 	for (uint32_t i = 0; i < c->n; i++)

@@ -34,6 +34,12 @@ struct content {
 
 enum status content_parse(struct view field, struct arena *a, struct content *ret) MUST_USE;
 
+/* Is it of that type and subtype? */
+bool content_is(const struct content *c, const char *type, const char *subtype);
+
+/* multipart/signed or multipart/encrypted (RFC 1847): its bytes are what was signed, or will be taken apart. */
+bool content_is_sealed(const struct content *c);
+
 /* NULL when there is none. */
 const struct param *content_param(const struct content *c, struct view name);
 

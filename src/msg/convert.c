@@ -102,17 +102,6 @@ static bool lacks_below(const struct writer *w, uint32_t i)
 
 /* ---- writing ---- */
 
-static bool is(const struct mime_part *p, struct view type, struct view subtype)
-{
-	return view_eq_i(p->content.type, type) && view_eq_i(p->content.subtype, subtype);
-}
-
-/* RFC 1847: its bytes are what was signed or will be taken apart. */
-static bool is_sealed(const struct mime_part *p)
-{
-	return is(p, VIEW("multipart"), VIEW("signed")) || is(p, VIEW("multipart"), VIEW("encrypted"));
-}
-
 static void cannot(struct writer *w)
 {
 	if (w->st == ST_OK)
@@ -148,8 +137,8 @@ static struct view composite_encoding(const struct writer *w, const struct mime_
 
 static bool may_be_encoded(const struct mime_part *p)
 {
-	return !p->opaque && p->encoding != ENC_UUENCODE && !is(p, VIEW("message"), VIEW("partial")) &&
-		!is(p, VIEW("message"), VIEW("external-body"));
+	return !p->opaque && p->encoding != ENC_UUENCODE && !content_is(&p->content, "message", "partial") &&
+		!content_is(&p->content, "message", "external-body");
 }
 
 static void put_encoded(struct writer *w, const struct mime_part *p, struct view octets, bool qp)
@@ -254,7 +243,7 @@ static bool begin(struct writer *w, uint32_t i)
 		put_leaf(w, p);
 		return false;
 	}
-	if (is_sealed(p)) {
+	if (content_is_sealed(&p->content)) {
 		if (lacks_below(w, i))
 			cannot(w);
 		buf_put(w->out, view_make(w->m->letter.p + p->header, p->end - p->header));

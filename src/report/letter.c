@@ -103,11 +103,6 @@ void report_letter_put(const struct report_letter *l, struct buf *out)
 
 /* ---- finding ---- */
 
-static bool is_type(const struct mime_part *p, const char *type, const char *subtype)
-{
-	return view_eq_i(p->content.type, view_cstr(type)) && view_eq_i(p->content.subtype, view_cstr(subtype));
-}
-
 /* Types under which reports are found; what they are says their first byte. */
 static bool may_be_packed(const struct mime_part *p)
 {
@@ -119,7 +114,7 @@ static bool may_be_packed(const struct mime_part *p)
 	};
 
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-		if (is_type(p, types[i][0], types[i][1]))
+		if (content_is(&p->content, types[i][0], types[i][1]))
 			return true;
 	return false;
 }
@@ -169,7 +164,8 @@ static struct view original_of(const struct mime *m, const struct mime_part *p)
 		return VIEW_NONE;
 	if (o->kind == MIME_MESSAGE && o->child != MIME_NONE)
 		return mime_header(m, &m->parts[o->child]);
-	return is_type(o, "text", "rfc822-headers") || is_type(o, "message", "rfc822") ? mime_body(m, o) : VIEW_NONE;
+	return content_is(&o->content, "text", "rfc822-headers") || content_is(&o->content, "message", "rfc822") ?
+		       mime_body(m, o) : VIEW_NONE;
 }
 
 static enum status take_failure(const struct mime *m, const struct mime_part *p, struct buf *unpacked,
@@ -191,7 +187,7 @@ enum status report_find(struct view letter, struct arena *a, struct buf *unpacke
 	for (uint32_t i = 0; i < m.n; i++) {
 		const struct mime_part *p = &m.parts[i];
 
-		if (is_type(p, "message", "feedback-report"))
+		if (content_is(&p->content, "message", "feedback-report"))
 			return take_failure(&m, p, unpacked, ret);
 		if (p->kind != MIME_LEAF || !may_be_packed(p))
 			continue;

@@ -12,14 +12,9 @@ static const char class_name[] = "header-protection-legacy-display";
 
 /* ---- which parts ---- */
 
-static bool is_of(const struct mime_part *p, const char *type, const char *subtype)
-{
-	return view_eq_i(p->content.type, view_cstr(type)) && view_eq_i(p->content.subtype, view_cstr(subtype));
-}
-
 static bool is_html(const struct mime_part *p)
 {
-	return is_of(p, "text", "html");
+	return content_is(&p->content, "text", "html");
 }
 
 static bool is_attached(const struct mime *m, const struct mime_part *p)
@@ -43,8 +38,8 @@ static bool begins_ascii(const struct mime_part *p)
 
 static bool is_shown(const struct mime *m, const struct mime_part *p)
 {
-	return p->kind == MIME_LEAF && !p->opaque && (is_of(p, "text", "plain") || is_html(p)) && !is_attached(m, p) &&
-	       begins_ascii(p) && p->encoding != ENC_UUENCODE && p->encoding != ENC_UNKNOWN;
+	return p->kind == MIME_LEAF && !p->opaque && (content_is(&p->content, "text", "plain") || is_html(p)) &&
+	       !is_attached(m, p) && begins_ascii(p) && p->encoding != ENC_UUENCODE && p->encoding != ENC_UNKNOWN;
 }
 
 /* Does the way from the root down to it lead over main body parts alone. */
@@ -53,10 +48,9 @@ static bool is_main(const struct mime *m, uint32_t i)
 	for (uint32_t up = m->parts[i].parent; up != MIME_NONE; i = up, up = m->parts[i].parent) {
 		const struct mime_part *p = &m->parts[up];
 
-		if (p->kind != MIME_MULTIPART || is_of(p, "multipart", "signed") || is_of(p, "multipart", "encrypted") ||
-		    is_attached(m, p))
+		if (p->kind != MIME_MULTIPART || content_is_sealed(&p->content) || is_attached(m, p))
 			return false;
-		if (!is_of(p, "multipart", "alternative") && p->child != i)
+		if (!content_is(&p->content, "multipart", "alternative") && p->child != i)
 			return false;
 	}
 	return true;

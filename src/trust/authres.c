@@ -177,6 +177,17 @@ void authres_strip(struct view header, struct view id, void (*put)(void *arg, st
 		put(arg, view_skip(header, from));
 }
 
+void authres_put_quoted(struct view v, struct buf *out)
+{
+	buf_putc(out, '"');
+	for (size_t i = 0; i < v.n; i++) {
+		if (v.p[i] == '"' || v.p[i] == '\\')
+			buf_putc(out, '\\');
+		buf_putc(out, v.p[i] >= ' ' && v.p[i] <= '~' ? v.p[i] : '?');
+	}
+	buf_putc(out, '"');
+}
+
 void authres_put_value(struct view v, struct buf *out)
 {
 	size_t ats = 0, plain = 0;
@@ -189,11 +200,5 @@ void authres_put_value(struct view v, struct buf *out)
 		buf_put(out, v);
 		return;
 	}
-	buf_putc(out, '"');
-	for (size_t i = 0; i < v.n; i++) {
-		if (v.p[i] == '"' || v.p[i] == '\\')
-			buf_putc(out, '\\');
-		buf_putc(out, v.p[i] >= ' ' && v.p[i] <= '~' ? v.p[i] : '?');
-	}
-	buf_putc(out, '"');
+	authres_put_quoted(v, out);
 }

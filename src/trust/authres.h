@@ -40,8 +40,10 @@ void authres_strip(struct view header, struct view id, void (*put)(void *arg, st
 
 /* ---- writing ---- */
 
-/* A value as a token, an address, or a quoted string; what is no printable
- * ASCII becomes '?'. */
+/* Quoted (RFC 5322 3.2.4); what is no printable ASCII becomes '?'. */
+void authres_put_quoted(struct view v, struct buf *out);
+
+/* A value as a token, an address, or quoted. */
 void authres_put_value(struct view v, struct buf *out);
 
 #endif

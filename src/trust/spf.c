@@ -1,5 +1,6 @@
 #include "trust/spf.h"
 
+#include "trust/authres.h"
 #include "trust/domain.h"
 #include "trust/spf_record.h"
 
@@ -654,35 +655,23 @@ enum status spf_check(const struct spf_query *q, struct resolver *r, struct aren
 
 /* ---- Received-SPF (9.1) ---- */
 
-/* A quoted string; what is no printable ASCII becomes '?'. */
-static void put_quoted(struct view v, struct buf *out)
-{
-	buf_putc(out, '"');
-	for (size_t i = 0; i < v.n; i++) {
-		if (v.p[i] == '"' || v.p[i] == '\\')
-			buf_putc(out, '\\');
-		buf_putc(out, v.p[i] >= ' ' && v.p[i] <= '~' ? v.p[i] : '?');
-	}
-	buf_putc(out, '"');
-}
-
 void spf_put_received(const struct spf_query *q, const struct spf_answer *s, struct buf *out)
 {
 	buf_putf(out, "Received-SPF: %s client-ip=", spf_result_name(s->result));
 	put_ip(&q->ip, true, out);
 	buf_puts(out, ";\r\n\tenvelope-from=");
-	put_quoted(q->sender, out);
+	authres_put_quoted(q->sender, out);
 	buf_puts(out, ";\r\n\thelo=");
-	put_quoted(q->helo, out);
+	authres_put_quoted(q->helo, out);
 	buf_putf(out, ";\r\n\tidentity=%s; receiver=", s->helo ? "helo" : "mailfrom");
-	put_quoted(q->receiver, out);
+	authres_put_quoted(q->receiver, out);
 	if (s->mechanism.n) {
 		buf_puts(out, ";\r\n\tmechanism=");
-		put_quoted(s->mechanism, out);
+		authres_put_quoted(s->mechanism, out);
 	}
 	if (s->problem) {
 		buf_puts(out, ";\r\n\tproblem=");
-		put_quoted(view_cstr(s->problem), out);
+		authres_put_quoted(view_cstr(s->problem), out);
 	}
 	buf_puts(out, "\r\n");
 }

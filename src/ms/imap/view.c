@@ -117,9 +117,9 @@ enum status imap_flag_bits(struct mailbox *m, const struct imap_flags *f, bool m
 
 /* ---- the numbers ---- */
 
-uint32_t imap_number_of(const struct imap_session *s, uint32_t uid)
+/* The number, from 0, of the first uid that is not below this one. */
+static uint32_t lower(const struct selected *sel, uint32_t uid)
 {
-	const struct selected *sel = &s->sel;
 	uint32_t low = 0, high = sel->n;
 
 	while (low < high) {
@@ -130,7 +130,15 @@ uint32_t imap_number_of(const struct imap_session *s, uint32_t uid)
 		else
 			high = mid;
 	}
-	return low < sel->n && sel->uids[low] == uid ? low + 1 : 0;
+	return low;
+}
+
+uint32_t imap_number_of(const struct imap_session *s, uint32_t uid)
+{
+	const struct selected *sel = &s->sel;
+	uint32_t at = lower(sel, uid);
+
+	return at < sel->n && sel->uids[at] == uid ? at + 1 : 0;
 }
 
 static enum status add_uid(struct selected *sel, uint32_t uid)
@@ -351,21 +359,6 @@ static enum reply pick_saved(struct imap_session *s, uint32_t **ret_uids, uint32
 	*ret_uids = uids;
 	*ret_n = s->n_saved;
 	return SAY_OK;
-}
-
-static uint32_t lower(const struct selected *sel, uint32_t uid)
-{
-	uint32_t low = 0, high = sel->n;
-
-	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
-
-		if (sel->uids[mid] < uid)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
 }
 
 /* First and one past the last index of a range. */
