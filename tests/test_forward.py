@@ -11,18 +11,9 @@ import threading
 import pytest
 
 from smtp_sink import Sink
-from test_send import QUICK, ZONE, hand_in, inbox, queue
+from test_send import hand_in, inbox, queue, world
 
 TEXT = "From: Smith <smith@elsewhere.example>\r\nTo: x@foo.com\r\nSubject: {0}\r\nMessage-ID: <{0}@elsewhere.example>\r\n\r\nBlah blah\r\n"
-
-
-@pytest.fixture
-def world(instance, dns):
-    dns.zone("elsewhere.example", ZONE).zone("other.example", ZONE, signed=False)
-
-    def make(sink, **more):
-        return instance(dns.settings(**dict(QUICK, **{"relay.port": str(sink.port)}, **more)))
-    return make
 
 
 def bring(w, to, subject, sender="smith@elsewhere.example", text=None):

@@ -9,6 +9,8 @@ import subprocess
 
 import pytest
 
+from test_smtp import read_reply
+
 
 def context(w=None):
     c = ssl.create_default_context(cafile=os.path.join(w.dir, "keys/tls.pem") if w else None)
@@ -16,16 +18,6 @@ def context(w=None):
         c.check_hostname = False
         c.verify_mode = ssl.CERT_NONE
     return c
-
-
-def read_reply(s):
-    got = b""
-    while not got.endswith(b"\r\n") or got.splitlines()[-1][3:4] == b"-":
-        more = s.recv(4096)
-        if not more:
-            return got
-        got += more
-    return got
 
 
 def test_letter_by_starttls(instance):
