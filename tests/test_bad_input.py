@@ -32,7 +32,6 @@ import time
 
 import pytest
 
-import load
 import test_imap
 import test_smtp
 from conftest import WAXWING

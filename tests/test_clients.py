@@ -4,8 +4,6 @@ import re
 import shutil
 import subprocess
 
-import pytest
-
 LETTER = "From: Smith <Smith@bar.com>\r\nTo: Jones@foo.com\r\nSubject: number {n}\r\n" \
          "Message-ID: <{n}@bar.com>\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n\r\nletter {n}\r\n.dots\r\n"
 

@@ -9,7 +9,7 @@ import re
 import signal
 import time
 
-from test_imap import Client, client_after_a_crash
+from test_imap import client_after_a_crash
 
 STEPS = int(os.environ.get("STEPS", "600"))
 SEED = int(os.environ.get("SEED", "1"))

@@ -1,12 +1,8 @@
 """Mail of other systems in, and out again: what comes back is what went in."""
-import email
 import mailbox
 import os
-import subprocess
 
 import pytest
-
-from conftest import WAXWING
 
 LETTERS = [
     ("a", "S", "Subject: one\n\nFrom the start of a line\n>From quoted\nend\n"),

@@ -117,12 +117,6 @@ def lines(seen):
     return seen.split("\n")
 
 
-def cursor_line(t):
-    """The list's line that is shown in reverse: neither the first nor the last such."""
-    rows = [r for r in lines(t.screen("-e")) if "\x1b[7m" in r]
-    return re.sub(r"\x1b\[[0-9;]*m", "", rows[1]) if len(rows) > 2 else ""
-
-
 def test_list_threads_and_letter(reader):
     t = reader()
     seen = t.until("6 messages, 6 unread")

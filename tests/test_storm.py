@@ -7,8 +7,6 @@ import smtplib
 import socket
 import time
 
-import pytest
-
 SETTINGS = {"login.clear_text": "yes", "login.argon2_memory": "8m", "login.argon2_passes": "2", "login.failures": "3",
             "login.remember": "0", "smtp.letters": "1000000", "login.log": "100000", "login.errors": "1000", "host.doors": "2"}
 WIDE, IN_HAND, PER_WIDE = 8, 24, 3 * 8      # src/warden/guess.h: GUESS_WIDE, GUESS_WIDE_IN_HAND

@@ -3,12 +3,10 @@ server, letters to a real sink."""
 import http.server
 import json
 import threading
-import time
 
 import pytest
 
 from certificates import Authority
-from ports import free_ports
 from smtp_sink import Sink
 from test_send import QUICK, hand_in, queue
 

@@ -5,7 +5,6 @@ import imaplib
 import json
 import os
 import re
-import shutil
 import smtplib
 import ssl
 import subprocess
