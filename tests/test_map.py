@@ -26,7 +26,7 @@ ALLOWED = {
     "mua/screen": ["base", "sql", "msg", "trust", "mua/copy"],
 }
 HOSTS = {
-    "door": ["mta/in", "msa"],
+    "door": ["mta/in"],
     "room": ["mda", "ms"],
     "mda": ["ms"],
     "mua": ["cli", "mua/copy", "mua/screen", "names", "smime"],
