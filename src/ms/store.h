@@ -170,7 +170,7 @@ enum status mailbox_append(struct mailbox *m, uint64_t flags, wall_ms date, stru
 enum flag_op { FLAGS_ADD, FLAGS_REMOVE, FLAGS_REPLACE };
 
 /* unchanged_since (RFC 7162 3.1.3; UINT64_MAX: any): those changed later are
- * left and listed in ret_failed (arena).  ret_modseq: the change's own. */
+ * left and listed in ret_failed (arena). */
 enum status mailbox_flags(struct mailbox *m, const uint32_t *uids, uint32_t n, enum flag_op op,
 			  uint64_t flags, uint64_t unchanged_since, struct arena *a,
 			  uint32_t **ret_failed, uint32_t *ret_n_failed) MUST_USE;

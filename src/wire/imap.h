@@ -3,7 +3,7 @@
  * Two layers.  imap_read gathers one command, its lines and its literals as
  * they came, without knowing what it says.  The take_* then read the command
  * over a cursor like the ABNF: after the first thing that does not fit all
- * later ones give nothing, and the caller asks once with cursor_end.
+ * later ones give nothing, and the caller asks once with imap_end.
  *
  * No policy and no input or output.  Views point into the command's text or
  * into the arena of the parser.  Used by door (until the login) and by room.

@@ -103,8 +103,8 @@ static struct talk *open_talk(struct checker *c, const struct endpoint *to, cons
 
 /* ---- a service at a host ---- */
 
-/* NULL: as it should be, and *ret_trusted says whether an authority stands for
- * the name. */
+/* NULL: as it should be, and *ret_untrusted says why no authority stands for the
+ * name, or NULL. */
 static const char *converse(struct checker *c, struct talk *t, const struct service_way *w, struct view host,
 			    const char **ret_untrusted)
 {

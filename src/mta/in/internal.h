@@ -13,7 +13,7 @@ enum reply {
 };
 #undef REPLY
 
-enum { ASK_MS = 30000 };
+enum { ASK_MS = 30000 };	/* the longest wait for an answer of warden or queue */
 
 /* ---- session.c ---- */
 
@@ -177,15 +177,17 @@ enum reply cmd_bdat(struct smtp_session *s, struct view rest);
  * text begins with it, or goes on. */
 void smtp_text_begin(struct smtp_session *s);
 void smtp_text_put(struct smtp_session *s, struct view run);
-/* How much more may come. */
+/* How many octets more may come. */
 uint64_t smtp_text_room(const struct smtp_session *s);
-/* The transaction is over: with the letter, or without. */
+/* The text is whole: the letter is checked, kept and answered, and the
+ * transaction is over. */
 void smtp_text_finish(struct smtp_session *s);
+/* The transaction is over without a letter. */
 void smtp_text_end(struct smtp_session *s);
 /* Bytes in MODE_TEXT and MODE_CHUNK.  False when more must come first. */
 bool smtp_take_text(struct smtp_session *s);
+bool smtp_take_chunk_bytes(struct smtp_session *s);
 /* The queue's word that the letter is on disk, with its envelope as it is now. */
 enum reply smtp_keep(struct smtp_session *s, uint64_t *ret_queue_id);
-bool smtp_take_chunk_bytes(struct smtp_session *s);
 
 #endif

@@ -1,6 +1,6 @@
-/* fetch.h - getting a file by HTTPS (or HTTP, where it is signed itself), as MTA-STS policies are (RFC 8461 3.3):
- * and bringing one, as reports are (RFC 8460 5.4): libcurl, driven by our loop,
- * without threads.
+/* fetch.h - getting a file by HTTPS (or HTTP, where it is signed itself), as
+ * MTA-STS policies are got (RFC 8461 3.3), and bringing one, as reports are
+ * brought (RFC 8460 5.4): libcurl, driven by our loop, without threads.
  *
  * The addresses are the caller's, who has asked names; the certificate must
  * name the host and be issued by one of the authorities.  No redirects, no
