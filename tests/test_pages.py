@@ -61,6 +61,21 @@ def test_links_between_pages_lead_somewhere():
             assert os.path.exists(os.path.join(ROOT, link)), f"{page}: {link}"
 
 
+def test_internals_contents_name_each_section():
+    """By the anchor that a heading gets: lower case, without what is no letter, digit, blank or hyphen."""
+    page = read("INTERNALS.md")
+    headings = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^## (.*)$", page, re.M)}
+    assert set(re.findall(r"\]\(#([^)]+)\)", page)) == headings
+
+
+def test_internals_names_every_file_that_a_server_keeps():
+    names = set()
+    for path in sources():
+        if re.match(r"src/(directory|warden|ms|mta|parent|role)/(?!.*(test|fuzz|bench)_)", path):
+            names |= set(re.findall(r'"(?:[\w%/]*/)?(\w+\.(?:db|key|keys|der))"', read(path)))
+    assert len(names) > 8 and [n for n in names if n not in read("INTERNALS.md")] == []
+
+
 def test_headers_of_protocols_cite_their_rfc():
     # A header that speaks a protocol says which text it follows.
     for path in sources():

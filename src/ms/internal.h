@@ -5,6 +5,10 @@
  *     message.c  flags, copies, bodies       index.c        the index, read
  *     compact.c  purge, compaction           index_stage.c  and written
  *     fulltext.c what a search need not read
+ *
+ * Below them, by their own headers: change.c (what a record says), journal*.c and
+ * segment.c (the records on disk), urlauth.c (keys for URLs), port_*.c (import and
+ * export).
  */
 #ifndef WAXWING_MS_INTERNAL_H
 #define WAXWING_MS_INTERNAL_H

@@ -182,7 +182,7 @@ uint64_t smtp_text_room(const struct smtp_session *s);
 /* The text is whole: the letter is checked, kept and answered, and the
  * transaction is over. */
 void smtp_text_finish(struct smtp_session *s);
-/* The transaction is over without a letter. */
+/* The transaction is over, with a letter or without, and so are its clocks. */
 void smtp_text_end(struct smtp_session *s);
 /* Bytes in MODE_TEXT and MODE_CHUNK.  False when more must come first. */
 bool smtp_take_text(struct smtp_session *s);

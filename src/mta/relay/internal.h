@@ -4,6 +4,8 @@
  *     attempt.c      one attempt: which hosts, in which order, and the answer
  *     hosts.c        MX, A and AAAA (RFC 5321 5.1), and who we are ourselves
  *     policy.c       what TLS a host must show (policy.h)
+ *     sts.c          MTA-STS policies (sts.h), got by fetch.c (fetch.h)
+ *     credentials.c  the file of logins for smarthosts
  *     remote.c       a connection to a host: greeting, EHLO, STARTTLS, AUTH
  *     pool.c         connections that wait for the next letter
  *     transaction.c  MAIL, RCPT, DATA or BDAT
@@ -11,6 +13,7 @@
  *     seal.c         the signatures that stand before them
  *     onward.c       what will be found of a letter that is sent on
  *     memory.c       what TLS a site had before
+ *     shared.c       opens the databases of memory.c, sts.c and reports.c (shared.h)
  *     reports.c      what is counted for reports to other domains (reports.h)
  *     report_tls.c   what of a connection is counted
  *     report_send.c  the reports, when they are due
