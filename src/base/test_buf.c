@@ -1,5 +1,5 @@
 /* buf and cursor: what one writes the other reads, and both stop at their
- * limits without touching what lies behind. */
+ * limits without touching what lies behind; and what view.h finds in bytes. */
 #include "base/test.h"
 
 #include "base/buf.h"
@@ -118,6 +118,52 @@ static void words_of_a_list_come_one_by_one(void **state)
 	assert_int_equal(view_take_word(&list).n, 0);
 }
 
+static void hexadecimal_goes_both_ways(void **state)
+{
+	struct buf b = BUF(100);
+	unsigned char octets[4] = { 0 };
+
+	(void)state;
+	buf_put_hex(&b, "\x00\x7f\xa5\xff", 4);
+	assert_view(buf_view(&b), "007fa5ff");
+	assert_true(view_unhex(buf_view(&b), octets));
+	assert_memory_equal(octets, "\x00\x7f\xa5\xff", 4);
+	assert_true(view_unhex(VIEW("A5fF"), octets));
+	assert_memory_equal(octets, "\xa5\xff", 2);
+	assert_true(view_unhex(VIEW_NONE, octets));
+	assert_false(view_unhex(VIEW("a5f"), octets));
+	assert_false(view_unhex(VIEW("a5fg"), octets));
+	assert_int_equal(ascii_hex('/'), -1);
+	assert_int_equal(ascii_hex(':'), -1);
+	assert_int_equal(ascii_hex('@'), -1);
+	assert_int_equal(ascii_hex('`'), -1);
+	buf_free(&b);
+}
+
+static void ascii_is_told_wherever_it_ends(void **state)
+{
+	char text[20];
+
+	(void)state;
+	for (size_t at = 0; at < sizeof text; at++) {
+		memset(text, 'a', sizeof text);
+		text[at] = '\x80';
+		assert_int_equal(ascii_run(view_make(text, sizeof text)), at);
+		assert_false(view_is_ascii(view_make(text, sizeof text)));
+		assert_true(view_is_ascii(view_make(text, at)));
+	}
+	assert_true(view_is_ascii(VIEW_NONE));
+}
+
+static void the_last_of_several_is_found(void **state)
+{
+	(void)state;
+	assert_int_equal(view_behind_last(VIEW("\"a@b\"@c"), '@'), 6);
+	assert_int_equal(view_behind_last(VIEW("a@"), '@'), 2);
+	assert_int_equal(view_behind_last(VIEW("a"), '@'), 0);
+	assert_int_equal(view_behind_last(VIEW_NONE, '@'), 0);
+}
+
 static void an_empty_view_is_an_empty_cursor(void **state)
 {
 	struct cursor c = cursor_over(VIEW_NONE);
@@ -140,6 +186,9 @@ int main(void)
 		cmocka_unit_test(printing_needs_a_byte_more),
 		cmocka_unit_test(a_failed_take_is_sticky),
 		cmocka_unit_test(words_of_a_list_come_one_by_one),
+		cmocka_unit_test(hexadecimal_goes_both_ways),
+		cmocka_unit_test(ascii_is_told_wherever_it_ends),
+		cmocka_unit_test(the_last_of_several_is_found),
 		cmocka_unit_test(an_empty_view_is_an_empty_cursor),
 	};
 
