@@ -77,3 +77,14 @@ def test_includes_point_one_way():
             if not good:
                 wrong.append(f"{path} includes {inc}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_readme_of_tests_names_every_file():
+    text = open(os.path.join(ROOT, "tests/README.md")).read()
+    here = {f for f in os.listdir(os.path.join(ROOT, "tests")) if f.endswith((".py", ".c", ".java", ".js"))}
+    named = set(re.findall(r"`(\w+\.(?:py|c|java|js))`", text)) & here
+    families = re.findall(r"`(\w+)\.py` and the others of that name", text)
+    assert [f for f in here - named if not f.startswith(tuple(families))] == []
+    assert [f for f in re.findall(r"`(test_\w+\.py)`", text) if f not in here] == []
+    folders = {folder_of(p).split("/")[0] for p in sources()} - {"mta", "sql"} | {"mta/in", "mta/queue", "mta/relay"}
+    assert [f for f in folders if f"`{f}/`" not in text] == []
