@@ -419,23 +419,27 @@ static size_t plain_run(const char *p, size_t n)
 	return run;
 }
 
-/* Whole lines in the middle are given in one run: from `p`, as far as each
- * line ends in CRLF and the next does not begin with a dot. */
-static size_t line_run(const char *p, size_t n, bool *ret_at_line)
+/* Whole lines in the middle go by in one run: from p, as far as each ends in CRLF
+ * and the next does not begin with a dot.  0: the first byte is to be looked at
+ * alone. */
+static size_t line_run(uint8_t *state, const char *p, size_t n)
 {
 	size_t at = 0;
 
-	*ret_at_line = false;
+	if (*state != IN_LINE && (*state != AT_LINE || *p == '.'))
+		return 0;
 	while (at < n) {
 		at += plain_run(p + at, n - at);
 		if (at + 2 > n || p[at] != '\r' || p[at + 1] != '\n')
-			return at;
+			break;
 		at += 2;
-		*ret_at_line = true;
-		if (at == n || p[at] == '.')
+		if (at == n || p[at] == '.') {
+			*state = AT_LINE;
 			return at;
-		*ret_at_line = false;
+		}
 	}
+	if (at)
+		*state = IN_LINE;
 	return at;
 }
 
@@ -445,15 +449,11 @@ enum smtp_text_result smtp_text_take(struct smtp_text *t, struct view bytes,
 	size_t i = 0;
 
 	while (i < bytes.n) {
-		bool at_line = false;
-		size_t run = 0;
+		size_t run = line_run(&t->state, bytes.p + i, bytes.n - i);
 
-		if (t->state == IN_LINE || (t->state == AT_LINE && bytes.p[i] != '.'))
-			run = line_run(bytes.p + i, bytes.n - i, &at_line);
 		if (run) {
 			put(arg, view_make(bytes.p + i, run));
 			i += run;
-			t->state = at_line ? AT_LINE : IN_LINE;
 			continue;
 		}
 		if (step(t, bytes.p + i, put, arg)) {
@@ -556,18 +556,13 @@ void smtp_send_text(struct smtp_sender *t, struct view bytes, struct buf *out)
 	size_t i = 0;
 
 	while (i < bytes.n) {
-		bool at_line = false;
-		size_t run = 0;
+		size_t run = line_run(&t->state, bytes.p + i, bytes.n - i);
 
-		if (t->state == IN_LINE || (t->state == AT_LINE && bytes.p[i] != '.'))
-			run = line_run(bytes.p + i, bytes.n - i, &at_line);
-		if (run) {
+		if (run)
 			buf_put(out, view_make(bytes.p + i, run));
-			t->state = at_line ? AT_LINE : IN_LINE;
-			i += run;
-		} else {
+		else
 			send_byte(t, bytes.p[i++], out);
-		}
+		i += run;
 	}
 }
 
