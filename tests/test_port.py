@@ -124,3 +124,23 @@ def test_wrong_use(stopped, tmp_path):
     assert run(stopped, "export", "Jones@foo.com", str(tmp_path / "o"), "--format", "pst", check=False).returncode == 2
     assert run(stopped, "rebuild", check=False).returncode == 2
     assert run(stopped, "import", "Nobody@foo.com", "/dev/null", check=False).returncode == 1
+
+
+def test_removed_letters_come_back(instance, tmp_path):
+    import imaplib
+    w = instance({"login.clear_text": "yes"})
+    maildir(str(tmp_path / "in"))
+    run(w, "import", "Jones@foo.com", str(tmp_path / "in"))
+    with imaplib.IMAP4("127.0.0.1", w.ports["imap"]) as c:
+        c.login("Jones@foo.com", "secret")
+        assert c.select("INBOX") == ("OK", [b"3"])
+        c.store("1:2", "+FLAGS", r"(\Deleted)")
+        c.expunge()
+        assert c.delete("Work/Deep")[0] == "OK"
+    assert "--days" in run(w, "undelete", "Jones@foo.com", "--days", "0", check=False).stderr
+    assert "3 letters are back, in Undeleted" in run(w, "undelete", "Jones@foo.com", "--days", "1").stdout
+    assert "0 letters are back, in Undeleted" in run(w, "undelete", "Jones@foo.com").stdout
+    assert run(w, "undelete", "Jones@foo.com", "a//b", check=False).returncode == 1
+    run(w, "export", "Jones@foo.com", str(tmp_path / "out"))
+    back = seen(tmp_path / "out" / ".Undeleted")
+    assert set(back) == {"one", "two", "sub"} and back["one"][0] == "S"

@@ -1,4 +1,4 @@
-/* mail.c - waxwing import, export, rebuild: an account's mail, while no
+/* mail.c - waxwing import, export, rebuild, undelete: an account's mail, while no
  * process of the server has it. */
 #include "admin/mail.h"
 #include "admin/tell.h"
@@ -24,6 +24,12 @@ static const struct reason why_closed[] = {
 };
 static const struct reason why_not_exported[] = {
 	{ ST_EXISTS, "there are files already; give an empty folder" },
+	{ ST_OK, NULL },
+};
+
+static const struct reason why_not_brought_back[] = {
+	{ ST_SYNTAX, "that cannot be the name of a mailbox" },
+	{ ST_NOSPACE, "the disk, or the account's quota, is full" },
 	{ ST_OK, NULL },
 };
 
@@ -285,4 +291,30 @@ int cmd_rebuild(struct invocation *in)
 	st = rebuild_one(&m, in->args[0]);
 	end(&m);
 	return st == ST_OK ? DONE : FAILED;
+}
+
+/* ---- removed letters ---- */
+
+int cmd_undelete(struct invocation *in)
+{
+	const char *name = in->n > 1 ? in->args[1] : "Undeleted";
+	struct mail m = { .store = NULL };
+	wall_ms since = 0;
+	uint32_t n = 0;
+	enum status st;
+
+	if (!take_days(in->given[OPTION_days], &since))
+		return WRONG_USE;
+	if (begin(in, in->args[0], &m) != ST_OK)
+		return FAILED;
+	st = store_create(m.store, view_cstr(name), USE_NONE);
+	if (st == ST_OK || st == ST_EXISTS)
+		st = store_undelete(m.store, since, view_cstr(name), &n);
+	if (st == ST_OK)
+		st = store_flush(m.store);
+	end(&m);
+	if (st != ST_OK)
+		return complain(name, st, why_not_brought_back);
+	printf("%s: %u letters are back, in %s\n", in->args[0], n, name);
+	return DONE;
 }

@@ -158,19 +158,6 @@ static enum status read_account(struct search *s, uint64_t account)
 	return st;
 }
 
-static bool take_days(struct search *s)
-{
-	const char *given = s->in->given[OPTION_days];
-	uint64_t days = DAYS;
-
-	if (given && (!view_u64(view_cstr(given), &days) || days == 0 || days > 36500)) {
-		tell("--days %s: wants a number of days", given);
-		return false;
-	}
-	s->since = clock_wall() - (wall_ms)days * DAY_MS;
-	return true;
-}
-
 static enum status find_reports(struct search *s)
 {
 	enum status st = directory_each_domain(s->directory, add_domain, s);
@@ -372,7 +359,8 @@ int cmd_reports(struct invocation *in)
 	struct arena a = ARENA(65536);
 	int code = FAILED;
 
-	if (!take_days(&s))
+	s.since = clock_wall() - (wall_ms)DAYS * DAY_MS;
+	if (!take_days(in->given[OPTION_days], &s.since))
 		return WRONG_USE;
 	if (in->n && domain_ascii(view_cstr(in->args[0]), &a, &s.domain) != ST_OK) {
 		tell("%s: no name of a domain", in->args[0]);

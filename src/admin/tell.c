@@ -14,6 +14,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+enum { DAY_MS = 86400000, DAYS_MOST = 36500 };
+
 void tell(const char *fmt, ...)
 {
 	va_list ap;
@@ -60,6 +62,20 @@ bool ask_yes(const char *fmt, ...)
 		yes = answer[0] == 'y' || answer[0] == 'Y';
 	fclose(tty);
 	return yes;
+}
+
+bool take_days(const char *given, wall_ms *ret_since)
+{
+	uint64_t days;
+
+	if (given == NULL)
+		return true;
+	if (!view_u64(view_cstr(given), &days) || days == 0 || days > DAYS_MOST) {
+		tell("--days %s: wants a number of days, from 1 to %d", given, DAYS_MOST);
+		return false;
+	}
+	*ret_since = clock_wall() - (wall_ms)days * DAY_MS;
+	return true;
 }
 
 /* ---- passwords ---- */

@@ -3,6 +3,7 @@
 #define WAXWING_ADMIN_TELL_H
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/status.h"
 
 /* One line to standard error, with "waxwing: " before it. */
@@ -21,6 +22,10 @@ int complain(const char *what, enum status st, const struct reason *reasons);
 /* Asks on the terminal; true only for a yes.  Without a terminal it says
  * that --yes is needed, and the answer is no. */
 bool ask_yes(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* --days N: *ret_since is so long ago; without it (NULL) it stays as it is.  False:
+ * it has complained. */
+bool take_days(const char *given, wall_ms *ret_since);
 
 enum { PASSWORD_LEAST = 1, PASSWORD_MOST = 1024 };
 
