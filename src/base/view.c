@@ -46,6 +46,14 @@ size_t ascii_run(struct view v)
 	return i;
 }
 
+int view_order(struct view a, struct view b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int c = n ? memcmp(a.p, b.p, n) : 0;
+
+	return c ? c : (a.n > b.n) - (a.n < b.n);
+}
+
 bool view_unhex(struct view digits, void *ret_octets)
 {
 	unsigned char *to = ret_octets;

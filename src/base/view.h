@@ -137,6 +137,9 @@ static inline bool view_is_ascii(struct view v)
 	return ascii_run(v) == v.n;
 }
 
+/* As memcmp and strcmp have it: below, equal to or above 0. */
+int view_order(struct view a, struct view b);
+
 /* Two hexadecimal digits for each octet, and nothing else: digits.n / 2 octets. */
 bool view_unhex(struct view digits, void *ret_octets);
 

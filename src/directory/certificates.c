@@ -64,11 +64,7 @@ const char *certificate_state_word(enum certificate_state s)
 
 enum status certificates_open(struct directory *d)
 {
-	enum status st = sql_exec(d->db, schema);
-
-	for (int i = 0; i < C_COUNT && st == ST_OK; i++)
-		st = sql_prepare(d->db, texts[i], &d->c[i]);
-	return st;
+	return directory_prepare(d, schema, texts, C_COUNT, d->c);
 }
 
 void certificates_close(struct directory *d)

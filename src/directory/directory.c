@@ -57,6 +57,16 @@ static const char *const texts[Q_COUNT] = {
 
 _Static_assert((int)Q_COUNT <= (int)DIRECTORY_QUERIES, "the struct has room for all");
 
+enum status directory_prepare(struct directory *d, const char *schema_of, const char *const *texts_of, size_t n,
+			      struct sql_stmt **ret)
+{
+	enum status st = sql_exec(d->db, schema_of);
+
+	for (size_t i = 0; i < n && st == ST_OK; i++)
+		st = sql_prepare(d->db, texts_of[i], &ret[i]);
+	return st;
+}
+
 enum status directory_open(const char *path, struct directory **ret)
 {
 	struct directory *d = calloc(1, sizeof *d);
@@ -66,9 +76,7 @@ enum status directory_open(const char *path, struct directory **ret)
 		return ST_NOMEM;
 	st = sql_open(&sql_sqlite, path, SQL_DURABLE, &d->db);
 	if (st == ST_OK)
-		st = sql_exec(d->db, schema);
-	for (int i = 0; i < Q_COUNT && st == ST_OK; i++)
-		st = sql_prepare(d->db, texts[i], &d->q[i]);
+		st = directory_prepare(d, schema, texts, Q_COUNT, d->q);
 	if (st == ST_OK)
 		st = secrets_open(d);
 	if (st == ST_OK)

@@ -99,11 +99,15 @@ bool directory_is_address(struct view v);
 /* What stands behind the last "@"; all of it where there is none. */
 struct view directory_domain_of(struct view address);
 
+/* Makes the tables of the schema, and the n statements. */
+enum status directory_prepare(struct directory *d, const char *schema, const char *const *texts, size_t n,
+			      struct sql_stmt **ret) MUST_USE;
 /* Which of the n words a column holds.  ST_SYNTAX: none of them. */
 enum status directory_word(struct view word, const char *const *words, unsigned n, unsigned *ret) MUST_USE;
 /* Columns: text, text, number. */
 enum status directory_each(struct sql_stmt *q, directory_row *row, void *arg) MUST_USE;
 
+/* This and the other ..._open: their tables and statements, for directory_open. */
 enum status secrets_open(struct directory *d) MUST_USE;
 void secrets_close(struct directory *d);
 /* The account's password has changed: what came of the old one goes, within

@@ -28,11 +28,7 @@ static const char *const names[NUMBER_COUNT] = {
 
 enum status numbers_open(struct directory *d)
 {
-	enum status st = sql_exec(d->db, schema);
-
-	for (int i = 0; i < N_COUNT && st == ST_OK; i++)
-		st = sql_prepare(d->db, texts[i], &d->n[i]);
-	return st;
+	return directory_prepare(d, schema, texts, N_COUNT, d->n);
 }
 
 void numbers_close(struct directory *d)

@@ -41,11 +41,7 @@ static const char *const texts[R_COUNT] = {
 
 enum status routes_open(struct directory *d)
 {
-	enum status st = sql_exec(d->db, schema);
-
-	for (int i = 0; i < R_COUNT && st == ST_OK; i++)
-		st = sql_prepare(d->db, texts[i], &d->r[i]);
-	return st;
+	return directory_prepare(d, schema, texts, R_COUNT, d->r);
 }
 
 void routes_close(struct directory *d)

@@ -40,11 +40,7 @@ static const char *const texts[S_COUNT] = {
 
 enum status secrets_open(struct directory *d)
 {
-	enum status st = sql_exec(d->db, schema);
-
-	for (int i = 0; i < S_COUNT && st == ST_OK; i++)
-		st = sql_prepare(d->db, texts[i], &d->s[i]);
-	return st;
+	return directory_prepare(d, schema, texts, S_COUNT, d->s);
 }
 
 void secrets_close(struct directory *d)

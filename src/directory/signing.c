@@ -31,11 +31,7 @@ static const char *const states[] = {
 
 enum status signing_open(struct directory *d)
 {
-	enum status st = sql_exec(d->db, schema);
-
-	for (int i = 0; i < K_COUNT && st == ST_OK; i++)
-		st = sql_prepare(d->db, texts[i], &d->k[i]);
-	return st;
+	return directory_prepare(d, schema, texts, K_COUNT, d->k);
 }
 
 void signing_close(struct directory *d)

@@ -18,14 +18,6 @@ enum status view_own(struct view v, struct view *ret)
 	return ST_OK;
 }
 
-int view_order(struct view a, struct view b)
-{
-	size_t n = a.n < b.n ? a.n : b.n;
-	int c = n ? memcmp(a.p, b.p, n) : 0;
-
-	return c ? c : (a.n > b.n) - (a.n < b.n);
-}
-
 /* Where the name stands, or would. */
 static uint32_t name_place(const struct store *s, struct view name)
 {

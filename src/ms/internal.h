@@ -140,7 +140,6 @@ enum status change(struct store *s, enum change_type type, struct buf *meta, con
 
 /* ---- box.c ---- */
 
-int view_order(struct view a, struct view b);
 struct box *box_by_id(struct store *s, uint64_t id);
 struct box *box_by_name(struct store *s, struct view name);
 enum status box_new(struct store *s, uint64_t id, struct view name, struct box **ret) MUST_USE;

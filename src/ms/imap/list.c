@@ -19,14 +19,6 @@ struct listing {
 	struct imap_list patterns;	/* reference and pattern in one */
 };
 
-static int order(struct view a, struct view b)
-{
-	size_t n = a.n < b.n ? a.n : b.n;
-	int d = n ? memcmp(a.p, b.p, n) : 0;
-
-	return d ? d : (a.n > b.n) - (a.n < b.n);
-}
-
 static bool below(struct view child, struct view parent)
 {
 	return child.n > parent.n + 1 && child.p[parent.n] == DELIMITER && view_eq(view_head(child, parent.n), parent);
@@ -159,7 +151,7 @@ static void walk(const struct listing *g, void (*visit)(const struct listing *g,
 	uint32_t i = 0, j = 0;
 
 	while (i < g->n || j < g->n_subscribed) {
-		int d = i == g->n ? 1 : j == g->n_subscribed ? -1 : order(g->boxes[i].name, g->subscribed[j]);
+		int d = i == g->n ? 1 : j == g->n_subscribed ? -1 : view_order(g->boxes[i].name, g->subscribed[j]);
 
 		visit(g, d <= 0 ? g->boxes[i].name : g->subscribed[j], d <= 0 ? &g->boxes[i] : NULL);
 		i += d <= 0;
