@@ -1,5 +1,5 @@
-/* house.h - a room and a door of one process, for test_session.c and
- * fuzz_session.c only: a store in a folder of its own, sessions over socket
+/* house.h - a room and a door of one process, for the tests and fuzz targets of
+ * this folder only: a store in a folder of its own, sessions over socket
  * pairs, and parked ones held until they have something to do. */
 #ifndef WAXWING_MS_IMAP_HOUSE_H
 #define WAXWING_MS_IMAP_HOUSE_H
