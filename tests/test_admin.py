@@ -71,7 +71,7 @@ def test_wrong_use_is_answered_with_what_would_be_right(args, said):
 
 
 def test_help_fits_the_terminal():
-    for args in (["help"], *(["help", n[len("waxwing-"):]] for n, s in pages() if n.startswith("waxwing-") and s == "8")):
+    for args in (["help"], ["help", "all"], ["help", "account", "protect"], *(["help", n[len("waxwing-"):]] for n, s in pages() if n.startswith("waxwing-") and s == "8")):
         for line in waxwing(*args).stdout.split("\n"):
             assert len(line) <= 80 or line.startswith("waxwing "), line
 
@@ -92,12 +92,22 @@ def test_completion(words, has):
 
 
 def test_help_lists_every_command_and_each_group_has_help():
-    text = waxwing("help").stdout
-    assert "account add ADDRESS" in text and "serve" in text
+    text, every = waxwing("help").stdout, waxwing("help", "all").stdout
+    assert len(text.split("\n")) <= 40 and "account add ADDRESS" not in text
+    assert "account add ADDRESS" in every
     for name, section in pages():
         if name.startswith("waxwing-") and section == "8":
-            p = waxwing("help", name[len("waxwing-"):])
+            word = name[len("waxwing-"):]
+            p = waxwing("help", word)
             assert p.returncode == 0 and "--dir DIR" in p.stdout
+            assert re.search(rf"^  {word} ", text, re.M) and f"{word} - " in every
+
+
+@pytest.mark.parametrize("args", [["help", "account", "add"], ["account", "add", "--help"], ["account", "add", "x@y.org", "--help"]])
+def test_help_for_one_command_is_of_that_one(args):
+    text = waxwing(*args).stdout
+    assert text.startswith("waxwing account add ADDRESS ") and "Its domain must be one of ours" in text
+    assert "--quota SIZE" in text and "--scope" not in text and "account list" not in text
 
 
 # ---- the manual ----

@@ -10,19 +10,28 @@ enum { TEXT_MAX = 1024 * 1024 };
 
 /* ---- help ---- */
 
+static void help_groups(struct buf *out)
+{
+	const struct command_group *g;
+
+	buf_puts(out, "waxwing - a complete mail system\n\nusage: waxwing COMMAND [ARGUMENT ...] [OPTION ...]\n\n");
+	for (size_t i = 0; (g = group_row(i)) != NULL; i++)
+		cli_list_row(&(struct cli_row){ .words = g->word, .arguments = "", .help = g->help }, out);
+	buf_puts(out, "\n`waxwing help COMMAND` lists what it can do, `waxwing help all` what all can.\n"
+		      "man waxwing-COMMAND says more, man waxwing.conf what can be set.\n");
+}
+
 static void help_all(struct buf *out)
 {
 	const struct command_group *g;
 	const struct cli_row *c;
 
-	buf_puts(out, "waxwing - a complete mail system\n\nusage: waxwing COMMAND [ARGUMENT ...] [OPTION ...]\n");
 	for (size_t i = 0; (g = group_row(i)) != NULL; i++) {
-		buf_putf(out, "\n%s - %s\n", g->word, g->help);
+		buf_putf(out, "%s%s - %s\n", i ? "\n" : "", g->word, g->help);
 		for (size_t k = 0; (c = admin_cli.row(k)) != NULL; k++)
 			if (command_in_group(c, g))
 				cli_list_row(c, out);
 	}
-	buf_puts(out, "\n`waxwing help COMMAND` says more, and so does man waxwing-COMMAND.\n");
 }
 
 static const struct command_group *find_group(const char *word)
@@ -35,20 +44,33 @@ static const struct command_group *find_group(const char *word)
 	return NULL;
 }
 
+static void help_group(const struct command_group *g, struct buf *out)
+{
+	buf_putf(out, "waxwing %s - %s\n\n", g->word, g->help);
+	cli_help(&admin_cli, view_cstr(g->word), out);
+	buf_putf(out, "\nman waxwing-%s says more.\n", g->word);
+}
+
+/* Of everything, of a group by its word alone, or of the one command that is named. */
 static int help(char **args, int n)
 {
-	struct buf out = BUF(TEXT_MAX);
 	const struct command_group *g = n ? find_group(args[0]) : NULL;
+	const struct cli_row *row = NULL;
+	struct buf out = BUF(TEXT_MAX);
+	int words;
 
-	if (n && g == NULL)
-		return cli_unknown(&admin_cli, args, n);
-	if (g) {
-		buf_putf(&out, "waxwing %s - %s\n\n", g->word, g->help);
-		cli_help(&admin_cli, view_cstr(g->word), &out);
-		buf_putf(&out, "\nman waxwing-%s says more.\n", g->word);
-	} else {
+	if (n > 1)
+		row = cli_find(&admin_cli, args, n, &words);
+	if (n == 0)
+		help_groups(&out);
+	else if (row)
+		cli_help_row(&admin_cli, row, &out);
+	else if (g)
+		help_group(g, &out);
+	else if (strcmp(args[0], "all") == 0)
 		help_all(&out);
-	}
+	else
+		return cli_unknown(&admin_cli, args, n);
 	return cli_print(&out);
 }
 

@@ -84,6 +84,8 @@ void cli_list_row(const struct cli_row *r, struct buf *out);
 /* The usage and the one line of each row with that first word, and their options;
  * false: there is none. */
 bool cli_help(const struct cli *c, struct view word, struct buf *out);
+/* The usage of one row, all that the manual says of it, and its options. */
+void cli_help_row(const struct cli *c, const struct cli_row *r, struct buf *out);
 /* All options of the rows with that first word. */
 option_set cli_options(const struct cli *c, struct view word);
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HELP_COLUMN = 26, WIDE = 78 - HELP_COLUMN };
+enum { HELP_COLUMN = 26, LINE = 78, WIDE = LINE - HELP_COLUMN };
 
 struct view cli_first_word(const struct cli_row *r)
 {
@@ -20,20 +20,34 @@ void cli_usage(const struct cli *c, const struct cli_row *r, struct buf *out)
 				 c->options[o].value ? c->options[o].value : "");
 }
 
-/* Text in a column of its own, broken at blanks. */
-static void put_column(struct buf *out, struct view text)
+/* Text in a column of its own, so wide and so far from the left, broken at blanks. */
+static void put_column(struct buf *out, struct view text, size_t wide, int left)
 {
-	while (text.n > WIDE) {
-		size_t n = WIDE;
+	while (text.n > wide) {
+		size_t n = wide;
 
 		while (n && text.p[n] != ' ')
 			n--;
 		if (n == 0)
-			n = WIDE;
-		buf_putf(out, "%.*s\n  %*s", (int)n, text.p, HELP_COLUMN, "");
+			n = wide;
+		buf_putf(out, "%.*s\n%*s", (int)n, text.p, left, "");
 		text = view_trim(view_skip(text, n));
 	}
 	buf_putf(out, "%.*s\n", VIEW_ARG(text));
+}
+
+/* Paragraphs, each with an empty line before it. */
+static void put_paragraphs(struct buf *out, const char *text)
+{
+	for (struct view left = view_cstr(text); left.n;) {
+		struct view one = view_head(left, view_find(left, '\n'));
+
+		if (one.n) {
+			buf_putc(out, '\n');
+			put_column(out, one, LINE, 0);
+		}
+		left = view_skip(left, one.n + 1);
+	}
 }
 
 static void two_columns(struct buf *out, const char *left, const char *more, const char *right)
@@ -46,7 +60,7 @@ static void two_columns(struct buf *out, const char *left, const char *more, con
 		n = 0;
 	}
 	buf_putf(out, "%*s", (int)(HELP_COLUMN - n), "");
-	put_column(out, view_cstr(right));
+	put_column(out, view_cstr(right), WIDE, HELP_COLUMN + 2);
 }
 
 void cli_list_row(const struct cli_row *r, struct buf *out)
@@ -65,10 +79,18 @@ option_set cli_options(const struct cli *c, struct view word)
 	return set;
 }
 
+static void put_options(const struct cli *c, option_set set, struct buf *out)
+{
+	buf_puts(out, "\noptions:\n");
+	for (size_t o = 0; o < c->n_options; o++)
+		if (set >> o & 1)
+			two_columns(out, c->options[o].word, c->options[o].value ? c->options[o].value : "",
+				    c->options[o].help);
+}
+
 bool cli_help(const struct cli *c, struct view word, struct buf *out)
 {
 	const struct cli_row *r;
-	option_set set = cli_options(c, word);
 	bool any = false;
 
 	for (size_t i = 0; (r = c->row(i)) != NULL; i++) {
@@ -79,10 +101,15 @@ bool cli_help(const struct cli *c, struct view word, struct buf *out)
 		any = true;
 	}
 	if (any)
-		buf_puts(out, "\noptions:\n");
-	for (size_t o = 0; any && o < c->n_options; o++)
-		if (set >> o & 1)
-			two_columns(out, c->options[o].word, c->options[o].value ? c->options[o].value : "",
-				    c->options[o].help);
+		put_options(c, cli_options(c, word), out);
 	return any;
+}
+
+void cli_help_row(const struct cli *c, const struct cli_row *r, struct buf *out)
+{
+	cli_usage(c, r, out);
+	buf_putc(out, '\n');
+	put_paragraphs(out, r->help);
+	put_paragraphs(out, r->more);
+	put_options(c, r->options | c->always, out);
 }
