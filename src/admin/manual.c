@@ -93,20 +93,14 @@ static void group_page(const struct command_group *g, struct buf *out)
 	put_see_also(out, g);
 }
 
-static void main_page(struct buf *out)
+/* The commands of each group, with the page that says more. */
+static void put_groups(struct buf *out)
 {
 	const struct command_group *g;
 	const struct cli_row *c;
 
-	mdoc_head(&admin_cli, out, "waxwing", 8, "a complete mail system");
-	buf_puts(out, ".Sh SYNOPSIS\n.Nm\n.Ar command\n.Op Ar argument ...\n.Op Ar option ...\n"
-		      ".Nm\n.Cm help\n.Op Ar command\n.Nm\n.Fl \\-version\n.Sh DESCRIPTION\n");
-	mdoc_text(out, "waxwing receives letters by SMTP, keeps them, and gives them to their readers by IMAP and POP3. "
-		      "Its processes are divided by what each may be trusted with, and locked in: a parent, doors that "
-		      "talk with strangers, a warden that knows accounts and keys, a queue, and a room for each account.\n\n"
-		      "The commands are:");
-	buf_puts(out, ".Bl -tag -width Ds\n");
-	for (size_t i = 0; (g = group_row(i)) != NULL; i++)
+	for (size_t i = 0; (g = group_row(i)) != NULL; i++) {
+		buf_putf(out, ".Ss waxwing\\-%s(8): %s\n.Bl -tag -width Ds\n", g->word, g->help);
 		for (size_t k = 0; (c = admin_cli.row(k)) != NULL; k++) {
 			if (!command_in_group(c, g))
 				continue;
@@ -114,20 +108,59 @@ static void main_page(struct buf *out)
 			mdoc_arguments(out, c->arguments);
 			buf_puts(out, "\n");
 			mdoc_text(out, c->help);
-			buf_putf(out, "See\n.Xr waxwing-%s 8 .\n", g->word);
 		}
-	buf_puts(out, ".El\n");
+		buf_puts(out, ".El\n");
+	}
+}
+
+static void main_page(struct buf *out)
+{
+	mdoc_head(&admin_cli, out, "waxwing", 8, "a complete mail system");
+	buf_puts(out, ".Sh SYNOPSIS\n.Nm\n.Ar command\n.Op Ar argument ...\n.Op Ar option ...\n"
+		      ".Nm\n.Cm help\n.Op Ar command\n.Nm\n.Fl \\-version\n.Sh DESCRIPTION\n");
+	mdoc_text(out, "waxwing receives letters by SMTP, keeps them, gives them to their readers by IMAP and POP3, and "
+		      "carries letters to other hosts. "
+		      "Its processes are divided by what each may be trusted with, and locked in: a parent, doors that "
+		      "talk with strangers, a warden that knows accounts and keys, a queue, relays, one that asks DNS, "
+		      "and a room for each account.");
 	mdoc_options(&admin_cli, OPTIONS_ALWAYS, out);
+	buf_puts(out, ".Sh COMMANDS\n");
+	put_groups(out);
 	put_environment(out);
 	buf_puts(out, ".Sh FILES\n.Bl -tag -width Ds\n"
 		      ".It Pa /var/lib/waxwing\nThe folder of the instance, where no other is named.\n"
 		      ".It Pa waxwing.conf\nThe settings, in that folder.\n"
 		      ".It Pa log/waxwing.log\nA line for each event.\n.El\n");
 	mdoc_exit_status(out);
+	put_examples(out, "waxwing setup example.org\nwaxwing account add Jones@example.org\nwaxwing serve\n"
+			  "waxwing dns example.org\nwaxwing check example.org");
 	put_see_also(out, NULL);
 }
 
 /* ---- settings ---- */
+
+/* As one would write it in the file: by the largest unit in which it is whole. */
+static void put_amount(struct buf *out, enum setting_type type, int64_t x)
+{
+	static const struct {
+		int64_t of;
+		const char *word;
+	} sizes[] = { { 1 << 30, "g" }, { 1 << 20, "m" }, { 1 << 10, "k" }, { 1, "" } },
+	  times[] = { { 86400000, "d" }, { 3600000, "h" }, { 60000, "min" }, { 1000, "s" }, { 1, "ms" } };
+	size_t i = 0;
+
+	if (type == SETTING_INT || x == 0) {
+		buf_putf(out, "%lld", (long long)x);
+	} else if (type == SETTING_SIZE) {
+		while (x % sizes[i].of)
+			i++;
+		buf_putf(out, "%lld%s", (long long)(x / sizes[i].of), sizes[i].word);
+	} else {
+		while (x % times[i].of)
+			i++;
+		buf_putf(out, "%lld%s", (long long)(x / times[i].of), times[i].word);
+	}
+}
 
 static void put_bounds(struct buf *out, const struct setting *s)
 {
@@ -140,10 +173,12 @@ static void put_bounds(struct buf *out, const struct setting *s)
 	};
 
 	buf_putf(out, "Takes %s", kinds[s->type]);
-	if (s->type == SETTING_INT || s->type == SETTING_SIZE)
-		buf_putf(out, " from %lld to %lld", (long long)s->least, (long long)s->most);
-	if (s->type == SETTING_TIME)
-		buf_putf(out, " from %lldms to %llds", (long long)s->least, (long long)s->most / 1000);
+	if (s->type == SETTING_INT || s->type == SETTING_SIZE || s->type == SETTING_TIME) {
+		buf_puts(out, " from ");
+		put_amount(out, s->type, s->least);
+		buf_puts(out, " to ");
+		put_amount(out, s->type, s->most);
+	}
 	if (strlen(s->fallback) > LINE_MOST / 2) {
 		buf_puts(out, "; the default is\n");
 		mdoc_text(out, s->fallback);
@@ -154,11 +189,28 @@ static void put_bounds(struct buf *out, const struct setting *s)
 	}
 }
 
-static void conf_page(struct buf *out)
+/* Each section has a heading, so that one finds one's way among two hundred. */
+static void put_settings(struct buf *out)
 {
+	struct view before = VIEW_NONE;
 	size_t n;
 	const struct setting *s = settings(&n);
 
+	for (size_t i = 0; i < n; i++) {
+		struct view key = view_cstr(s[i].key), section = view_head(key, view_find(key, '.'));
+
+		if (!view_eq(section, before))
+			buf_putf(out, "%s.Ss %.*s\n.Bl -tag -width Ds\n", i ? ".El\n" : "", VIEW_ARG(section));
+		before = section;
+		buf_putf(out, ".It Cm %s\n", s[i].key);
+		mdoc_text(out, s[i].doc);
+		put_bounds(out, &s[i]);
+	}
+	buf_puts(out, ".El\n");
+}
+
+static void conf_page(struct buf *out)
+{
 	mdoc_head(&admin_cli, out, "waxwing.conf", 5, "settings of waxwing");
 	buf_puts(out, ".Sh DESCRIPTION\n");
 	mdoc_text(out, "waxwing.conf lies in the folder of the instance. "
@@ -171,14 +223,10 @@ static void conf_page(struct buf *out)
 		      "A setting that is wrong is refused with its line, what is wrong and what would be right; "
 		      "`waxwing serve --check` looks without serving. "
 		      "A change is taken over when the parent process gets SIGHUP; settings of host are read at the start only.\n\n"
-		      "The settings are:");
-	buf_puts(out, ".Bl -tag -width Ds\n");
-	for (size_t i = 0; i < n; i++) {
-		buf_putf(out, ".It Cm %s\n", s[i].key);
-		mdoc_text(out, s[i].doc);
-		put_bounds(out, &s[i]);
-	}
-	buf_puts(out, ".El\n.Sh SEE ALSO\n.Xr waxwing 8 ,\n.Xr waxwing-serve 8\n");
+		      "They are named SECTION.NAME here.");
+	buf_puts(out, ".Sh SETTINGS\n");
+	put_settings(out);
+	buf_puts(out, ".Sh SEE ALSO\n.Xr waxwing 8 ,\n.Xr waxwing-serve 8\n");
 }
 
 /* ---- the pages ---- */
