@@ -244,6 +244,18 @@ void log_flush(void)
 		flush_to_pipe();
 }
 
+bool log_waits(void)
+{
+	return lg.out.n || lg.lost;
+}
+
+void log_catch_up(void)
+{
+	log_flush();
+	if (lg.lost && lg.out.n == 0)
+		tell_lost();
+}
+
 void log_finish(void)
 {
 	struct pollfd reader = { .fd = lg.fd, .events = POLLOUT };

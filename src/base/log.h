@@ -40,6 +40,11 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...) PR
 
 void log_flush(void);
 
+/* Lines wait for room in the pipe, or were left out and nobody knows: then
+ * log_catch_up a little later writes and tells what it can. */
+bool log_waits(void);
+void log_catch_up(void);
+
 /* The same before a process ends: waits a second at most for a reader. */
 void log_finish(void);
 

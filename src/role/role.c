@@ -6,13 +6,14 @@
 #include "role/walls.h"
 
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { ROOM_UID_BEGIN = 16, ROWS_WAIT_MS = 2 };
+enum { ROOM_UID_BEGIN = 16, ROWS_WAIT_MS = 2, LOG_AGAIN_MS = 100 };
 
 uint32_t role_uid(const struct conf *c, enum role role, uint64_t account)
 {
@@ -251,15 +252,31 @@ static void parent_gone(struct channel *ch)
 	loop_stop(p->loop);
 }
 
+struct logs {
+	struct turn_hook turn;
+	struct timer again;
+	struct loop *loop;
+};
+
+static void flush_again(struct timer *t)
+{
+	(void)t;
+	log_catch_up();
+}
+
 static void flush_log(struct turn_hook *h)
 {
-	(void)h;
+	struct logs *l = (struct logs *)((char *)h - offsetof(struct logs, turn));
+
 	log_flush();
+	/* The process may have nothing else to do for long. */
+	if (log_waits() && l->again.slot == 0)
+		(void)!loop_timer(l->loop, &l->again, loop_now(l->loop) + LOG_AGAIN_MS);
 }
 
 void role_run(struct role_process *p)
 {
-	struct turn_hook logs = { .turn = flush_log };
+	struct logs logs = { .turn.turn = flush_log, .again.fire = flush_again, .loop = p->loop };
 	struct buf b = BUF(64);
 
 	p->parent = (struct channel){
@@ -268,7 +285,7 @@ void role_run(struct role_process *p)
 	};
 	if (channel_open(&p->parent, p->loop, ROLE_PARENT_FD) != ST_OK)
 		exit(1);
-	loop_at_turn(p->loop, &logs);
+	loop_at_turn(p->loop, &logs.turn);
 	rec_put_ready(&b, 0, 0, &(struct rec_ready){ p->index });
 	if (role_send(&p->parent, &b, -1) != ST_OK)
 		exit(1);
