@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SECRET_SIZE = 32, DAY_MS = 86400000, PSS_TRAILER = 0xbc };
+enum { SECRET_SIZE = 32, DAY_MS = 86400000, PSS_TRAILER = 0xbc, COUNTER = 4, BLOCK_MOST = 2048 };
 
 struct key {
 	struct buf chain;	/* PEM */
@@ -202,7 +202,61 @@ static struct key *find(struct key_list *l, uint32_t number)
 	return NULL;
 }
 
-/* Only what TLS signs: so a door that was taken over cannot make us decrypt. */
+/* MGF1 of the seed, put over p (RFC 8017 B.2.1). */
+static bool mask(const EVP_MD *md, const unsigned char *seed, size_t size, unsigned char *p, size_t n)
+{
+	unsigned char in[EVP_MAX_MD_SIZE + COUNTER] = { 0 }, out[EVP_MAX_MD_SIZE];
+	unsigned char *count = in + size + COUNTER - 1;
+
+	memcpy(in, seed, size);
+	/* One octet of the counter is enough for BLOCK_MOST. */
+	for (size_t i = 0; i < n; i++) {
+		if (i % size == 0) {
+			*count = (unsigned char)(i / size);
+			if (EVP_Digest(in, size + COUNTER, out, NULL, md, NULL) != 1)
+				return false;
+		}
+		p[i] ^= out[i % size];
+	}
+	return true;
+}
+
+/* Is that block one of EMSA-PSS by this digest, with a salt of its length (RFC 8017
+ * 9.1.1, RFC 8446 4.2.3)?  The last octet alone proves nothing: in one of 256 it is
+ * right by chance, and who may choose (c times r^e) would have any c decrypted. */
+static bool is_pss(const EVP_MD *md, const unsigned char *block, size_t n, int bits)
+{
+	unsigned char db[BLOCK_MOST];
+	size_t size = (size_t)EVP_MD_get_size(md), spare = (size_t)(bits - 1) % 8, at = 0;
+
+	/* The block is shorter than the modulus where that has one bit more. */
+	if (spare == 0 && *block++ != 0)
+		return false;
+	n -= spare == 0;
+	if (n > sizeof db || n < 2 * size + 2 || block[n - 1] != PSS_TRAILER)
+		return false;
+	n -= size + 1;
+	memcpy(db, block, n);
+	if ((spare && db[0] >> spare) || !mask(md, block + n, size, db, n))
+		return false;
+	if (spare)
+		db[0] &= (unsigned char)((1u << spare) - 1);
+	while (at < n - size - 1 && db[at] == 0)
+		at++;
+	return at == n - size - 1 && db[at] == 1;
+}
+
+static bool is_any_pss(struct view v, int bits)
+{
+	const EVP_MD *const all[] = { EVP_sha256(), EVP_sha384(), EVP_sha512() };
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (is_pss(all[i], (const unsigned char *)v.p, v.n, bits))
+			return true;
+	return false;
+}
+
+/* Only what TLS and S/MIME sign: so a door that was taken over cannot make us decrypt. */
 static bool decent(EVP_PKEY *pkey, uint32_t scheme, struct view input)
 {
 	int kind = EVP_PKEY_get_base_id(pkey);
@@ -214,7 +268,7 @@ static bool decent(EVP_PKEY *pkey, uint32_t scheme, struct view input)
 		return kind == EVP_PKEY_RSA && input.n >= 20 && input.n <= 128;
 	case TLS_SIGN_RSA_PSS:
 		return kind == EVP_PKEY_RSA && input.n == (size_t)EVP_PKEY_get_size(pkey) &&
-		       (unsigned char)input.p[input.n - 1] == PSS_TRAILER;
+		       is_any_pss(input, EVP_PKEY_get_bits(pkey));
 	default:
 		return false;
 	}

@@ -4,6 +4,9 @@
 #include "wire/tls.h"
 
 #include <errno.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/rsa.h>
 #include <openssl/ssl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -304,12 +307,98 @@ static void test_keys(void **state)
 	buf_free(&sig);
 }
 
+/* The padded block of a signature that OpenSSL has made itself. */
+static void make_pss(EVP_PKEY *key, const EVP_MD *md, unsigned char *block, size_t *n, unsigned char *sig)
+{
+	EVP_MD_CTX *sign = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *c, *raw = EVP_PKEY_CTX_new(key, NULL);
+	size_t size = *n;
+
+	assert_int_equal(EVP_DigestSignInit(sign, &c, md, NULL, key), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PSS_PADDING), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_pss_saltlen(c, RSA_PSS_SALTLEN_DIGEST), 1);
+	assert_int_equal(EVP_DigestSign(sign, sig, &size, (const unsigned char *)"a letter", 8), 1);
+	assert_int_equal(EVP_PKEY_verify_recover_init(raw), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(raw, RSA_NO_PADDING), 1);
+	assert_int_equal(EVP_PKEY_verify_recover(raw, block, n, sig, size), 1);
+	EVP_MD_CTX_free(sign);
+	EVP_PKEY_CTX_free(raw);
+}
+
+static void check_pss(EVP_PKEY *key, const EVP_MD *md)
+{
+	unsigned char block[512], sig[512];
+	struct buf ret = BUF(1024);
+	size_t n = sizeof block;
+
+	make_pss(key, md, block, &n, sig);
+	assert_int_equal(key_sign(key, TLS_SIGN_RSA_PSS, view_make((char *)block, n), &ret), ST_OK);
+	assert_true(view_eq(buf_view(&ret), view_make((char *)sig, n)));
+	for (size_t i = 0; i < n; i++) {
+		block[i] ^= 1;
+		/* In the salt everything is right. */
+		if (key_sign(key, TLS_SIGN_RSA_PSS, view_make((char *)block, n), &ret) == ST_OK)
+			assert_true(i >= n - 2 * (size_t)EVP_MD_get_size(md) - 1 && i < n - (size_t)EVP_MD_get_size(md) - 1);
+		block[i] ^= 1;
+	}
+	buf_free(&ret);
+}
+
+/* RSA: what was encrypted to the key, hidden behind a factor until it ends as PSS does. */
+static void check_no_decryption(EVP_PKEY *key)
+{
+	unsigned char block[512];
+	struct buf ret = BUF(1024);
+	BIGNUM *n = NULL, *e = NULL, *c = BN_new(), *r = BN_new(), *hidden = BN_new();
+	BN_CTX *ctx = BN_CTX_new();
+	int size = EVP_PKEY_get_size(key), tried = 0;
+
+	assert_int_equal(EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &n), 1);
+	assert_int_equal(EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &e), 1);
+	assert_int_equal(BN_rand_range(c, n), 1);
+	for (unsigned long i = 2; tried < 2; i++) {
+		assert_int_equal(BN_set_word(r, i), 1);
+		assert_int_equal(BN_mod_exp(hidden, r, e, n, ctx), 1);
+		assert_int_equal(BN_mod_mul(hidden, hidden, c, n, ctx), 1);
+		assert_int_equal(BN_bn2binpad(hidden, block, size), size);
+		if (block[size - 1] != 0xbc)
+			continue;
+		tried++;
+		assert_int_equal(key_sign(key, TLS_SIGN_RSA_PSS, view_make((char *)block, (size_t)size), &ret), ST_DENIED);
+	}
+	BN_free(n);
+	BN_free(e);
+	BN_free(c);
+	BN_free(r);
+	BN_free(hidden);
+	BN_CTX_free(ctx);
+	buf_free(&ret);
+}
+
+static void test_pss(void **state)
+{
+	/* One bit more or less is another place for the first one. */
+	static const unsigned sizes[] = { 2048, 2049, 2050 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		EVP_PKEY *key = EVP_RSA_gen(sizes[i]);
+
+		check_pss(key, EVP_sha256());
+		check_pss(key, EVP_sha384());
+		check_pss(key, EVP_sha512());
+		check_no_decryption(key);
+		EVP_PKEY_free(key);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_by_name),
 		cmocka_unit_test(test_signer),
 		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_pss),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
