@@ -307,12 +307,12 @@ static enum status take_delivered(struct store *s, struct cursor *c)
 static enum status take_subscribed(struct store *s, struct cursor *c)
 {
 	while (cursor_left(c)) {
-		struct view name = take_view(c);
-		struct view *more = realloc(s->subscribed, (s->n_subscribed + 1) * sizeof *more);
+		struct view name = take_view(c), *more;
 		struct box *b;
 
 		if (!cursor_ok(c))
 			return ST_CORRUPT;
+		more = realloc(s->subscribed, (s->n_subscribed + 1) * sizeof *more);
 		if (more == NULL)
 			return ST_NOMEM;
 		s->subscribed = more;

@@ -597,6 +597,29 @@ static void corrupt_index(void **state)
 	flush_close(s);
 }
 
+/* A list whose last name is cut: what stands before it was read already. */
+static void corrupt_list(void **state)
+{
+	struct store_findings f;
+	struct store *s = open_it();
+	char path[300];
+	sqlite3 *db;
+
+	(void)state;
+	many_changes(s);
+	flush_close(s);
+	snprintf(path, sizeof path, "%s/index.db", folder);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "UPDATE list SET data = CAST(data || x'ff000000' AS BLOB) WHERE name = 'subscribed'", NULL,
+				      NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_changes(db), 1);
+	sqlite3_close(db);
+	s = open_with(&plain, &f);
+	assert_true(f.rebuilt);
+	check_changes(s);
+	flush_close(s);
+}
+
 static void crashed(void **state)
 {
 	struct store *s = open_it();
@@ -626,6 +649,7 @@ int main(void)
 		T(new_store), T(append_and_reopen), T(rebuilt_identical), T(delivered_once), T(uidvalidity_grows),
 		T(names), T(rename_inbox), T(unchanged_since), T(undelete), T(quota), T(failed_flush),
 		T(full_disk), T(flipped_bit), T(cut_under_us), T(head_spoilt), T(truncated), T(forged_record), T(corrupt_index),
+		T(corrupt_list),
 		T(crashed),
 	};
 
