@@ -30,6 +30,14 @@ void decoder_begin(struct decoder *d, enum mime_encoding encoding);
 void decoder_put(struct decoder *d, struct view bytes, struct buf *out);
 void decoder_end(struct decoder *d, struct buf *out);
 
+/* The most octets that n bytes more can bring, with what was held back: a line of
+ * uuencode stands for up to 63 of them, and may be one character long.  For
+ * whoever decodes in pieces, into a buf that he empties. */
+static inline size_t decode_most(size_t n)
+{
+	return 32 * n + 64 + DECODE_LINE;
+}
+
 /* All at once. */
 void decode_body(enum mime_encoding encoding, struct view bytes, struct buf *out);
 

@@ -167,6 +167,22 @@ static void look_raw(struct search *s, struct view v)
 
 /* ---- a part's content ---- */
 
+/* What a piece has brought may be very much more than it was (decode.h). */
+static void look_octets(struct search *s, struct charset *c, bool last)
+{
+	struct view v = buf_view(&s->octets);
+
+	note(s, buf_status(&s->octets));
+	for (; v.n > PIECE && !s->found && s->st == ST_OK; v = view_skip(v, PIECE)) {
+		charset_put(c, view_head(v, PIECE), &s->text);
+		look(s, false);
+	}
+	charset_put(c, v, &s->text);
+	if (last)
+		charset_end(c, &s->text);
+	look(s, last);
+}
+
 /* Decodes in pieces and looks into each. */
 static void look_decoded(struct search *s, struct view body, enum mime_encoding encoding, struct view charset)
 {
@@ -183,11 +199,7 @@ static void look_decoded(struct search *s, struct view body, enum mime_encoding 
 		body = view_skip(body, PIECE);
 		if (body.n == 0)
 			decoder_end(&d, &s->octets);
-		charset_put(&c, buf_view(&s->octets), &s->text);
-		if (body.n == 0)
-			charset_end(&c, &s->text);
-		note(s, buf_status(&s->octets));
-		look(s, body.n == 0);
+		look_octets(s, &c, body.n == 0);
 	}
 	charset_close(&c);
 }
@@ -274,7 +286,7 @@ static void look_into_header(struct search *s, struct view header)
 static struct search begin(const struct needle *n)
 {
 	return (struct search){
-		.needle = n, .octets = BUF(2 * PIECE), .text = BUF(TEXT_MAX), .folded = BUF(16 * TEXT_MAX),
+		.needle = n, .octets = BUF(decode_most(PIECE)), .text = BUF(TEXT_MAX), .folded = BUF(16 * TEXT_MAX),
 	};
 }
 

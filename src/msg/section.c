@@ -290,7 +290,7 @@ enum status section_binary_size(struct view letter, const uint32_t *path, uint32
 				struct arena *a, uint64_t *ret_size)
 {
 	enum mime_encoding encoding;
-	struct buf out = BUF(PIECE * 2);
+	struct buf out = BUF(decode_most(PIECE));
 	struct decoder d;
 	struct view body;
 	uint64_t size = 0;

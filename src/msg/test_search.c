@@ -102,6 +102,23 @@ static void test_piece_ends(void **state)
 	}
 }
 
+/* 31 times as much comes of it as was sent, in an encoding where a line of one
+ * character stands for 63 octets. */
+static void test_little_that_is_much(void **state)
+{
+	static char text[140 * 1024];
+	int n = snprintf(text, sizeof text, "Content-Type: text/plain; charset=iso-8859-1\n"
+			 "Content-Transfer-Encoding: x-uuencode\n\nbegin 644 a\n");
+
+	(void)state;
+	for (; n < 100 * 1024; n += 2)
+		memcpy(text + n, "_\n", 2);
+	memcpy(text + n, "&;F5E9&QE\n`\nend\n", sizeof "&;F5E9&QE\n`\nend\n");
+	assert_true(has(search_body, text, "needle"));
+	assert_true(has(search_text, text, "NEEDLE"));
+	assert_false(has(search_text, text, "\xc3\xa4"));
+}
+
 static void test_scan(void **state)
 {
 	char text[128];
@@ -127,6 +144,7 @@ int main(void)
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_bodies),
 		cmocka_unit_test(test_piece_ends),
+		cmocka_unit_test(test_little_that_is_much),
 		cmocka_unit_test(test_scan),
 	};
 

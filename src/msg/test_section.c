@@ -104,12 +104,30 @@ static void test_binary(void **state)
 	arena_free(&a);
 }
 
+/* Of a line of one character come 63 octets, where it is uuencode. */
+static void test_binary_grows(void **state)
+{
+	static char text[100 * 1024] = "Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a\r\n";
+	const uint32_t one[] = { 1 };
+	struct arena a = ARENA(1 << 20);
+	size_t n = strlen(text), lines = 0;
+	uint64_t size;
+
+	(void)state;
+	for (; n + 2 <= sizeof text; n += 2, lines++)
+		memcpy(text + n, "_\n", 2);
+	assert_int_equal(section_binary_size(view_make(text, n), one, 1, &a, &size), ST_OK);
+	assert_int_equal(size, 63 * lines);
+	arena_free(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sections),
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_binary),
+		cmocka_unit_test(test_binary_grows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,7 @@ enum { PIECE = 32768 };
 
 void octets_begin(struct octets *o, enum mime_encoding encoding, struct view text)
 {
-	*o = (struct octets){ .text = text, .window = BUF(4 * OCTETS_WINDOW) };
+	*o = (struct octets){ .text = text, .window = BUF(OCTETS_WINDOW + decode_most(PIECE)) };
 	decoder_begin(&o->d, encoding);
 }
 

@@ -108,7 +108,7 @@ void parts_text(const struct mime *m, uint32_t i, struct buf *out)
 {
 	const struct mime_part *p = &m->parts[i];
 	struct view body = mime_body(m, p);
-	struct buf octets = BUF(4 * PIECE);
+	struct buf octets = BUF(decode_most(PIECE));
 	struct decoder d;
 	struct charset cs;
 
