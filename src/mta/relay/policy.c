@@ -57,7 +57,7 @@ static enum status take_records(const struct dns_answer *answer, struct arena *a
 
 static struct view not_now(struct arena *a, struct view name, const struct dns_answer *answer)
 {
-	struct buf text = BUF(512);
+	struct buf text = BUF(1024);	/* of the longest name and reason, too */
 	struct view v;
 
 	buf_putf(&text, "the TLSA records of %.*s cannot be had: %s %.*s", VIEW_ARG(name),
