@@ -14,6 +14,12 @@ struct guesser {
 	uint64_t pairs[GUESS_PAIRS];	/* the last ones that failed */
 };
 
+/* An account at which somebody guesses, from wherever. */
+struct target {
+	steady_ms since, until;
+	unsigned failures;
+};
+
 /* Somebody who has logged in from that network. */
 struct familiar {
 	struct familiar *next;
@@ -92,6 +98,12 @@ static void forget_first(struct guesses *g)
 
 void guesses_free(struct guesses *g)
 {
+	struct target *t;
+	size_t at = 0;
+
+	while ((t = map_next(&g->accounts, &at)) != NULL)
+		free(t);
+	map_free(&g->accounts);
 	while (g->oldest)
 		forget(g, g->oldest);
 	while (g->first)
@@ -162,6 +174,30 @@ static void make_familiar(struct guesses *g, const struct guess_who *who, steady
 	f->good_until = now + GUESS_FAMILIAR_MS;
 }
 
+/* ---- at whom ---- */
+
+static bool is_guessed_at(const struct guesses *g, uint64_t account, steady_ms now)
+{
+	const struct target *t = account ? map_get(&g->accounts, account) : NULL;
+
+	return t && t->until > now;
+}
+
+/* Without memory it is not counted: each network is, still. */
+static struct target *target(struct guesses *g, uint64_t account)
+{
+	struct target *t = map_get(&g->accounts, account);
+
+	if (t)
+		return t;
+	t = calloc(1, sizeof *t);
+	if (t == NULL || map_set(&g->accounts, account, t) != ST_OK) {
+		free(t);
+		return NULL;
+	}
+	return t;
+}
+
 /* ---- trying ---- */
 
 static bool has_to_wait(struct guesses *g, uint64_t network, steady_ms now)
@@ -177,7 +213,8 @@ static bool may_begin(struct guesses *g, const struct guess_who *who, const stru
 {
 	if (f)
 		return f->until <= now && f->in_hand < GUESS_OWN_IN_HAND;
-	return e->until <= now && !has_to_wait(g, who->wide, now) && e->in_hand < GUESS_IN_HAND &&
+	return e->until <= now && !has_to_wait(g, who->wide, now) && !is_guessed_at(g, who->account, now) &&
+	       e->in_hand < GUESS_IN_HAND &&
 	       (wide == NULL || wide->in_hand < GUESS_WIDE_IN_HAND);
 }
 
@@ -241,6 +278,19 @@ static void count(struct guesses *g, struct guesser *e, unsigned most, steady_ms
 	wait_after(e->failures, most, now, &e->until);
 }
 
+static void count_at(struct guesses *g, uint64_t account, unsigned most, steady_ms now)
+{
+	struct target *t = target(g, account);
+
+	if (t == NULL)
+		return;
+	if (now - t->since > GUESS_WINDOW_MS) {
+		t->failures = 0;
+		t->since = now;
+	}
+	wait_after(++t->failures, most, now, &t->until);
+}
+
 /* The same once more tells a guesser nothing. */
 static bool tried_before(struct guesser *e, uint64_t pair)
 {
@@ -263,6 +313,8 @@ static uint64_t failed(struct guesses *g, const struct guess_who *who, struct gu
 		wide = who->wide ? entry(g, who->wide, now) : NULL;
 		if (wide)
 			count(g, wide, most * GUESS_WIDE, now);
+		if (who->account)
+			count_at(g, who->account, most * GUESS_ANYWHERE, now);
 		if (f && now - f->since > GUESS_WINDOW_MS) {
 			f->failures = 0;
 			f->since = now;

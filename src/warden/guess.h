@@ -14,11 +14,16 @@
  * what others there did or do, but has failures of his own, and GUESS_OWN_IN_HAND
  * passwords in the works.
  *
+ * Whoever has very many networks, or is a door that was taken over and says what he
+ * likes of his clients' addresses, has no more than GUESS_ANYWHERE times as many
+ * guesses at one account: then all must wait there but who is known.  An account
+ * is not forgotten to make room for others.
+ *
  * A right password takes nothing back: who owns one account could otherwise
  * guess at others for ever.
  *
  * Limits: GUESS_ENTRIES_MAX networks, and as many people; the oldest are
- * forgotten first.
+ * forgotten first.  Of accounts there are as many as the directory has.
  */
 #ifndef WAXWING_WARDEN_GUESS_H
 #define WAXWING_WARDEN_GUESS_H
@@ -30,6 +35,7 @@ enum {
 	GUESS_WINDOW_MS = 600000, GUESS_DELAY_MS = 100, GUESS_DELAY_MOST = 5000,
 	GUESS_WAIT_MS = 30000, GUESS_WAIT_MOST = 960000,
 	GUESS_IN_HAND = 8, GUESS_WIDE_IN_HAND = 24, GUESS_OWN_IN_HAND = 4, GUESS_ENTRIES_MAX = 65536, GUESS_WIDE = 8, GUESS_PAIRS = 4,
+	GUESS_ANYWHERE = 256,
 };
 #define GUESS_FAMILIAR_MS (30 * 86400000ULL)
 
@@ -40,6 +46,7 @@ struct guesses {
 	struct map by_network;
 	struct guesser *oldest, *newest;	/* by the start of the window */
 	size_t n;
+	struct map accounts;	/* those at which somebody guessed lately */
 	struct map people;
 	struct familiar *first, **last;	/* by their coming */
 	size_t n_people;
@@ -48,6 +55,7 @@ struct guesses {
 /* Who tries.  0 stands for what is not known. */
 struct guess_who {
 	uint64_t network, wide;	/* guess_network, guess_wide */
+	uint64_t account;
 	uint64_t person;	/* hash of account and network */
 	uint64_t pair;		/* keyed hash of name and secret */
 	bool familiar;		/* guess_begin says: he has logged in from there */

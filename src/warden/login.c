@@ -239,6 +239,7 @@ enum status login_find(struct login *g, struct view name, struct account *ret, s
 	if (st == ST_OK) {
 		g->known = true;
 		g->account = ret->id;
+		g->who.account = ret->id;
 		g->who.person = (ret->id * 0x9e3779b97f4a7c15u) ^ g->who.network;
 	}
 	return st;
@@ -327,7 +328,7 @@ static enum status look_up(struct login *g, const struct rec_login_ask *in)
 
 	if (st == ST_OK && !acts_for_itself(in)) {
 		g->known = false;
-		g->who.person = 0;
+		g->who.account = g->who.person = 0;
 		st = ST_MISSING;
 	}
 	if (st == ST_OK)

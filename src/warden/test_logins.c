@@ -299,6 +299,29 @@ static void who_is_turned_away_pushes_nobody_out(void **state)
 	guesses_free(&g);
 }
 
+/* From ever other networks, as a door names them: at one account it ends. */
+static void one_account_is_not_guessed_at_from_everywhere(void **state)
+{
+	struct guesses g = { 0 };
+	struct guess_who owner = { .network = 5, .account = 7, .person = 9 }, fresh = { .network = 6, .account = 7 };
+
+	(void)state;
+	assert_int_equal(attempt(&g, &owner, false, 1), ST_OK);
+	for (uint64_t i = 0; i < 3 * GUESS_ANYWHERE; i++)
+		assert_int_equal(attempt(&g, &(struct guess_who){ .network = 1000 + i, .account = 7 }, true, 1), ST_OK);
+	assert_int_equal(attempt(&g, &fresh, false, 1), ST_LIMIT);
+	/* Its owner, where he is known; others; and who is nobody. */
+	assert_int_equal(attempt(&g, &owner, false, 1), ST_OK);
+	assert_int_equal(attempt(&g, &(struct guess_who){ .network = 6, .account = 8 }, false, 1), ST_OK);
+	assert_int_equal(attempt(&g, &(struct guess_who){ .network = 6 }, false, 1), ST_OK);
+	/* Nothing pushes it out. */
+	for (uint64_t i = 0; i < GUESS_ENTRIES_MAX + 10; i++)
+		wrong(&g, 10000 + i, 1);
+	assert_int_equal(attempt(&g, &fresh, false, GUESS_WAIT_MS), ST_LIMIT);
+	assert_int_equal(attempt(&g, &fresh, false, GUESS_WAIT_MS + 1), ST_OK);
+	guesses_free(&g);
+}
+
 /* ---- verifiers ---- */
 
 static void nobody_knows_the_dummys_password(void **state)
@@ -364,6 +387,7 @@ int main(void)
 		cmocka_unit_test(a_wide_network_waits_later),
 		cmocka_unit_test(the_table_of_guessers_is_bounded),
 		cmocka_unit_test(who_is_turned_away_pushes_nobody_out),
+		cmocka_unit_test(one_account_is_not_guessed_at_from_everywhere),
 		cmocka_unit_test(nobody_knows_the_dummys_password),
 		cmocka_unit_test(many_addresses_do_not_take_the_pool),
 	};
