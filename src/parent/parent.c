@@ -143,7 +143,9 @@ void parent_receive(struct channel *ch, struct record *rec)
 		room_leaving(c);
 		break;
 	case REC_room_open:
-		if (rec_take_room_open(rec->body, &open))
+		/* Warden lets doors in, and the queue nobody but itself. */
+		if (rec_take_room_open(rec->body, &open) &&
+		    open.role == (c->role == ROLE_QUEUE ? ROLE_QUEUE : ROLE_DOOR))
 			parent_open_room(c->parent, open.account, (enum role)open.role, open.index);
 		break;
 	case REC_url_room_open:
