@@ -7,7 +7,7 @@
 #include <openssl/hmac.h>
 #include <string.h>
 
-enum { MD5 = 16, VALUE_MAX = 1024, A2_MAX = 2048 };
+enum { MD5 = 16, VALUE_MAX = 1024, A2_MAX = 2048, STAMP_MAX = 512 };
 
 /* A hexadecimal digest, in small letters. */
 static bool is_digest(struct view given, const unsigned char mine[MD5])
@@ -68,7 +68,8 @@ enum mechanism_result apop_step(struct exchange *x, struct view in, struct buf *
 	bool made;
 
 	(void)out;
-	if (!exchange_keep(&x->text, stamp) || !exchange_keep(&x->name, name))
+	/* Behind a longer one not every password has room, and so its length would show. */
+	if (stamp.n > STAMP_MAX || !exchange_keep(&x->text, stamp) || !exchange_keep(&x->name, name))
 		return MECHANISM_BAD;
 	if (x->host->find(x) != ST_OK)
 		return MECHANISM_FAILED;

@@ -239,6 +239,24 @@ static void apop(void **state)
 	end(&t);
 }
 
+/* What a door says for itself is answered alike however long the password is. */
+static void apop_shows_no_length(void **state)
+{
+	static const struct person mrose = { "mrose", "tanstaaf", "", 0 };
+	static const char rest[] = "\0mrose\0c4c9334bac560ecc979e58001b3e22fb";
+	char message[EXCHANGE_TEXT_MAX + sizeof rest];
+	struct talk t;
+
+	(void)state;
+	for (size_t n = EXCHANGE_TEXT_MAX - 16; n < EXCHANGE_TEXT_MAX; n++) {
+		memset(message, 'x', n);
+		memcpy(message + n, rest, sizeof rest - 1);
+		begin(&t, "APOP", &mrose, "x");
+		assert_int_equal(exchange_step(&t.x, view_make(message, n + sizeof rest - 1), &t.out), MECHANISM_BAD);
+		end(&t);
+	}
+}
+
 #define CHRIS(realm, nonce, nc, rest)                                                                   \
 	"charset=utf-8,username=\"chris\",realm=\"" realm "\",nonce=\"" nonce "\",nc=" nc               \
 	",cnonce=\"OA6MHXh6VqTrRk\",digest-uri=\"imap/elwood.innosoft.com\","                           \
@@ -438,6 +456,7 @@ int main(void)
 		cmocka_unit_test(scram_refuses),  cmocka_unit_test(scram_grammar),
 		cmocka_unit_test(scram_binds),	  cmocka_unit_test(cram_md5),
 		cmocka_unit_test(apop),		  cmocka_unit_test(digest_md5),
+		cmocka_unit_test(apop_shows_no_length),
 		cmocka_unit_test(tokens_need_rules), cmocka_unit_test(signatures_of_the_rfcs),
 		cmocka_unit_test(whose_accounts), cmocka_unit_test(tells_where_tokens_are),
 	};
