@@ -250,6 +250,19 @@ def test_wrong_setting_is_answered_with_the_right_one(folder, text, line, said):
         assert p.returncode in (1, 2) and f"{conf}:{line}: " in p.stderr and said in p.stderr, p.stderr
 
 
+def test_settings_that_no_record_holds(folder):
+    """None of them is silently left out in the processes that are told them."""
+    conf = os.path.join(folder, "waxwing.conf")
+    with open(conf, "w") as f:
+        for section, keys in (("tls", ["certificate", "key", "client_authorities"]), ("relay", ["credentials", "authorities"]),
+                              ("dns", ["stubs", "trust_anchor", "forwarders"]), ("trust", ["arc_sealers"]), ("oauth", ["keys"]),
+                              ("publish", ["spf"]), ("log", ["file"])):
+            f.write(section + " = {" + "".join(f' {k} = "{"x" * 4090}";' for k in keys) + " };\n")
+    for command in (["serve", "--check"], ["serve"]):
+        p = waxwing(*command, "--dir", folder)
+        assert p.returncode in (1, 2) and "all settings together are longer than 49152 bytes" in p.stderr, p.stderr
+
+
 def test_clear_text_logins_on_loopback_are_allowed(folder):
     with open(os.path.join(folder, "waxwing.conf"), "w") as f:
         f.write('listen = { submission = "127.0.0.1:1587, [::1]:1587"; imap = "127.0.0.1:1143"; pop3 = ""; };\n'

@@ -380,10 +380,27 @@ static enum status check_acme(const struct conf *c, struct buf *why)
 	return ST_SYNTAX;
 }
 
+/* What is cut off would be no setting at all in other processes. */
+static enum status check_size(const struct conf *c, struct buf *why)
+{
+	struct buf text = BUF(CONF_TEXT_MAX);
+	enum status st;
+
+	conf_text(c, &text);
+	st = buf_status(&text);
+	buf_free(&text);
+	if (st == ST_LIMIT)
+		buf_putf(why, "all settings together are longer than %d bytes; the lists in them have to be shorter",
+			 CONF_TEXT_MAX);
+	return st;
+}
+
 enum status conf_check(const struct conf *c, struct buf *why)
 {
-	enum status st = check_clear_text(c, why);
+	enum status st = check_size(c, why);
 
+	if (st == ST_OK)
+		st = check_clear_text(c, why);
 	if (st == ST_OK)
 		st = check_submission(c, why);
 	if (st == ST_OK)

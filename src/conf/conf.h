@@ -130,7 +130,9 @@ enum status conf_check_issuers(const struct conf *c, struct buf *why) MUST_USE;
 enum { LOCAL_NAME_MAX = 32 };
 void local_name(const char *name, uint32_t uid, char ret[LOCAL_NAME_MAX + 1]);
 
-/* All settings as key=value lines, and back. */
+/* All settings as key=value lines, and back.  conf_check sees to it that they
+ * are no longer than that: they travel in one record. */
+enum { CONF_TEXT_MAX = RECORD_MAX / 2 };
 void conf_text(const struct conf *c, struct buf *out);
 enum status conf_take(struct view text, struct conf *ret_conf) MUST_USE;
 

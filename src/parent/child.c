@@ -184,7 +184,7 @@ static enum status spawn(struct child *c, int fd)
 
 static enum status send_settings(struct child *c)
 {
-	struct buf text = BUF(RECORD_MAX / 2), b = BUF(RECORD_MAX);
+	struct buf text = BUF(CONF_TEXT_MAX), b = BUF(RECORD_MAX);
 	enum status st;
 
 	conf_text(&c->parent->conf, &text);

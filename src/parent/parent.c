@@ -340,7 +340,7 @@ static void stop_all(struct parent *p)
 
 static void resend_settings(struct child *c, uint8_t arg)
 {
-	struct buf text = BUF(RECORD_MAX / 2), b = BUF(RECORD_MAX);
+	struct buf text = BUF(CONF_TEXT_MAX), b = BUF(RECORD_MAX);
 
 	(void)arg;
 	conf_text(&c->parent->conf, &text);
