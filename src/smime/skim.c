@@ -68,11 +68,13 @@ static bool more(struct skim *s, const struct level *l)
 	if (!l->indefinite)
 		return s->in->passed < l->end;
 	v = octets_peek(s->in, 2);
-	if (v.n == 2 && v.p[0] == 0 && v.p[1] == 0) {
-		octets_skip(s->in, 2);
-		return false;
-	}
-	return true;
+	if (v.n != 2 || v.p[0] || v.p[1])
+		return true;
+	/* They belong to it, and so to what is around it. */
+	if (l->end - s->in->passed < 2)
+		fail(s, ST_SYNTAX);
+	octets_skip(s->in, 2);
+	return false;
 }
 
 static struct level enter(struct skim *s, const struct level *in, uint8_t tag)

@@ -317,12 +317,35 @@ static void test_cover(void **state)
 	assert_int_equal(smime_cover(VIEW("From: a@b\r\n\r\n")), SMIME_COVER_NONE);
 }
 
+/* CompressedData without a content, whose last end-of-contents octets lie within what
+ * they belong to, or behind it: then two readers would see two things. */
+static void test_skim_ends(void **state)
+{
+	static const char der[] =
+		"\x30\x27\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x09\xa0\x18"
+		"\x30\x80\x02\x01\x00\x30\x0d\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x03\x08"
+		"\x30\x80\x06\x01\x2a\x00\x00\x00\x00";
+	char bytes[sizeof der - 1];
+	struct cms_shape shape;
+	struct buf content = BUF(100);
+
+	(void)state;
+	memcpy(bytes, der, sizeof bytes);
+	for (size_t less = 0; less <= 2; less += 2) {
+		bytes[1] = (char)(sizeof bytes - 2 - less);
+		bytes[16] = (char)(sizeof bytes - 17 - less);
+		assert_int_equal(skim(view_make(bytes, sizeof bytes), &content, &shape), less ? ST_SYNTAX : ST_OK);
+	}
+	assert_int_equal(shape.type, CMS_COMPRESSED);
+	buf_free(&content);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines), cmocka_unit_test(test_base64), cmocka_unit_test(test_skim),
 		cmocka_unit_test(test_rsa),   cmocka_unit_test(test_ec),     cmocka_unit_test(test_flips),
-		cmocka_unit_test(test_what_is_not), cmocka_unit_test(test_cover),
+		cmocka_unit_test(test_what_is_not), cmocka_unit_test(test_cover), cmocka_unit_test(test_skim_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
