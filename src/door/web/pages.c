@@ -63,6 +63,9 @@ static enum verdict add_piece(struct web *w, const struct rec_authority_ask *q, 
 		*made = in.made;
 		*size = in.size;
 		buf_put(out, in.piece);
+		/* Where it has no place the next question would be the same for ever. */
+		if (buf_status(out) != ST_OK)
+			in.verdict = VERDICT_LATER;
 	}
 	buf_free(&b);
 	buf_free(&answer);
