@@ -297,6 +297,22 @@ static size_t last_at(struct view v)
 	return at;
 }
 
+struct view smime_plain_address(struct view address, struct arena *a)
+{
+	size_t at = last_at(address);
+	struct view domain = VIEW_NONE;
+	char *p;
+
+	if (at < 2 || domain_ascii(view_skip(address, at), a, &domain) != ST_OK)
+		return VIEW_NONE;
+	p = arena_alloc(a, at + domain.n);
+	for (size_t i = 0; p && i < at; i++)
+		p[i] = ascii_lower(address.p[i]);
+	if (p)
+		memcpy(p + at, domain.p, domain.n);
+	return view_make(p, p ? at + domain.n : 0);
+}
+
 bool smime_same_address(struct view a, struct view b)
 {
 	struct arena work = ARENA(16384);

@@ -59,6 +59,9 @@ struct view *smime_addresses(X509 *x, struct arena *a, size_t *ret_n, bool *ret_
 
 /* Is it the same mailbox: the domains as A-labels, ASCII letters folded. */
 bool smime_same_address(struct view a, struct view b);
+/* One text for all ways to write that mailbox, for who compares very many; empty
+ * where it is none, or the arena is full. */
+struct view smime_plain_address(struct view address, struct arena *a);
 
 /* Of the certificate's own extension (RFC 4262), and of what its kind of key
  * says by itself.  A set of enum smime_capability. */

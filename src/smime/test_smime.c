@@ -317,6 +317,36 @@ static void test_cover(void **state)
 	assert_int_equal(smime_cover(VIEW("From: a@b\r\n\r\n")), SMIME_COVER_NONE);
 }
 
+static void test_addresses(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} all[] = {
+		{ "Smith@bar.com", "smith@BAR.com", true },
+		{ "smith@b\xc3\xbc" "cher.example", "SMITH@xn--bcher-kva.Example", true },
+		{ "smith@bar.com", "smith@bar.com.", true },
+		{ "smith@bar.com", "smiths@bar.com", false },
+		{ "smith@bar.com", "smith@bar.org", false },
+		{ "a@b@bar.com", "a@bar.com", false },
+		/* No mailboxes, and so the same as nothing. */
+		{ "smith", "smith", false },
+		{ "@bar.com", "@bar.com", false },
+		{ "smith@", "smith@", false },
+		{ "smith@b..com", "smith@b..com", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		struct arena a = ARENA(65536);
+		struct view one = view_cstr(all[i].a), other = view_cstr(all[i].b), plain = smime_plain_address(one, &a);
+
+		assert_int_equal(smime_same_address(one, other), all[i].same);
+		assert_int_equal(plain.n && view_eq(plain, smime_plain_address(other, &a)), all[i].same);
+		arena_free(&a);
+	}
+}
+
 /* CompressedData without a content, whose last end-of-contents octets lie within what
  * they belong to, or behind it: then two readers would see two things. */
 static void test_skim_ends(void **state)
@@ -346,6 +376,7 @@ int main(void)
 		cmocka_unit_test(test_lines), cmocka_unit_test(test_base64), cmocka_unit_test(test_skim),
 		cmocka_unit_test(test_rsa),   cmocka_unit_test(test_ec),     cmocka_unit_test(test_flips),
 		cmocka_unit_test(test_what_is_not), cmocka_unit_test(test_cover), cmocka_unit_test(test_skim_ends),
+		cmocka_unit_test(test_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -228,7 +228,8 @@ static void take_named(struct protecting *p, struct view value)
 		buf_clear(&text);
 		address_put(&one, &text);
 		if (buf_status(&text) == ST_OK)
-			p->named[p->n_named++] = arena_copy(&p->a, buf_view(&text));
+			p->named[p->n_named] = smime_plain_address(buf_view(&text), &p->a);
+		p->n_named += p->named[p->n_named].n > 0;
 	}
 	buf_free(&text);
 }
@@ -246,13 +247,15 @@ static enum status find_named(struct protecting *p)
 	return arena_status(&p->a);
 }
 
-static bool is_named(const struct protecting *p, const struct recipient *r)
+static bool is_named(struct protecting *p, const struct recipient *r)
 {
-	/* With a detail it is still the mailbox that everybody can read there. */
-	struct view given = r->via_kind == VIA_NOTHING && r->detail.n ? r->original : VIEW_NONE;
+	struct view own = smime_plain_address(r->address, &p->a), given = VIEW_NONE;
 
+	/* With a detail it is still the mailbox that everybody can read there. */
+	if (r->via_kind == VIA_NOTHING && r->detail.n)
+		given = smime_plain_address(r->original, &p->a);
 	for (size_t i = 0; i < p->n_named; i++)
-		if (smime_same_address(p->named[i], r->address) || (given.n && smime_same_address(p->named[i], given)))
+		if (view_eq(p->named[i], own) || view_eq(p->named[i], given))
 			return true;
 	return r->via_kind == VIA_SENT;
 }
