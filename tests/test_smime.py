@@ -194,6 +194,19 @@ def test_revoked(pki):
     assert v["signers"][0]["revocation"] == "not checked" and "old-list" in problems(v), v
 
 
+def test_forged_list(tmp_path_factory):
+    """One of somebody of the same name says nothing, and hides no true one."""
+    pki, eve = Pki(tmp_path_factory.mktemp("ours")), Pki(tmp_path_factory.mktemp("eve"))
+    eve.write("theirs.crt", pki.read("smith.crt"))
+    true, forged = (open(one, "rb").read() for one in (pki.crl("brown"), eve.crl("theirs")))
+    v = judged(pki, signed(pki, "smith"), "--crl", eve("crl"))
+    assert v["verdict"] == "good" and v["signers"][0]["revocation"] == "not checked", v
+    for both in (true + forged, forged + true):
+        for who, revocation in (("smith", "good"), ("brown", "revoked")):
+            v = judged(pki, signed(pki, who), "--crl", eve.write("both", both))
+            assert v["signers"][0]["revocation"] == revocation, (who, v)
+
+
 def test_ocsp(pki):
     certificate(pki, "gone")
     pki.crl()

@@ -7,14 +7,14 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 
-enum { CHAIN_DEPTH = 10, SECURITY_BITS_112 = 2, OCSP_MOST = 16, CRL_DER_MOST = 64 * 1024 * 1024 };
+enum { CHAIN_DEPTH = 10, SECURITY_BITS_112 = 2, OCSP_MOST = 16, CRL_DER_MOST = 64 * 1024 * 1024, CRL_CHECKS_MOST = 64 };
 
 struct smime_trust {
 	X509_STORE *store;
 	STACK_OF(X509) *pinned;
 	OCSP_RESPONSE *ocsp[OCSP_MOST];
 	unsigned n_ocsp;
-	bool has_crl;
+	STACK_OF(X509_CRL) *lists;
 	struct view later;
 };
 
@@ -25,8 +25,9 @@ enum status smime_trust_new(struct smime_trust **ret)
 	if (t) {
 		t->store = X509_STORE_new();
 		t->pinned = sk_X509_new_null();
+		t->lists = sk_X509_CRL_new_null();
 	}
-	if (t == NULL || t->store == NULL || t->pinned == NULL) {
+	if (t == NULL || t->store == NULL || t->pinned == NULL || t->lists == NULL) {
 		smime_trust_free(t);
 		return ST_NOMEM;
 	}
@@ -41,6 +42,7 @@ void smime_trust_free(struct smime_trust *t)
 	for (unsigned i = 0; i < t->n_ocsp; i++)
 		OCSP_RESPONSE_free(t->ocsp[i]);
 	sk_X509_pop_free(t->pinned, X509_free);
+	sk_X509_CRL_pop_free(t->lists, X509_CRL_free);
 	X509_STORE_free(t->store);
 	free(t);
 }
@@ -77,11 +79,10 @@ enum status smime_trust_certificate(struct smime_trust *t, struct view certifica
 
 static enum status add_crl(struct smime_trust *t, X509_CRL *crl)
 {
-	bool good = X509_STORE_add_crl(t->store, crl) == 1;
-
+	if (sk_X509_CRL_push(t->lists, crl) > 0)
+		return ST_OK;
 	X509_CRL_free(crl);
-	t->has_crl |= good;
-	return good ? ST_OK : ST_NOMEM;
+	return ST_NOMEM;
 }
 
 enum status smime_trust_revoked(struct smime_trust *t, struct view text)
@@ -153,6 +154,9 @@ static const struct {
 struct judging {
 	smime_problems problems;
 	bool no_list;		/* none that is good for the signer's own certificate */
+	STACK_OF(X509_CRL) *own, *letters;
+	unsigned checks;
+	bool no_memory;
 };
 
 static bool concerns_lists(int error)
@@ -170,6 +174,55 @@ static bool concerns_lists(int error)
 	default:
 		return false;
 	}
+}
+
+static bool is_signed(X509_CRL *crl, STACK_OF(X509) *chain, struct judging *j)
+{
+	for (int i = 0; i < sk_X509_num(chain); i++) {
+		X509 *x = sk_X509_value(chain, i);
+
+		if (X509_NAME_cmp(X509_get_subject_name(x), X509_CRL_get_issuer(crl)) == 0 &&
+		    j->checks++ < CRL_CHECKS_MOST && X509_CRL_verify(crl, X509_get0_pubkey(x)) == 1)
+			return true;
+	}
+	return false;
+}
+
+static bool add_signed(STACK_OF(X509_CRL) *to, STACK_OF(X509_CRL) *from, const X509_NAME *name, STACK_OF(X509) *chain,
+		       struct judging *j)
+{
+	for (int i = 0; i < sk_X509_CRL_num(from); i++) {
+		X509_CRL *crl = sk_X509_CRL_value(from, i);
+
+		if (X509_NAME_cmp(X509_CRL_get_issuer(crl), name) || !is_signed(crl, chain, j))
+			continue;
+		if (!X509_CRL_up_ref(crl))
+			return false;
+		if (sk_X509_CRL_push(to, crl) <= 0) {
+			X509_CRL_free(crl);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* OpenSSL asks here for the lists of one authority, and prefers the newest before it looks
+ * at its signature: a forged one would hide the true one, and its "revoked" be believed by
+ * who goes on after that error, as judge() does. */
+static STACK_OF(X509_CRL) *signed_lists(const X509_STORE_CTX *ctx, const X509_NAME *name)
+{
+	struct judging *j = X509_STORE_CTX_get_app_data(ctx);
+	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
+	STACK_OF(X509_CRL) *all;
+
+	if (j == NULL)
+		return NULL;
+	all = sk_X509_CRL_new_null();
+	if (all && add_signed(all, j->own, name, chain, j) && add_signed(all, j->letters, name, chain, j))
+		return all;
+	sk_X509_CRL_pop_free(all, X509_CRL_free);
+	j->no_memory = true;
+	return NULL;
 }
 
 /* One for any purpose is for mail, too (RFC 8550 4.4.4); OpenSSL wants it named. */
@@ -269,10 +322,11 @@ static smime_problems dates(X509 *leaf, wall_ms now, wall_ms signed_at)
 static enum status walk(struct smime_trust *t, X509_STORE_CTX *ctx, X509 *leaf, STACK_OF(X509) *others,
 			STACK_OF(X509_CRL) *crls, wall_ms now, struct chain_answer *r)
 {
-	struct judging j = { 0 };
-	bool lists = t->has_crl || sk_X509_CRL_num(crls) > 0;
+	struct judging j = { .own = t->lists, .letters = crls };
+	bool lists = sk_X509_CRL_num(t->lists) > 0 || sk_X509_CRL_num(crls) > 0;
 	STACK_OF(X509) *chain;
 
+	X509_STORE_set_lookup_crls(t->store, signed_lists);
 	if (X509_STORE_CTX_init(ctx, t->store, leaf, others) != 1)
 		return ST_NOMEM;
 	X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_SMIME_SIGN);
@@ -281,11 +335,12 @@ static enum status walk(struct smime_trust *t, X509_STORE_CTX *ctx, X509 *leaf, 
 	X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(ctx), SECURITY_BITS_112);
 	X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_PARTIAL_CHAIN |
 				 (lists ? X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL : 0));
-	X509_STORE_CTX_set0_crls(ctx, crls);
 	X509_STORE_CTX_set_app_data(ctx, &j);
 	X509_STORE_CTX_set_verify_cb(ctx, judge);
 	if (X509_verify_cert(ctx) != 1 && j.problems == 0)
 		j.problems = PROBLEM(CHAIN);
+	if (j.no_memory)
+		return ST_NOMEM;
 	chain = X509_STORE_CTX_get0_chain(ctx);
 	r->problems |= j.problems;
 	if (j.problems & PROBLEM(REVOKED))
