@@ -455,6 +455,36 @@ def test_deeply_nested(instance, form):
     assert "died" not in w.log()
 
 
+# ---- words of other languages ----
+
+FOREIGN = ["x';DROP TABLE account;--", 'x"--', "x%s%n%08x", "$(touch${IFS}here)", "`id`", "|id", "x*)(mail=*", "../../../keys/tls.key",
+           "x\\", "x' OR '1'='1", ":include:/etc/passwd", "/dev/null"]
+
+
+def test_words_of_other_languages(instance):
+    """SQL, shells, LDAP, format strings, paths: in an address they are letters of it, and in a search a text."""
+    w = instance(QUICK)
+    w.account("o'hara@foo.com")
+    for word in FOREIGN:
+        quoted = word.replace("\\", "\\\\").replace('"', '\\"')
+        with smtplib.SMTP("127.0.0.1", w.ports["smtp"], timeout=60) as c:
+            c.ehlo()
+            assert c.docmd("MAIL", f'FROM:<"{quoted}"@bar.com>')[0] == 250, word
+            assert c.docmd("RCPT", f'TO:<"{quoted}"@foo.com>')[0] == 550, word
+            assert c.docmd("RCPT", f"TO:<Jones@{word}>")[0] // 100 == 5, word
+    assert send(w, to="o'hara@foo.com") == 250
+    assert send(w, "Subject: x';DROP TABLE letter;--\r\n\r\n%s%n\r\n") == 250
+    w.wait_until(lambda: count(w) == 1)
+    c = test_imap.Client(w)
+    c.ok("SELECT INBOX")
+    for word in FOREIGN:
+        literal = b"{%d+}\r\n%s" % (len(word), word.encode())
+        c.ok(b"SEARCH OR SUBJECT " + literal + b" TEXT " + literal)
+    assert c.ok("SEARCH SUBJECT \"';DROP TABLE letter\"") == [b"* SEARCH 1"]
+    assert len(json.loads(w.run("account", "list", "--json").stdout)) >= 2
+    assert "died" not in w.log()
+
+
 # ---- files ----
 
 def crash(w):
