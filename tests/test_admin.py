@@ -463,6 +463,22 @@ def test_aliases(folder):
     assert p.returncode == 1 and "there is no such alias" in p.stderr
 
 
+@pytest.mark.parametrize("end", ["\r\nBcc: eve@evil.example", "\n", "\x01", "\x1b[2J"], ids=repr)
+def test_no_line_is_smuggled_in(folder, end):
+    """What is stored goes into headers, commands of SMTP and zones: no word of a command line ends a line there."""
+    assert waxwing("account", "add", "Jones@foo.com", "--password-stdin", "--dir", folder, stdin="secret").returncode == 0
+    assert waxwing("group", "add", "all@foo.com", "Jones@foo.com", "--dir", folder).returncode == 0
+    for words in (["account", "add", f"Brown@foo.com{end}", "--password-stdin"], ["account", "add", f"Brown{end}@foo.com", "--password-stdin"],
+                  ["account", "forward", "Jones@foo.com", f"Smith@bar.com{end}"], ["account", "identity", "add", "Jones@foo.com", f"jj@foo.com{end}"],
+                  ["alias", "add", f"info@foo.com{end}", "Jones@foo.com"], ["alias", "add", "info@foo.com", f"Smith@bar.com{end}"],
+                  ["group", "add", f"some@foo.com{end}", "Jones@foo.com"], ["group", "member", "add", "all@foo.com", f"Smith@bar.com{end}"],
+                  ["domain", "add", f"bar.com{end}"]):
+        p = waxwing(*words, "--dir", folder, stdin="secret")
+        assert p.returncode == 1 and p.stderr, words
+    for what in ("account", "alias", "domain"):
+        assert len(json.loads(waxwing(what, "list", "--json", "--dir", folder).stdout)) == {"account": 1, "alias": 0, "domain": 1}[what]
+
+
 # ---- with a running server ----
 
 def send(w, *to, sender="Smith@bar.com"):
