@@ -28,24 +28,41 @@ void pass_free(struct pass *p)
 
 /* ---- the names of the fields ---- */
 
+/* Eight octets with their capital letters made small. */
+static uint64_t lower(uint64_t x)
+{
+	const uint64_t each = 0x0101010101010101;
+	uint64_t low = x & 0x7f * each, from_a = low + (0x80 - 'A') * each, past_z = low + (0x7f - 'Z') * each;
+
+	return x | ((~x & 0x80 * each & (from_a ^ past_z)) >> 2);
+}
+
+/* All of it: nobody can choose many names that share a bucket. */
+static uint64_t hash_of(const struct pass *p, struct view name)
+{
+	XXH64_hash_t h = (XXH64_hash_t)(uintptr_t)p;
+
+	do {
+		struct view part = view_head(name, HASHED);
+		uint64_t words[HASHED / 8] = { 0 };
+
+		if (part.n)
+			memcpy(words, part.p, part.n);
+		for (size_t i = 0; i < HASHED / 8; i++)
+			words[i] = lower(words[i]);
+		h = XXH3_64bits_withSeed(words, part.n, h);
+		name = view_skip(name, part.n);
+	} while (name.n);
+	return h;
+}
+
 static uint32_t bucket_of(const struct pass *p, struct view name)
 {
-	uint64_t lower[HASHED / 8] = { 0 };
-	XXH64_hash_t h;
-
 	/* Of few fields nobody can make a long chain. */
 	if (p->n_buckets <= FEW && name.n)
 		return ((uint32_t)name.n * 7 + ((unsigned char)name.p[0] & 0x1f) * 3 +
 			((unsigned char)name.p[name.n - 1] & 0x1f)) % p->n_buckets;
-	/* Longer names that begin alike share a bucket, and those that differ in
-	 * nothing but this bit, letters of one kind among them. */
-	name = view_head(name, HASHED);
-	if (name.n)
-		memcpy(lower, name.p, name.n);
-	for (size_t i = 0; i < HASHED / 8; i++)
-		lower[i] |= 0x2020202020202020;
-	h = XXH3_64bits_withSeed(lower, name.n, (XXH64_hash_t)(uintptr_t)p);
-	return (uint32_t)(h % p->n_buckets);
+	return (uint32_t)(hash_of(p, name) % p->n_buckets);
 }
 
 uint32_t pass_name(const struct pass *p, struct view name)
