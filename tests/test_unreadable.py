@@ -9,7 +9,7 @@ import test_imap
 from smtp_sink import Sink
 from test_send import hand_in, queue, world     # noqa: F401 (a fixture)
 
-FRESH = 0.1     # src/ms/segment.c: what was read in a moment ago counts as there
+LOOK = 0.1      # src/ms/segment.c: so often the length of a file is looked at
 ROOM = {"store.linger": "10min", "login.clear_text": "yes"}
 
 
@@ -38,7 +38,7 @@ def test_a_cut_journal_costs_the_letters_behind_the_cut(instance):
     rooms = w.pids("room")
     seg = biggest(w, "mail/1/*.seg")
     os.truncate(seg, os.path.getsize(seg) // 2)
-    time.sleep(2 * FRESH)
+    time.sleep(2 * LOOK)
     for n in (20, 30):
         assert c.cmd(f"FETCH {n} BODY.PEEK[TEXT]")[1].startswith(b"NO [CORRUPTION]")
     assert b"line of 1\r\n" in b"".join(body(c, 1))

@@ -23,6 +23,11 @@ steady_ms clock_steady(void)
 	return (steady_ms)ms_of(CLOCK_MONOTONIC);
 }
 
+steady_ms clock_tick(void)
+{
+	return (steady_ms)ms_of(CLOCK_MONOTONIC_COARSE);
+}
+
 void clock_override(wall_ms at)
 {
 	override_by = at - ms_of(CLOCK_REALTIME);

@@ -15,6 +15,8 @@ typedef uint64_t steady_ms;	/* milliseconds since some start */
 
 wall_ms clock_wall(void);
 steady_ms clock_steady(void);
+/* The same, some milliseconds behind, for less: as of the kernel's last tick. */
+steady_ms clock_tick(void);
 
 /* From now on wall time goes on from `at`. */
 void clock_override(wall_ms at);

@@ -15,10 +15,10 @@
 enum { HEAD_COPY = SEGMENT_HEAD / 2, MAP_STEP = 1024 * 1024, AHEAD = 8 * 1024 * 1024 };
 
 /* So much is read in at a time (base/mapped.h), and then counts as there for
- * so long: a letter of those costs no call then.  Of a chunk that is not whole
- * each record is tried by itself, and the chunk never again: a bad sector can
- * take seconds each time. */
-enum { CHUNK = 64 * 1024, FRESH_MS = 100 };
+ * FRESH_MS, or until the file is seen to be shorter: a letter of those costs no
+ * call then.  Of a chunk that is not whole each record is tried by itself, and the
+ * chunk never again: a bad sector can take seconds each time. */
+enum { CHUNK = 64 * 1024, LOOK_MS = 100, FRESH_MS = 10000 };
 enum chunk { CHUNK_UNKNOWN, CHUNK_IN, CHUNK_HURT };
 
 static const uint32_t magic = 0x31525857;	/* "WXR1" */
@@ -96,7 +96,7 @@ static void unmap(struct segment *s)
 		munmap(s->map, s->mapped);
 	s->map = NULL;
 	s->mapped = 0;
-	s->looked = 0;
+	s->looked = s->fresh = 0;
 }
 
 void segment_close(struct segment *s)
@@ -146,17 +146,26 @@ static unsigned char *chunk_of(struct segment *s, uint64_t i)
 	return &more[i];
 }
 
-/* What was read in long ago may have gone. */
-static void forget_chunks(struct segment *s)
+/* What was read in long ago may have gone, and what lies behind the end has, when
+ * somebody has cut the file. */
+static void look(struct segment *s)
 {
-	steady_ms now = clock_steady();
+	steady_ms now = clock_tick();
+	size_t from = s->n_chunks;
+	struct stat sb;
 
-	if (now - s->looked < FRESH_MS)
+	if (now - s->looked < LOOK_MS)
 		return;
-	for (size_t i = 0; i < s->n_chunks; i++)
-		if (s->chunks[i] == CHUNK_IN)
-			s->chunks[i] = CHUNK_UNKNOWN;
 	s->looked = now;
+	if (fstat(s->fd, &sb) != 0 || (uint64_t)sb.st_size < s->size)
+		from = (size_t)sb.st_size / CHUNK;
+	if (now - s->fresh >= FRESH_MS) {
+		s->fresh = now;
+		from = 0;
+	}
+	for (; from < s->n_chunks; from++)
+		if (s->chunks[from] == CHUNK_IN)
+			s->chunks[from] = CHUNK_UNKNOWN;
 }
 
 static bool read_chunk_in(struct segment *s, uint64_t i)
@@ -171,10 +180,10 @@ static bool read_chunk_in(struct segment *s, uint64_t i)
 	return *chunk == CHUNK_IN;
 }
 
-/* [at, at + n) is mapped; n > 0.  ST_IO, ST_NOMEM. */
-static enum status read_in(struct segment *s, uint64_t at, uint64_t n)
+/* Its chunks from the i-th on are not all there. */
+static enum status read_in_slowly(struct segment *s, uint64_t i, uint64_t at, uint64_t n)
 {
-	uint64_t last = (at + n - 1) / CHUNK, i = at / CHUNK;
+	uint64_t last = (at + n - 1) / CHUNK;
 	enum status st;
 
 	while (i <= last && read_chunk_in(s, i))
@@ -187,6 +196,16 @@ static enum status read_in(struct segment *s, uint64_t at, uint64_t n)
 		s->bad_to = (at / MAPPED_PAGE + 1) * MAPPED_PAGE;
 	}
 	return st;
+}
+
+/* [at, at + n) is mapped; n > 0.  ST_IO, ST_NOMEM. */
+static inline enum status read_in(struct segment *s, uint64_t at, uint64_t n)
+{
+	uint64_t last = (at + n - 1) / CHUNK, i = at / CHUNK;
+
+	while (i <= last && i < s->n_chunks && s->chunks[i] == CHUNK_IN)
+		i++;
+	return i > last ? ST_OK : read_in_slowly(s, i, at, n);
 }
 
 uint64_t segment_onward(const struct segment *s, uint64_t at)
@@ -249,7 +268,7 @@ static enum status record_at(struct segment *s, uint64_t at, bool check, struct 
 		return ST_CORRUPT;
 	if (!map_upto(s, s->size))
 		return ST_NOMEM;
-	forget_chunks(s);
+	look(s);
 	here = view_make(s->map + at, (size_t)(s->size - at));
 	st = read_in(s, at, JOURNAL_HEAD);
 	if (st != ST_OK)

@@ -18,7 +18,7 @@ struct segment {
 	size_t mapped;
 	unsigned char *chunks;	/* enum chunk of each CHUNK bytes */
 	size_t n_chunks;
-	steady_ms looked;	/* since when CHUNK_IN counts */
+	steady_ms looked, fresh;	/* at its length; since when CHUNK_IN counts */
 	uint64_t bad_at, bad_to;	/* no byte from there to there can be read */
 	unsigned char *checked;	/* bit offset / JOURNAL_HEAD: that record's sum was right */
 	size_t checked_n;

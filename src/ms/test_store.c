@@ -447,7 +447,7 @@ static void flipped_bit(void **state)
 /* Somebody cuts the file while it is open: what is gone is an error, not the end of us. */
 static void cut_under_us(void **state)
 {
-	enum { LETTERS = 1200, KEPT = 100 * 1024, LONGER_THAN_FRESH_US = 150 * 1000 };
+	enum { LETTERS = 1200, KEPT = 100 * 1024, LONGER_THAN_A_LOOK_US = 150 * 1000 };
 	struct store *s = open_it();
 	struct mailbox *m = box(s, "INBOX");
 	struct view body;
@@ -462,7 +462,7 @@ static void cut_under_us(void **state)
 	assert_true(m->messages[LETTERS - 1].at.offset > KEPT);
 	snprintf(path, sizeof path, "%s/00000001.seg", folder);
 	assert_int_equal(truncate(path, KEPT), 0);
-	usleep(LONGER_THAN_FRESH_US);
+	usleep(LONGER_THAN_A_LOOK_US);
 	assert_int_equal(message_body(m, &m->messages[LETTERS - 1], &body), ST_IO);
 	assert_int_equal(message_body(m, &m->messages[LETTERS - 2], &body), ST_IO);
 	expect_body(m, 1, "a");
