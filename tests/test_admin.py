@@ -110,6 +110,13 @@ def test_help_for_one_command_is_of_that_one(args):
     assert "--quota SIZE" in text and "--scope" not in text and "account list" not in text
 
 
+def test_a_host_without_a_name_is_told_where_to_set_it(instance):
+    w = instance(accounts=(), start=False)
+    for command in ("dns", "check"):
+        p = w.run(command, "foo.com", check=False)
+        assert p.returncode == 1 and p.stderr.strip().endswith("set it in waxwing.conf to the one that this host has there")
+
+
 # ---- the manual ----
 
 @pytest.mark.parametrize("name, section", pages())

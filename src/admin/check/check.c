@@ -261,14 +261,13 @@ static enum status take_domain(struct checker *c, const struct invocation *in, s
 		return st;
 	}
 	st = facts_gather(in->dir, c->domain, f, why);
-	if (st == ST_OK)
-		st = wanted_make(&f->f, w, &what);
+	if (st == ST_OK && (st = wanted_make(&f->f, w, &what)) == ST_SYNTAX)
+		buf_putf(why, "%s of %s: the settings make no record", what, in->args[0]);
+	if (st == ST_SYNTAX)
+		return st;
 	if (st == ST_OK) {
 		c->facts = f;
 		c->wanted = w;
-	} else if (st == ST_SYNTAX) {
-		buf_putf(why, " (%s)", what);
-		return st;
 	}
 	buf_clear(why);
 	return ST_OK;

@@ -250,7 +250,8 @@ static enum status take_settings(struct facts *f, struct buf *why)
 	struct dns_facts *d = &f->f;
 
 	if (domain_ascii(view_cstr(c->host_name), &f->arena, &d->host) != ST_OK) {
-		buf_putf(why, "host.name is \"%s\", which is no name that others could ask DNS for", c->host_name);
+		buf_putf(why, "host.name is \"%s\", which is no name that others could ask DNS for; "
+			 "set it in waxwing.conf to the one that this host has there", c->host_name);
 		return ST_SYNTAX;
 	}
 	for (int s = 0; s < SERVICE_COUNT; s++)
