@@ -142,7 +142,61 @@ static enum verdict sign(struct world *o, const char *id, struct view shown, con
 
 /* ---- which grants ---- */
 
-static void test_grants(void **state)
+static void grants_for_an_account(struct world *o)
+{
+	struct buf g = BUF(SEAL_GRANT_MAX);
+	struct seal_grant got;
+
+	assert_int_equal(grant(o, ROLE_DOOR, o->jones, "jones+x@FOO.com", NULL, "Jones@foo.com", &g), VERDICT_OK);
+	assert_int_equal(seal_grant_take(buf_view(&g), &got), ST_OK);
+	assert_true(view_eq_i(got.author, VIEW("foo.com")));
+	assert_int_equal(got.n_vias, 0);
+	/* Another one's address, alone or beside one's own; a domain that is ours too. */
+	assert_int_equal(grant(o, ROLE_DOOR, o->jones, "brown@foo.com", NULL, NULL, &g), VERDICT_DENIED);
+	assert_int_equal(grant(o, ROLE_DOOR, o->jones, "Jones@foo.com", "x@bar.com", NULL, &g), VERDICT_DENIED);
+	assert_int_equal(grant(o, ROLE_DOOR, o->jones, "x@mail.bar.com", NULL, NULL, &g), VERDICT_DENIED);
+	/* A stranger's address, sent by one of ours. */
+	assert_int_equal(grant(o, ROLE_DOOR, o->jones, "x@far.example", NULL, NULL, &g), VERDICT_OK);
+	assert_int_equal(seal_grant_take(buf_view(&g), &got), ST_OK);
+	assert_view(got.author, "foo.com");
+	buf_free(&g);
+}
+
+/* Of strangers, of hosts that may speak for us, and of the queue. */
+static void grants_without_an_account(struct world *o)
+{
+	struct buf g = BUF(SEAL_GRANT_MAX);
+	struct seal_grant got;
+
+	/* A stranger's letter: for nobody as its author, whatever it says. */
+	assert_int_equal(grant(o, ROLE_DOOR, 0, "Jones@foo.com", NULL, NULL, &g), VERDICT_NO);
+	assert_int_equal(grant(o, ROLE_DOOR, 0, "Jones@foo.com", NULL, "sales@bar.com", &g), VERDICT_OK);
+	assert_int_equal(seal_grant_take(buf_view(&g), &got), ST_OK);
+	assert_int_equal(got.author.n, 0);
+	assert_int_equal(got.n_vias, 1);
+	assert_int_equal(grant(o, ROLE_DOOR, 0, NULL, NULL, "x@far.example", &g), VERDICT_NO);
+	/* A host that may speak for us, and only where there are such. */
+	o->host = true;
+	assert_int_equal(grant(o, ROLE_DOOR, 0, "root@foo.com", NULL, NULL, &g), VERDICT_NO);
+	free(o->w->proc.conf.dkim_networks);
+	o->w->proc.conf.dkim_networks = strdup("192.0.2.1");
+	assert_int_equal(grant(o, ROLE_DOOR, 0, "root@foo.com", NULL, "sales@bar.com", &g), VERDICT_OK);
+	assert_int_equal(seal_grant_take(buf_view(&g), &got), ST_OK);
+	assert_view(got.author, "foo.com");
+	assert_int_equal(grant(o, ROLE_DOOR, 0, "x@far.example", NULL, NULL, &g), VERDICT_NO);
+	assert_int_equal(grant(o, ROLE_DOOR, 0, "x@far.example", NULL, "sales@bar.com", &g), VERDICT_OK);
+	assert_int_equal(seal_grant_take(buf_view(&g), &got), ST_OK);
+	assert_int_equal(got.author.n, 0);
+	assert_int_equal(got.n_vias, 1);
+	o->host = false;
+	/* The queue's own reports. */
+	assert_int_equal(grant(o, ROLE_QUEUE, 0, "MAILER-DAEMON@mail.foo.com", NULL, NULL, &g), VERDICT_OK);
+	assert_int_equal(grant(o, ROLE_QUEUE, 0, "MAILER-DAEMON@localhost", NULL, NULL, &g), VERDICT_NO);
+	buf_free(&g);
+}
+
+/* The domain in U-labels here and A-labels there, either way; and below it. */
+static void grants_in_either_form(struct world *o)
 {
 	static const struct {
 		const char *author;
@@ -159,59 +213,30 @@ static void test_grants(void **state)
 	};
 	struct buf g = BUF(SEAL_GRANT_MAX);
 	struct seal_grant got;
-	struct world o;
 
-	(void)state;
-	open_world(&o);
-	assert_int_equal(grant(&o, ROLE_DOOR, o.jones, "jones+x@FOO.com", NULL, "Jones@foo.com", &g), VERDICT_OK);
-	assert_int_equal(seal_grant_take(buf_view(&g), &got), ST_OK);
-	assert_true(view_eq_i(got.author, VIEW("foo.com")));
-	assert_int_equal(got.n_vias, 0);
-	/* Another one's address, alone or beside one's own; a domain that is ours too. */
-	assert_int_equal(grant(&o, ROLE_DOOR, o.jones, "brown@foo.com", NULL, NULL, &g), VERDICT_DENIED);
-	assert_int_equal(grant(&o, ROLE_DOOR, o.jones, "Jones@foo.com", "x@bar.com", NULL, &g), VERDICT_DENIED);
-	assert_int_equal(grant(&o, ROLE_DOOR, o.jones, "x@mail.bar.com", NULL, NULL, &g), VERDICT_DENIED);
-	/* A stranger's address, sent by one of ours. */
-	assert_int_equal(grant(&o, ROLE_DOOR, o.jones, "x@far.example", NULL, NULL, &g), VERDICT_OK);
-	assert_int_equal(seal_grant_take(buf_view(&g), &got), ST_OK);
-	assert_view(got.author, "foo.com");
-	/* A stranger's letter: for nobody as its author, whatever it says. */
-	assert_int_equal(grant(&o, ROLE_DOOR, 0, "Jones@foo.com", NULL, NULL, &g), VERDICT_NO);
-	assert_int_equal(grant(&o, ROLE_DOOR, 0, "Jones@foo.com", NULL, "sales@bar.com", &g), VERDICT_OK);
-	assert_int_equal(seal_grant_take(buf_view(&g), &got), ST_OK);
-	assert_int_equal(got.author.n, 0);
-	assert_int_equal(got.n_vias, 1);
-	assert_int_equal(grant(&o, ROLE_DOOR, 0, NULL, NULL, "x@far.example", &g), VERDICT_NO);
-	/* A host that may speak for us, and only where there are such. */
-	o.host = true;
-	assert_int_equal(grant(&o, ROLE_DOOR, 0, "root@foo.com", NULL, NULL, &g), VERDICT_NO);
-	free(o.w->proc.conf.dkim_networks);
-	o.w->proc.conf.dkim_networks = strdup("192.0.2.1");
-	assert_int_equal(grant(&o, ROLE_DOOR, 0, "root@foo.com", NULL, "sales@bar.com", &g), VERDICT_OK);
-	assert_int_equal(seal_grant_take(buf_view(&g), &got), ST_OK);
-	assert_view(got.author, "foo.com");
-	assert_int_equal(grant(&o, ROLE_DOOR, 0, "x@far.example", NULL, NULL, &g), VERDICT_NO);
-	assert_int_equal(grant(&o, ROLE_DOOR, 0, "x@far.example", NULL, "sales@bar.com", &g), VERDICT_OK);
-	assert_int_equal(seal_grant_take(buf_view(&g), &got), ST_OK);
-	assert_int_equal(got.author.n, 0);
-	assert_int_equal(got.n_vias, 1);
-	o.host = false;
-	/* The domain in U-labels here and A-labels there, either way; and below it. */
-	assert_int_equal(directory_add_domain(o.w->directory, VIEW("b\xc3\xbc" "cher.example")), ST_OK);
-	assert_int_equal(directory_add_domain(o.w->directory, VIEW("xn--mller-kva.example")), ST_OK);
-	assert_int_equal(directory_add_identity(o.w->directory, o.jones, VIEW("j@b\xc3\xbc" "cher.example")), ST_OK);
-	assert_int_equal(directory_add_identity(o.w->directory, o.jones, VIEW("@xn--mller-kva.example")), ST_OK);
+	assert_int_equal(directory_add_domain(o->w->directory, VIEW("b\xc3\xbc" "cher.example")), ST_OK);
+	assert_int_equal(directory_add_domain(o->w->directory, VIEW("xn--mller-kva.example")), ST_OK);
+	assert_int_equal(directory_add_identity(o->w->directory, o->jones, VIEW("j@b\xc3\xbc" "cher.example")), ST_OK);
+	assert_int_equal(directory_add_identity(o->w->directory, o->jones, VIEW("@xn--mller-kva.example")), ST_OK);
 	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-		assert_int_equal(grant(&o, ROLE_DOOR, o.jones, forms[i].author, NULL, NULL, &g), forms[i].verdict);
+		assert_int_equal(grant(o, ROLE_DOOR, o->jones, forms[i].author, NULL, NULL, &g), forms[i].verdict);
 		if (forms[i].verdict != VERDICT_OK)
 			continue;
 		assert_int_equal(seal_grant_take(buf_view(&g), &got), ST_OK);
 		assert_view(got.author, forms[i].domain);
 	}
-	/* The queue's own reports. */
-	assert_int_equal(grant(&o, ROLE_QUEUE, 0, "MAILER-DAEMON@mail.foo.com", NULL, NULL, &g), VERDICT_OK);
-	assert_int_equal(grant(&o, ROLE_QUEUE, 0, "MAILER-DAEMON@localhost", NULL, NULL, &g), VERDICT_NO);
 	buf_free(&g);
+}
+
+static void test_grants(void **state)
+{
+	struct world o;
+
+	(void)state;
+	open_world(&o);
+	grants_for_an_account(&o);
+	grants_without_an_account(&o);
+	grants_in_either_form(&o);
 	close_world(&o);
 }
 
