@@ -109,8 +109,8 @@ static void turn_away(enum service service, int fd)
 	};
 	const char *w = words[service];
 
-	if (w && send(fd, w, strlen(w), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		log_event(LOG_DEBUG_, "turned-away", "%s", "");
+	if (w)
+		(void)!send(fd, w, strlen(w), MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(fd);
 }
 
