@@ -120,6 +120,22 @@ def test_while_the_server_runs_and_somebody_is_in(instance, tmp_path):
     assert "died role=room" not in i.log()
 
 
+def test_before_the_first_start_under_any_umask(instance, tmp_path):
+    """What the command makes is where the rooms, with user ids of their own, get to."""
+    import smtplib
+    i = instance(start=False)
+    maildir(str(tmp_path / "in"))
+    old = os.umask(0o077)
+    try:
+        run(i, "import", "Jones@foo.com", str(tmp_path / "in"))
+    finally:
+        os.umask(old)
+    i.start()
+    with smtplib.SMTP("127.0.0.1", i.ports["smtp"]) as s:
+        s.sendmail("a@bar.com", ["Jones@foo.com"], "Subject: behind\r\n\r\nx\r\n")
+    i.wait_log("delivered id=")
+
+
 def test_wrong_use(stopped, tmp_path):
     assert run(stopped, "export", "Jones@foo.com", str(tmp_path / "o"), "--format", "pst", check=False).returncode == 2
     assert run(stopped, "rebuild", check=False).returncode == 2

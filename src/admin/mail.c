@@ -53,7 +53,8 @@ static enum status make_folder(struct mail *m)
 
 	if (snprintf(up, sizeof up, "%s/mail", m->conf.dir) >= (int)sizeof up)
 		return ST_LIMIT;
-	if (mkdir(up, 0711) != 0 && errno != EEXIST)
+	/* Whatever the umask: the rooms' user ids pass through it. */
+	if (mkdir(up, 0711) == 0 ? chmod(up, 0711) != 0 : errno != EEXIST)
 		return status_of_errno(errno);
 	if (mkdir(m->folder, 0700) == 0)
 		return m->uid && chown(m->folder, m->uid, m->uid) != 0 ? ST_DENIED : ST_OK;
