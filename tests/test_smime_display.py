@@ -5,10 +5,10 @@ import quopri
 import pytest
 
 from smime_pki import Pki, openssl
-from test_smime import der_of, judged, waxwing
+from test_smime import DATE, der_of, judged, waxwing
 
 HEAD = (b"From: Smith <smith@bar.com>\r\nTo: jones@foo.com\r\nSubject: %s\r\n"
-        b"Date: Wed, 25 Nov 2026 17:00:00 +0000\r\nMessage-ID: <1@bar.com>\r\nMIME-Version: 1.0\r\n")
+        b"Date: " + DATE + b"\r\nMessage-ID: <1@bar.com>\r\nMIME-Version: 1.0\r\n")
 SUBJECT = b"The offer & more"
 
 
