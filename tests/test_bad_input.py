@@ -308,7 +308,13 @@ def test_silent_crowd(instance, service):
 
 
 def rss(w):
-    return sum(int(open(f"/proc/{p}/statm").read().split()[1]) * 4096 for pids in w.pids().values() for p in pids)
+    total = 0
+    for p in [p for pids in w.pids().values() for p in pids]:
+        try:
+            total += int(open(f"/proc/{p}/statm").read().split()[1]) * 4096
+        except OSError:     # it went while we looked
+            pass
+    return total
 
 
 def pour(s, piece, most):

@@ -304,7 +304,8 @@ def test_settings_and_forgetting_begin_it_anew(dns, instance):
     w.configure(**{"dns.timeout": "3s"})
     w.process.send_signal(signal.SIGHUP)
     w.wait_until(lambda: w.pids("names") not in ([], second))
-    assert " died role=names" not in w.log() and " ended role=names" in w.log()
+    w.wait_log(" ended role=names")
+    assert " died role=names" not in w.log()
 
 
 @pytest.mark.parametrize("key,value,word", [

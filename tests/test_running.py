@@ -1,4 +1,5 @@
 """A running instance under its operator's hands: users, signals, reload, log."""
+import glob
 import json
 import os
 import pwd
@@ -14,6 +15,7 @@ import pytest
 from conftest import WAXWING
 from ports import free_ports
 from test_admin import send
+from test_kill import alive
 
 ROOT_ONLY = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
 
@@ -45,14 +47,24 @@ def is_room_of(pid):
     return words[0].rstrip() if words[1:3] == ["--role", "room"] else None
 
 
+def open_files(pid):
+    """What it holds besides the standard three; while it is being linked libraries come and go."""
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found += [os.readlink(f"/proc/{pid}/fd/{fd}")] if int(fd) > 2 else []
+        except FileNotFoundError:
+            pass
+    return found
+
+
 def test_spare_rooms_become_rooms_and_are_replaced(instance):
     w = instance(settings={"store.spare_rooms": 2})
     until(lambda: len(w.pids("spare")) == 2)
     first = w.pids("spare")
     for pid in first:
         # Nothing but the way to the parent and the sealed filter: no other file, no other process.
-        links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if int(fd) > 2]
-        assert sorted(l.split(":")[0] for l in links) in (["/memfd", "anon_inode", "socket"], ["/memfd", "socket"]), links
+        until(lambda: sorted(l.split(":")[0] for l in open_files(pid)) in (["/memfd", "anon_inode", "socket"], ["/memfd", "socket"]))
     id = send(w, "Jones@foo.com", "Brown@foo.com")
     for name in ("Jones", "Brown"):
         w.wait_log(f"delivered id={id} to={name}")
@@ -66,7 +78,7 @@ def test_spare_rooms_become_rooms_and_are_replaced(instance):
     w.wait_log(f"delivered id={id} to=Smith")
     w.process.kill()
     w.process.wait()
-    until(lambda: not any(os.path.exists(f"/proc/{p}") for p in first))
+    until(lambda: not any(alive(p) for p in first))
 
 
 @ROOT_ONLY
@@ -175,8 +187,17 @@ def test_systemd_is_told(instance, tmp_path):
     assert m.hear() == ["STOPPING=1"]
 
 
+def time_to_stop(w):
+    began = time.monotonic()
+    w.stop()
+    return time.monotonic() - began
+
+
 def test_stops_within_a_second_with_sessions_open(instance):
     w = instance()
+    # As long as it takes without any, which may be long on a busy machine, comes on top.
+    without = time_to_stop(w)
+    w.start()
     open_ones = [smtplib.SMTP("127.0.0.1", w.ports["smtp"]) for _ in range(5)]
     for i, c in enumerate(open_ones):
         c.ehlo()
@@ -184,9 +205,7 @@ def test_stops_within_a_second_with_sessions_open(instance):
             c.mail("Smith@bar.com")
             c.rcpt("Jones@foo.com")
             c.docmd("DATA")
-    began = time.monotonic()
-    w.stop()
-    assert time.monotonic() - began < 1
+    assert time_to_stop(w) < without + 1
     assert "stop-late" not in w.log() and "died" not in w.log()
     for c in open_ones:
         c.close()
@@ -292,6 +311,17 @@ def test_log_is_opened_anew_on_sighup(instance):
     w.wait_log("died role=queue")
 
 
+def all_of(log):
+    """With those that were put away."""
+    text = ""
+    for path in glob.glob(log + "*"):
+        try:
+            text += open(path).read()
+        except FileNotFoundError:       # put away just now
+            pass
+    return text
+
+
 def test_log_is_rotated_by_size_and_trace_reads_all(instance):
     w = instance(settings={"log.size": "3000", "log.keep": "3"})
     log = os.path.join(w.dir, "log/waxwing.log")
@@ -299,7 +329,8 @@ def test_log_is_rotated_by_size_and_trace_reads_all(instance):
     for n in (1, 2):
         for _ in range(8):
             ids.append(send(w, "Jones@foo.com"))
-        w.wait_log(f"delivered id={ids[-1]}")
+        # The line may be in one that was put away already.
+        until(lambda: f"delivered id={ids[-1]}" in all_of(log))
         until(lambda: os.path.exists(f"{log}.{n}"))
     until(lambda: len(w.run("trace", ids[0]).stdout) > 0)
     for id in ids:
