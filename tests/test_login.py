@@ -1,12 +1,12 @@
 """Logins: what is offered before one, what is said to whom, and how guessing ends."""
 import base64
+import os
 import poplib
 import re
 import socket
 import ssl
 import threading
 import time
-from datetime import datetime
 
 import pytest
 
@@ -130,19 +130,24 @@ def test_unknown_and_wrong_hear_the_same(instance, line):
     assert len(set(heard)) == 1 and heard[0].startswith("-ERR [AUTH]")
 
 
+def processor_time(pid):
+    """Seconds of it that a process has had, whatever else runs on the machine."""
+    with open(f"/proc/{pid}/stat") as f:
+        words = f.read().rsplit(") ", 1)[1].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def test_time_does_not_tell_who_is_known(instance, line):
-    """The same argon2id runs for both: what warden's log says, which is before the refusal is held back."""
+    """The same argon2id runs for both."""
     w = instance({"login.clear_text": "yes", "login.argon2_memory": "64m", "login.argon2_passes": "4"})
+    (warden,) = w.pids("warden")
     took = {"Jones@foo.com": [], "Green@foo.com": []}
-    for i, name in enumerate(list(took) * 2):
-        line(w).say(f"a LOGIN {name} wrong")
-        answers = r"^\S+T(\S+)Z warden\S+ login sid=(\w+) .*result=no"
-        w.wait_until(lambda: len(re.findall(answers, w.log(), re.M)) > i)
-        done, sid = re.findall(answers, w.log(), re.M)[i]
-        at = re.search(rf"^\S+T(\S+)Z door\S+ connect sid={sid} ", w.log(), re.M).group(1)
-        took[name].append((datetime.strptime(done, "%H:%M:%S.%f") - datetime.strptime(at, "%H:%M:%S.%f")).total_seconds())
+    for name in list(took) * 2:
+        before = processor_time(warden)
+        assert line(w).say(f"a LOGIN {name} wrong").startswith("a NO [AUTHENTICATIONFAILED]")
+        took[name].append(processor_time(warden) - before)
     known, unknown = (min(t) for t in took.values())
-    assert known > 0.02 and 0.4 < unknown / known < 2.5, took
+    assert known > 0.05 and 0.4 < unknown / known < 2.5, took
 
 
 def test_acting_for_another_is_refused(instance, line):
@@ -200,10 +205,15 @@ def test_login_has_to_come_in_time(instance, line):
     w = instance(dict(CLEAR, **{"login.timeout": "1s"}))
     c, p, s = line(w), line(w, "pop3"), socket.create_connection(("127.0.0.1", w.ports["imaps"]))
     # Dripping does not help.
-    for _ in range(3):
-        c.say("a NOOP")
+    heard, end = "", time.monotonic() + 60
+    while not heard.startswith("* BYE"):
+        assert time.monotonic() < end and (not heard or heard.startswith("a OK")), heard
+        try:
+            c.put("a NOOP\r\n")
+        except OSError:     # the goodbye is still to be heard
+            pass
+        heard = c.hear()
         time.sleep(0.2)
-    assert c.rest().startswith("* BYE")
     assert p.rest().startswith("-ERR")
     assert s.recv(10) == b""
     s.close()
@@ -236,13 +246,14 @@ def test_remembered_login_costs_no_argon2id(instance):
     """With an argon2id that takes its time, the second login must not."""
     w = instance({"login.clear_text": "yes", "login.argon2_memory": "64m", "login.argon2_passes": "6"})
     w.wait_port(w.ports["pop3"])
+    (warden,) = w.pids("warden")
     took = []
     for _ in range(3):
         p = poplib.POP3("127.0.0.1", w.ports["pop3"], timeout=60)
         p.user("Jones@foo.com")
-        start = time.monotonic()
+        start = processor_time(warden)
         p.pass_("secret")
-        took.append(time.monotonic() - start)
+        took.append(processor_time(warden) - start)
         p.quit()
     assert min(took[1:]) < took[0] / 3, took
 
@@ -283,7 +294,6 @@ def test_guessing_ends_and_mail_goes_on(instance, line):
 def test_warden_killed_amid_logins(instance):
     w = instance(CLEAR)
     w.wait_port(w.ports["pop3"])
-    import os
     import signal
     for i in range(3):
         os.kill(w.pids("warden")[0], signal.SIGKILL)
