@@ -248,7 +248,7 @@ def test_room_killed_under_a_session(instance):
 
 
 def test_autologout(instance):
-    w = instance(dict(CLEAR, **{"pop3.timeout": "1s"}))
+    w = instance(dict(CLEAR, **{"pop3.timeout": "3s"}))
     send(w)
     p = login(w)
     p.dele(1)

@@ -86,13 +86,15 @@ def test_a_letter_leaves_and_is_forgotten(world):
 def test_not_now_is_tried_again_and_told_once_given_up(world):
     with Sink(rcpt=lambda s, line: "451-4.2.1 not today\n451 4.2.1 at all" if "never" in line else None,
               text=["452 4.3.1 full"]) as sink:
-        w = world(sink, **{"queue.expire": "4s"})
+        w = world(sink)
         hand_in(w, ["never@elsewhere.example", "soon@elsewhere.example"], "again", rcpt=["NOTIFY=FAILURE,SUCCESS"])
         assert sink.wait(1)[0]["rcpts"] == ["RCPT TO:<soon@elsewhere.example>"]
         w.wait_until(lambda: queue(w, "list") and len(queue(w, "list")) == 1)
         shown = queue(w, "show", queue(w, "list")[0]["id"])[0]
         never = next(r for r in shown["to"] if r["to"] == "never@elsewhere.example")
         assert "not today" in json.dumps(never) and "451" in json.dumps(never), shown
+        w.configure(**{"queue.expire": "1s"})
+        w.process.send_signal(signal.SIGHUP)
         w.wait_until(lambda: len(reports(w)) == 2)
         first, last = reports(w)
         assert [(f["Action"], f["Final-Recipient"]) for f in recipient_fields(first)] == [("relayed", "rfc822; soon@elsewhere.example")]
