@@ -319,7 +319,7 @@ class FaultServer:
     other name has A 127.0.0.9.  self.asked has what came: (name, type, stream)."""
 
     def __init__(self, zone):
-        self.zone, self.asked, self.stopping = zone, [], False
+        self.zone, self.asked, self.late, self.stopping = zone, [], set(), False
         self.udp, self.tcp = bound_pair()
         self.port = self.udp.getsockname()[1]
         self.tcp.listen(64)
@@ -456,7 +456,13 @@ class FaultServer:
         return q.reply([first] + rest)
 
     def do_slow(self, q, stream):
-        time.sleep(0.2)
+        """Late.  A resolver that asks again since it is, as one does on a busy machine, has begun no other look-up."""
+        if q.name in self.late:
+            self.asked.remove((q.name, q.type, stream))
+        else:
+            self.late.add(q.name)
+            time.sleep(0.2)
+            self.late.discard(q.name)
         return q.reply([record(q.name, "A", 60, bytes([127, 0, 0, 9]))])
 
     def do_noname(self, q, stream):
