@@ -10,6 +10,7 @@ import struct
 
 HEAD = struct.Struct("<4sIQQQQ")
 WRITE, TRUNCATE, FLUSH, CREATE, UNLINK, RENAME = range(1, 7)
+MAGIC = b"WXRC"
 MODES = ("nothing", "everything", "any")
 
 
@@ -21,12 +22,12 @@ def entries(path):
     at = 0
     while at + HEAD.size <= len(data):
         magic, op, inode, offset, n, folder = HEAD.unpack_from(data, at)
-        assert magic == b"WXRC", f"the record is broken at {at}"
+        assert magic == MAGIC, f"the record is broken at {at}"
         end = at + HEAD.size + n
         if end > len(data):
             return
-        if end < len(data) and data[end:end + 4] != b"WXRC":
-            at = whole.index(b"WXRC", at + 4)
+        if end < len(data) and data[end:end + 4] != MAGIC:
+            at = whole.index(MAGIC, at + 4)
             continue
         at = end
         yield at, op, inode, offset, folder, data[at - n:at]

@@ -2,6 +2,7 @@
 
 KILLS says how many (20 in `make check`, 200 in `make check-long`); SEED which.
 """
+import json
 import os
 import random
 import signal
@@ -98,6 +99,7 @@ def test_idle_spool_is_emptied(instance):
         s.stop()
     load.verify(w, senders)
     boxes = {a: load.in_journals(os.path.join(w.dir, "mail", n)) for a, n in load.accounts(w).items()}
+    w.wait_until(lambda: json.loads(w.run("queue", "list", "--json").stdout) == [])
     time.sleep(1)
     w.process.kill()
     w.process.wait()
