@@ -46,7 +46,7 @@ class Terminal:
         self.tmux("send-keys", *keys)
 
     def text(self, text):
-        self.tmux("send-keys", "-l", text)
+        self.tmux("send-keys", "-l", "--", text)
 
     def until(self, what, *options):
         """Waits until the screen holds what (a text or a test), and gives it."""
@@ -58,6 +58,7 @@ class Terminal:
                 return seen
             assert time.monotonic() < end, f"never seen: {what}\n{seen}"
             time.sleep(0.05)
+
 
     def ended(self):
         end = time.monotonic() + LIMIT
@@ -163,6 +164,32 @@ def test_search_as_one_types(reader):
     assert "Meeting" in seen
     t.keys("l", "C-u", "Enter")
     t.until("6 messages")
+
+
+def test_keywords_are_set_and_undone(reader, copy):
+    t = reader()
+    t.keys("Y")
+    t.until("Keywords")
+    t.text("work $Junk todo")
+    t.keys("Enter")
+    t.until("[work, junk, todo] Long")
+    assert [x for x in os.listdir(copy / "mail/INBOX/cur") if x.endswith(":2,abc")]
+    t.keys("Enter")
+    t.until("Tags:     work, junk, todo")
+    t.keys("Y")
+    t.until("Keywords")
+    t.text("-$Junk -to")
+    t.keys("Tab")
+    t.until("-todo")
+    t.keys("Enter")
+    t.until(lambda s: "Tags:     work\n" in s)
+    t.keys("q", "U")
+    t.until("[work, junk, todo] Long")
+    t.keys("j", "Y")
+    t.until("Keywords")
+    t.text("a(b")
+    t.keys("Enter")
+    t.until("no word for a keyword")
 
 
 def test_flags_are_in_the_files(reader, copy):
@@ -389,11 +416,12 @@ def test_password_is_asked(instance, tmp_path):
     env = [f"{k}={v}" for k, v in person.env.items() if k in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")]
     t = Terminal(tmp_path, [WAXMAIL], env=env)
     try:
+        t.keys("$")
+        t.keys("$")
         t.until("Password for")
         t.text("secret")
         t.keys("Enter")
         assert "secret" not in t.until("INBOX")
-        t.keys("$")
         t.until("behind a password")
         t.until("q:Quit")
     finally:

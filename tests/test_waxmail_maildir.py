@@ -60,6 +60,40 @@ def test_other_programs_change_the_maildirs(jones, tmp_path):
     assert len(other.list("Kept")) == 3
 
 
+def test_keywords_of_the_maildir_and_the_server(jones, tmp_path):
+    """A keyword goes from the verb into the file's name and to the server, and back from either."""
+    person, w = jones
+    fill(w, 2)
+    person.sync()
+    one, two = (x["id"] for x in person.list("--oldest"))
+    person.run("flag", str(one), "--add", "work", "--add", "$Junk", "--add", "$Forwarded")
+    name = next(n for n in os.listdir(os.path.join(maildir(person), "cur")) if n.endswith(":2,Pab"))
+    with open(os.path.join(maildir(person), "dovecot-keywords")) as f:
+        assert f.read() == "0 work\n1 $Junk\n"
+    person.sync()
+    other = Person(tmp_path / "other").account("Jones@foo.com", w)
+    other.sync()
+    assert set(other.list("--oldest")[0]["flags"]) == {"work", "$Junk", "forwarded"}
+    assert [x["subject"] for x in other.json("search", "tag:work", "tag:$Forwarded")] == [other.list("--oldest")[0]["subject"]]
+    assert "[work, junk]" in other.run("list").stdout
+    # Another program takes a letter away and gives one; another reader changes a third word.
+    at = os.path.join(maildir(person), "cur")
+    os.rename(os.path.join(at, name), os.path.join(at, name.replace(":2,Pab", ":2,Pb")))
+    second = next(n for n in os.listdir(at) if n.endswith(":2,"))
+    os.rename(os.path.join(at, second), os.path.join(at, second + "a"))
+    other.run("flag", str(other.list("--oldest")[0]["id"]), "--add", "todo")
+    other.sync()
+    person.sync()
+    person.sync()
+    other.sync()
+    for who in (person, other):
+        rows = who.list("--oldest")
+        assert set(rows[0]["flags"]) == {"$Junk", "todo", "forwarded"}, rows
+        assert rows[1]["flags"] == ["work"], rows
+    assert any(n.endswith(":2,Pbc") for n in os.listdir(at)), os.listdir(at)
+    assert person.sync()["told"] == 0
+
+
 @pytest.mark.skipif(not shutil.which("neomutt"), reason="neomutt is not here")
 def test_neomutt_changes_the_maildirs(jones, tmp_path):
     person, w = jones

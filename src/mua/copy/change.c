@@ -55,11 +55,19 @@ enum status copy_flags(struct copy *c, const int64_t *ids, size_t n, uint32_t ad
 	return change(c, ids, n, &ch);
 }
 
+/* Of these only one can be (the registrations of RFC 5788 for them). */
+static struct view opposite(struct view keyword)
+{
+	if (view_eq_i(keyword, VIEW("$Junk")))
+		return VIEW("$NotJunk");
+	return view_eq_i(keyword, VIEW("$NotJunk")) ? VIEW("$Junk") : VIEW_NONE;
+}
+
 static enum status change_keyword(struct copy *c, struct copy_row_state *r, const struct change *ch, struct arena *a)
 {
 	(void)c;
-	return copy_words_change(r->keywords, ch->on ? ch->keyword : VIEW_NONE,
-				 ch->on ? VIEW_NONE : ch->keyword, a, &r->keywords);
+	return copy_words_change(r->keywords, ch->on ? ch->keyword : VIEW_NONE, ch->on ? opposite(ch->keyword) : ch->keyword,
+				 a, &r->keywords);
 }
 
 /* An atom (RFC 9051 9), and no comma, which parts words here. */
@@ -76,8 +84,24 @@ static bool is_keyword(struct view v)
 enum status copy_keyword(struct copy *c, const int64_t *ids, size_t n, struct view keyword, bool on)
 {
 	struct change ch = { .one = change_keyword, .keyword = keyword, .on = on };
+	uint32_t flag = copy_keyword_flag(keyword);
 
+	if (flag)
+		return copy_flags(c, ids, n, on ? flag : 0, on ? 0 : flag);
 	return is_keyword(keyword) ? change(c, ids, n, &ch) : ST_SYNTAX;
+}
+
+static enum status set_keywords(struct copy *c, struct copy_row_state *r, const struct change *ch, struct arena *a)
+{
+	(void)c;
+	return copy_words_change(VIEW_NONE, ch->keyword, VIEW_NONE, a, &r->keywords);
+}
+
+enum status copy_keywords_are(struct copy *c, int64_t id, struct view keywords)
+{
+	struct change ch = { .one = set_keywords, .keyword = keywords };
+
+	return change(c, &id, 1, &ch);
 }
 
 /* What the server does not have anywhere goes to where it is to be uploaded. */
@@ -147,7 +171,7 @@ static enum status copy_text(struct copy *c, const struct copy_row_state *from, 
 		if (st == ST_OK)
 			st = copy_tree_write(c, buf_view(&path), r->file, l.bytes);
 		if (st == ST_OK)
-			st = copy_plan_show(c, buf_view(&path), r->file, r->flags);
+			st = copy_plan_show(c, buf_view(&path), r);
 	} else {
 		sql_bind_int(c->q[S_HEADER_PUT], 1, r->id);
 		sql_bind_blob(c->q[S_HEADER_PUT], 2, l.bytes);

@@ -11,10 +11,12 @@
  *       lock, busy                 who is here; whether the last one ended well
  *
  * A level of a folder's name is a folder's name as it is, but for "/", "%",
- * control characters, a dot in front, and the words cur, new and tmp: those
- * bytes are %XX.  A file's name is FOLDER.VALIDITY_UID.waxmail,U=UID:2,FLAGS (of
- * the folder, a number here, where the server has it), or
- * TIME_PROCESS_COUNT.waxmail:2,FLAGS where the server has not got it yet.
+ * control characters, a dot in front, and the words cur, new, tmp and
+ * dovecot-keywords: those bytes are %XX.  A file's name is
+ * FOLDER.VALIDITY_UID.waxmail,U=UID:2,FLAGS (of the folder, a number here, where
+ * the server has it), or TIME_PROCESS_COUNT.waxmail:2,FLAGS where the server has
+ * not got it yet.  FLAGS are Maildir's letters, and a to z for keywords
+ * (words.c).
  *
  * Several processes may have one copy open, a sync beside a reader: each call
  * that changes is a transaction of its own, or part of that between copy_begin
@@ -152,6 +154,9 @@ enum {
 	COPY_ENCRYPTED = 1 << 12, COPY_SIGNED = 1 << 13,	/* by its Content-Type */
 };
 
+/* The flag that a keyword is here: COPY_FORWARDED, COPY_MDN_SENT; else 0. */
+uint32_t copy_keyword_flag(struct view keyword);
+
 struct copy_message {
 	int64_t id;			/* of this copy, never given again */
 	int64_t folder;
@@ -226,8 +231,10 @@ enum status copy_server_uidls(struct copy *c, int64_t folder, struct arena *a, s
 /* ---- what the person does; ids that are not there are passed over ---- */
 
 enum status copy_flags(struct copy *c, const int64_t *ids, size_t n, uint32_t add, uint32_t remove) MUST_USE;
-/* ST_SYNTAX: no IMAP atom.  ST_LIMIT. */
+/* ST_SYNTAX: no IMAP atom.  ST_LIMIT.  $Junk takes $NotJunk away, and the other way round. */
 enum status copy_keyword(struct copy *c, const int64_t *ids, size_t n, struct view keyword, bool on) MUST_USE;
+/* Back to what a message had before: those that struct copy_message told. */
+enum status copy_keywords_are(struct copy *c, int64_t id, struct view keywords) MUST_USE;
 enum status copy_move(struct copy *c, const int64_t *ids, size_t n, int64_t folder) MUST_USE;
 /* Copies get ids of their own, not told. */
 enum status copy_copy(struct copy *c, const int64_t *ids, size_t n, int64_t folder) MUST_USE;

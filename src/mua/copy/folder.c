@@ -266,17 +266,22 @@ static enum status take_away(struct copy *c, int64_t folder)
 	return st == ST_OK ? sql_run(c->q[S_FOLDER_REMOVE]) : st;
 }
 
-/* As far as they are empty: other programs' files stay. */
+/* As far as they are empty: other programs' files stay.  What letters mean goes with the last. */
 static void drop_folders(struct copy *c, struct view path)
 {
 	struct buf b = BUF(COPY_PATH_MAX);
+	bool empty = true;
 
 	for (size_t i = 0; i < 3; i++) {
 		buf_clear(&b);
 		buf_putf(&b, "%.*s/%s", VIEW_ARG(path), inner[i]);
-		if (buf_status(&b) == ST_OK)
-			(void)!unlinkat(c->root, b.p, AT_REMOVEDIR);
+		if (buf_status(&b) == ST_OK && unlinkat(c->root, b.p, AT_REMOVEDIR) != 0)
+			empty = false;
 	}
+	buf_clear(&b);
+	buf_putf(&b, "%.*s/" COPY_LETTERS_FILE, VIEW_ARG(path));
+	if (empty && buf_status(&b) == ST_OK)
+		(void)!disk_unlink(c->root, b.p);
 	buf_clear(&b);
 	buf_putf(&b, "%.*s", VIEW_ARG(path));
 	if (buf_status(&b) == ST_OK)
@@ -301,12 +306,30 @@ enum status copy_folder_remove(struct copy *c, int64_t folder)
 	return st;
 }
 
+/* Before the names that use it. */
+static enum status move_letters(struct copy *c, struct view from, struct view to)
+{
+	struct buf a = BUF(COPY_PATH_MAX), b = BUF(COPY_PATH_MAX);
+	enum status st;
+
+	buf_putf(&a, "%.*s/" COPY_LETTERS_FILE, VIEW_ARG(from));
+	buf_putf(&b, "%.*s/" COPY_LETTERS_FILE, VIEW_ARG(to));
+	st = buf_status(&a) == ST_OK ? buf_status(&b) : buf_status(&a);
+	if (st == ST_OK)
+		st = disk_rename(c->root, a.p, b.p);
+	buf_free(&a);
+	buf_free(&b);
+	return st == ST_MISSING ? ST_OK : st;
+}
+
 /* cur, new and tmp go over; levels below are folders of their own. */
 static enum status move_folders(struct copy *c, struct view from, struct view to)
 {
 	struct buf a = BUF(COPY_PATH_MAX), b = BUF(COPY_PATH_MAX);
 	enum status st = copy_tree_make(c, to);
 
+	if (st == ST_OK)
+		st = move_letters(c, from, to);
 	for (size_t i = 0; i < 3 && st == ST_OK; i++) {
 		buf_clear(&a);
 		buf_clear(&b);

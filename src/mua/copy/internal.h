@@ -32,6 +32,7 @@ struct copy {
 	bool batch;		/* between copy_begin and copy_commit */
 	enum status spoilt;	/* a change within the batch failed half way */
 	bool busy;		/* this handle has changed the tree */
+	bool old;		/* names have no letters for keywords yet: the next who opens it alone gives them */
 	struct copy_step_plan *plan;	/* what to do in the tree, oldest first */
 	size_t n_plan, cap_plan;
 	uint64_t count;		/* for names */
@@ -63,15 +64,19 @@ enum status copy_tree_make(struct copy *c, struct view path) MUST_USE;
 /* ":2,FS" appended. */
 void copy_tree_flags(uint32_t flags, struct buf *out);
 uint32_t copy_tree_flags_of(struct view letters);
+struct copy_row_state;
+/* PATH/cur/FILE:2,FSa with a NUL behind it, appended; make: as copy_tree_letters. */
+enum status copy_tree_shown(struct copy *c, struct view path, const struct copy_row_state *r, bool make,
+			    struct buf *out) MUST_USE;
 
 /* A letter into PATH/tmp/FILE; on disk once the plan is flushed. */
 enum status copy_tree_write(struct copy *c, struct view path, struct view file, struct view letter) MUST_USE;
 /* Planned: PATH/tmp/FILE is flushed, and later shown in cur. */
-enum status copy_plan_show(struct copy *c, struct view path, struct view file, uint32_t flags) MUST_USE;
-/* Planned: a file that is shown gets other flags or another folder. */
-enum status copy_plan_move(struct copy *c, struct view from, struct view old_file, uint32_t old_flags,
-			   struct view to, struct view file, uint32_t flags) MUST_USE;
-enum status copy_plan_remove(struct copy *c, struct view path, struct view file, uint32_t flags) MUST_USE;
+enum status copy_plan_show(struct copy *c, struct view path, const struct copy_row_state *r) MUST_USE;
+/* Planned: a file that is shown gets other flags, keywords, or another folder. */
+enum status copy_plan_move(struct copy *c, struct view from, const struct copy_row_state *before, struct view to,
+			   const struct copy_row_state *r) MUST_USE;
+enum status copy_plan_remove(struct copy *c, struct view path, const struct copy_row_state *r) MUST_USE;
 /* Before the commit: what must be on disk.  After it: the rest, as far as it
  * goes; what does not go is mended at the next opening. */
 enum status copy_plan_flush(struct copy *c) MUST_USE;
@@ -80,7 +85,7 @@ void copy_plan_undo(struct copy *c);	/* takes away what was written for it */
 void copy_plan_drop(struct copy *c);
 
 /* Opens the file of a letter wherever it is in its folder.  ST_MISSING. */
-enum status copy_tree_open(struct copy *c, struct view path, struct view file, uint32_t flags, int *ret_fd) MUST_USE;
+enum status copy_tree_open(struct copy *c, struct view path, const struct copy_row_state *r, int *ret_fd) MUST_USE;
 enum status copy_map(int fd, struct copy_letter *ret) MUST_USE;
 
 /* ---- row.c ---- */
@@ -145,6 +150,7 @@ enum status copy_summarise(struct view letter, bool whole, wall_ms received, uin
 enum status copy_unpack(struct view packed, struct copy_message *m) MUST_USE;
 uint64_t copy_hash(struct view v);
 
+
 /* ---- outbox.c ---- */
 
 /* Of one letter; 0: of all. */
@@ -155,11 +161,37 @@ void copy_claims_drop(struct copy *c, uint64_t id);
 /* Makes index and tree agree, after a bad end or for a new index (fresh). */
 enum status copy_mend(struct copy *c, bool fresh, struct copy_findings *f) MUST_USE;
 
-/* ---- words of keywords ---- */
+/* ---- words.c: keywords, and their letters in the names of files ---- */
+
+#define COPY_LETTERS_FILE "dovecot-keywords"
+enum { COPY_LETTERS = 26 };
+
+struct copy_letters {
+	struct view of[COPY_LETTERS];	/* the word of a, b, ...; empty: none */
+	uint32_t taken;			/* bits of the numbers that stand in the file */
+};
+/* Any text is such a file (fuzzed); the words are views of it. */
+void copy_letters_parse(struct view text, struct copy_letters *ret);
+/* Those of the folder at the path; no file: none.  ST_LIMIT: too large; ST_IO, ST_NOMEM. */
+enum status copy_letters_read(struct copy *c, struct view path, struct buf *text, struct copy_letters *ret) MUST_USE;
+/* Bits of the letters for those words; of those behind ":2,", as far as they mean something. */
+uint32_t copy_letters_of_words(const struct copy_letters *l, struct view words);
+uint32_t copy_letters_of_name(const struct copy_letters *l, struct view letters);
+/* Appends the words of such bits, blanks between. */
+void copy_letters_words(const struct copy_letters *l, uint32_t mask, struct buf *out);
+/* What of a row is told by letters: its keywords, and $MDNSent. */
+void copy_row_words(uint32_t flags, struct view keywords, struct buf *out);
+/* ":2,FSa" appended: flags and keywords of the row.  make: keywords without a letter get one,
+ * on disk when it returns. */
+enum status copy_tree_letters(struct copy *c, struct view path, const struct copy_row_state *r, bool make,
+			      struct buf *out) MUST_USE;
 
 bool copy_word_in(struct view list, struct view word);
+bool copy_words_same(struct view a, struct view b);	/* in any order */
 /* Each once, in the order in which they came; ST_LIMIT. */
 enum status copy_words_change(struct view list, struct view add, struct view remove, struct arena *a,
 			      struct view *ret) MUST_USE;
+/* Keywords that are flags here (copy_keyword_flag) are added to those and taken out of the list. */
+enum status copy_words_flags(struct view keywords, struct arena *a, uint32_t *flags, struct view *ret) MUST_USE;
 
 #endif

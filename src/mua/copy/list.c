@@ -266,7 +266,7 @@ enum status copy_read(struct copy *c, int64_t id, struct copy_letter *ret)
 	enum status st = path_of(c, id, &a, &path, &r);
 
 	if (st == ST_OK && (r.flags & COPY_BODY)) {
-		st = copy_tree_open(c, buf_view(&path), r.file, r.flags, &fd);
+		st = copy_tree_open(c, buf_view(&path), &r, &fd);
 		if (st == ST_OK) {
 			st = copy_map(fd, ret);
 			close(fd);
@@ -289,9 +289,9 @@ enum status copy_path(struct copy *c, int64_t id, struct buf *out)
 	if (st == ST_OK && !(r.flags & COPY_BODY))
 		st = ST_MISSING;
 	if (st == ST_OK) {
-		buf_putf(out, "%.*s/cur/%.*s", VIEW_ARG(buf_view(&path)), VIEW_ARG(r.file));
-		copy_tree_flags(r.flags, out);
-		st = buf_status(out);
+		st = copy_tree_shown(c, buf_view(&path), &r, false, out);
+		if (st == ST_OK)
+			out->n--;
 	}
 	buf_free(&path);
 	arena_free(&a);

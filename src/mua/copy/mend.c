@@ -221,8 +221,34 @@ enum status mend_read_tree(struct mending *m)
 	return st;
 }
 
+/* Once a folder; one whose file cannot be read has none. */
+enum status mend_letters(struct mending *m, int64_t folder, const struct copy_letters **ret)
+{
+	struct buf path = BUF(COPY_PATH_MAX), text = BUF(COPY_PATH_MAX * 64);
+	struct copy_letters *l = map_get(&m->letters, (uint64_t)folder), none = { .taken = 0 };
+	enum status st = ST_OK;
+
+	if (l == NULL) {
+		if (copy_folder_path(m->c, folder, &path) != ST_OK ||
+		    copy_letters_read(m->c, buf_view(&path), &text, &none) != ST_OK)
+			buf_clear(&text);
+		l = ARENA_NEW(&m->arena, struct copy_letters);
+		if (l)
+			copy_letters_parse(arena_copy(&m->arena, buf_view(&text)), l);
+		st = arena_status(&m->arena);
+		if (st == ST_OK)
+			st = map_set(&m->letters, (uint64_t)folder, l);
+	}
+	buf_free(&path);
+	buf_free(&text);
+	if (st == ST_OK)
+		*ret = l;
+	return st;
+}
+
 void mend_free(struct mending *m)
 {
+	map_free(&m->letters);
 	map_free(&m->files);
 	map_free(&m->folders);
 	arena_free(&m->arena);
@@ -230,27 +256,13 @@ void mend_free(struct mending *m)
 
 /* ---- rows ---- */
 
-/* The name that the row wants its file to have. */
-static void put_wanted(struct mending *m, const struct copy_row_state *r, struct buf *out)
-{
-	struct buf path = BUF(COPY_PATH_MAX);
-
-	if (copy_folder_path(m->c, r->folder, &path) == ST_OK) {
-		buf_putf(out, "%.*s/cur/%.*s", VIEW_ARG(buf_view(&path)), VIEW_ARG(r->file));
-		copy_tree_flags(r->flags, out);
-		buf_putc(out, '\0');
-	}
-	buf_free(&path);
-}
-
 void mend_show(struct mending *m, const struct file *f, const struct copy_row_state *r)
 {
 	struct buf want = BUF(COPY_PATH_MAX), path = BUF(COPY_PATH_MAX);
 
-	put_wanted(m, r, &want);
-	if (want.n && buf_status(&want) == ST_OK && strcmp(want.p, f->path) != 0) {
-		if (copy_folder_path(m->c, r->folder, &path) == ST_OK)
-			(void)!copy_tree_make(m->c, buf_view(&path));
+	if (copy_folder_path(m->c, r->folder, &path) == ST_OK &&
+	    copy_tree_shown(m->c, buf_view(&path), r, true, &want) == ST_OK && strcmp(want.p, f->path) != 0) {
+		(void)!copy_tree_make(m->c, buf_view(&path));
 		(void)!disk_rename(m->c->root, f->path, want.p);
 	}
 	buf_free(&want);
@@ -362,6 +374,22 @@ static bool is_ours(struct view base)
 	return memmem(base.p, base.n, ".waxmail", 8) != NULL;
 }
 
+/* Flags and keywords that its name tells. */
+static enum status take_name(struct mending *m, const struct file *f, struct arena *a, struct copy_row_state *r)
+{
+	struct buf words = BUF(COPY_LETTERS * (COPY_KEYWORDS_MAX / 8));
+	const struct copy_letters *l;
+	enum status st = mend_letters(m, f->folder, &l);
+
+	r->flags |= copy_tree_flags_of(f->letters);
+	if (st == ST_OK) {
+		copy_letters_words(l, copy_letters_of_name(l, f->letters), &words);
+		st = copy_words_flags(buf_view(&words), a, &r->flags, &r->keywords);
+	}
+	buf_free(&words);
+	return st == ST_LIMIT ? ST_OK : st;	/* more words than a letter can have: none */
+}
+
 static enum status adopt_letter(struct mending *m, const struct file *f, struct view letter, wall_ms received)
 {
 	struct arena a = ARENA(ROW_ARENA);
@@ -374,15 +402,19 @@ static enum status adopt_letter(struct mending *m, const struct file *f, struct 
 
 	if (st != ST_OK)
 		return st;
-	r.flags = copy_tree_flags_of(f->letters) | s.flags | COPY_BODY;
+	r.flags = s.flags | COPY_BODY;
 	r.date = s.date;
 	r.name = s.name;
 	r.packed = buf_view(&s.packed);
-	if (!m->theirs && is_of_server(m, f, &r.server_folder, &r.uid))
+	st = take_name(m, f, &a, &r);
+	if (!m->theirs && is_of_server(m, f, &r.server_folder, &r.uid)) {
 		r.server_flags = r.flags & COPY_FLAGS;
-	else
+		r.server_keywords = r.keywords;
+	} else {
 		r.server_folder = r.folder;
-	st = take_wish(m, &a, &r, &wished);
+	}
+	if (st == ST_OK)
+		st = take_wish(m, &a, &r, &wished);
 	if (st == ST_OK && (wished || (!f->tmp && (m->fresh || m->theirs || !is_ours(f->base))))) {
 		st = copy_row_add(m->c, &r);
 		m->f->adopted += st == ST_OK;

@@ -19,6 +19,7 @@ struct mending {
 	struct arena arena;
 	struct map files;	/* hash of the base -> struct file */
 	struct map folders;	/* hash of the path -> its id */
+	struct map letters;	/* a folder's id -> struct copy_letters */
 	struct copy_findings *f;
 	bool fresh;
 	bool theirs;	/* rows and tree were the same: what differs others have done */
@@ -27,6 +28,8 @@ struct mending {
 
 /* Folders, and files by their names; folders that have no row get one. */
 enum status mend_read_tree(struct mending *m) MUST_USE;
+/* What a folder's letters mean.  ST_NOMEM. */
+enum status mend_letters(struct mending *m, int64_t folder, const struct copy_letters **ret) MUST_USE;
 /* The file gets the name that its row wants. */
 void mend_show(struct mending *m, const struct file *f, const struct copy_row_state *r);
 /* Rows for the files that no row knows. */

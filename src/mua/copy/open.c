@@ -10,7 +10,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { INDEX_VERSION = 1 };
+/* In version 1 the names of files had no letters for keywords. */
+enum { INDEX_VERSION = 2, INDEX_WITHOUT_LETTERS = 1 };
 
 /*     message    what lists read, one row each; texts are packed (summary.c).
  *                `pending` is a bit of flags, so that counting reads by_date alone
@@ -125,7 +126,7 @@ static const char *const texts[S_COUNT] = {
 	[S_WORDS_DONE] = "UPDATE message SET worded = 1 WHERE id = $1",
 	[S_WORDS] = "SELECT rowid FROM words WHERE words MATCH $1 ORDER BY rowid",
 	[S_WORDS_LEFT] = "SELECT id FROM message WHERE worded = 0 AND flags & 256 ORDER BY id",
-	[S_FILES] = "SELECT id, file, folder, flags, hidden FROM message WHERE flags & 256",
+	[S_FILES] = "SELECT id, file, folder, flags, hidden, keywords FROM message WHERE flags & 256",
 	[S_OUT_ADD] = "INSERT INTO state.out (sender, recipients, options, queued, next, tries, problem, answers)"
 		      " VALUES ($1, $2, $3, $4, $5, 0, '', $6) RETURNING id",
 	[S_OUT_ALL] = "SELECT id, sender, recipients, options, queued, next, tries, problem, answers"
@@ -191,6 +192,8 @@ static void close_db(struct copy *c)
 	c->db = NULL;
 }
 
+static const char set_version[] = "PRAGMA main.user_version=2";
+
 static enum status make_tables(struct copy *c)
 {
 	enum status st = sql_exec(c->db, state_schema);
@@ -199,7 +202,7 @@ static enum status make_tables(struct copy *c)
 		st = sql_exec(c->db, index_schema);
 	if (st != ST_OK)
 		(void)!sql_exec(c->db, "ROLLBACK");
-	return st == ST_OK ? sql_exec(c->db, "PRAGMA main.user_version=1") : st;
+	return st == ST_OK ? sql_exec(c->db, set_version) : st;
 }
 
 static enum status open_db(struct copy *c, bool *ret_fresh)
@@ -221,8 +224,9 @@ static enum status open_db(struct copy *c, bool *ret_fresh)
 	*ret_fresh = version == 0;
 	if (st == ST_OK && version == 0)
 		st = make_tables(c);
-	else if (st == ST_OK && version != INDEX_VERSION)
+	else if (st == ST_OK && version != INDEX_VERSION && version != INDEX_WITHOUT_LETTERS)
 		st = ST_CORRUPT;	/* of another time: made anew */
+	c->old = version == INDEX_WITHOUT_LETTERS;
 	if (st != ST_OK)
 		close_db(c);
 	return st;
@@ -283,8 +287,12 @@ static enum status open_alone(struct copy *c, struct copy_findings *f)
 		f->rebuilt = true;
 		st = open_db(c, &fresh);
 	}
-	if (st == ST_OK && (busy || fresh))
+	if (st == ST_OK && (busy || fresh || c->old))
 		st = copy_mend(c, fresh, f);
+	if (st == ST_OK && c->old) {
+		st = sql_exec(c->db, set_version);
+		c->old = false;
+	}
 	if (st == ST_OK && busy)
 		(void)!disk_unlink(c->root, "busy");
 	return st;

@@ -37,7 +37,7 @@ static enum status op_of(const struct copy_row_state *r, struct arena *a, struct
 		op->kind = COPY_OP_REMOVE;
 		return ST_OK;
 	}
-	if (flags != r->server_flags || !view_eq(r->keywords, r->server_keywords)) {
+	if (flags != r->server_flags || !copy_words_same(r->keywords, r->server_keywords)) {
 		op->kind = COPY_OP_FLAGS;
 		op->add = flags & ~r->server_flags;
 		op->remove = r->server_flags & ~flags;

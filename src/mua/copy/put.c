@@ -19,19 +19,10 @@ struct putting {
 };
 
 /* The flags that have a bit of their own are keywords on the wire. */
-static const struct {
-	struct view keyword;
-	uint32_t flag;
-} with_bit[] = { { VIEW("$Forwarded"), COPY_FORWARDED }, { VIEW("$MDNSent"), COPY_MDN_SENT } };
-
-/* Takes the keywords that are flags out of the list. */
 static enum status normalise(struct view keywords, struct arena *a, uint32_t *flags, struct view *ret)
 {
 	*flags &= COPY_FLAGS;
-	for (size_t i = 0; i < sizeof with_bit / sizeof *with_bit; i++)
-		if (copy_word_in(keywords, with_bit[i].keyword))
-			*flags |= with_bit[i].flag;
-	return copy_words_change(keywords, VIEW_NONE, VIEW("$Forwarded $MDNSent"), a, ret);
+	return copy_words_flags(keywords, a, flags, ret);
 }
 
 /* Three states: what the server had, what it has now, what is wanted here.
@@ -44,6 +35,26 @@ static void merge_flags(struct copy_row_state *r, uint32_t server)
 	r->server_flags = server;
 }
 
+/* The same with words: those that the person has added or taken away stay so.  Where all
+ * together are too many, the server's count. */
+static enum status merge_words(struct copy_row_state *r, struct view server, struct arena *a)
+{
+	struct view added, removed;
+	enum status st = copy_words_change(r->keywords, VIEW_NONE, r->server_keywords, a, &added);
+
+	if (st == ST_OK)
+		st = copy_words_change(r->server_keywords, VIEW_NONE, r->keywords, a, &removed);
+	if (st == ST_OK)
+		st = copy_words_change(server, added, removed, a, &r->keywords);
+	if (st == ST_LIMIT) {
+		r->keywords = server;
+		st = ST_OK;
+	}
+	if (st == ST_OK)
+		r->server_keywords = server;
+	return st;
+}
+
 enum status copy_merge(struct copy_row_state *r, uint32_t flags, struct view keywords, uint64_t modseq,
 		       struct arena *a)
 {
@@ -53,13 +64,9 @@ enum status copy_merge(struct copy_row_state *r, uint32_t flags, struct view key
 	if (st != ST_OK)
 		return st;
 	merge_flags(r, flags);
-	/* A change of keywords that waits stays as a whole. */
-	if (view_eq(r->keywords, r->server_keywords))
-		r->keywords = words;
-	r->server_keywords = words;
 	if (modseq > r->modseq)
 		r->modseq = modseq;
-	return ST_OK;
+	return merge_words(r, words, a);
 }
 
 /* ---- one that is not there yet ---- */
@@ -130,7 +137,7 @@ static enum status keep_text(struct putting *p, const struct copy_row_state *r)
 		return sql_run(q);
 	}
 	st = copy_tree_write(p->c, buf_view(&p->path), r->file, p->text);
-	return st == ST_OK ? copy_plan_show(p->c, buf_view(&p->path), r->file, r->flags) : st;
+	return st == ST_OK ? copy_plan_show(p->c, buf_view(&p->path), r) : st;
 }
 
 static enum status add(struct putting *p, int64_t *ret_id)

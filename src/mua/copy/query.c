@@ -280,7 +280,7 @@ static enum status match_term(const struct query_term *t, const struct copy_mess
 		*ret = (m->flags & t->mask) == t->want;
 		break;
 	case QUERY_TAG:
-		*ret = copy_word_in(m->keywords, t->text);
+		*ret = copy_word_in(m->keywords, t->text) || (m->flags & copy_keyword_flag(t->text)) != 0;
 		break;
 	case QUERY_BEFORE:
 		*ret = m->date < t->from;

@@ -100,7 +100,7 @@ void copy_file_new(struct copy *c, struct buf *out)
 static bool differs(const struct copy_row_state *r)
 {
 	return r->hidden || r->copied || r->uid == 0 || r->folder != r->server_folder ||
-	       (r->flags & COPY_FLAGS) != r->server_flags || !view_eq(r->keywords, r->server_keywords);
+	       (r->flags & COPY_FLAGS) != r->server_flags || !copy_words_same(r->keywords, r->server_keywords);
 }
 
 static enum status keep_wish(struct copy *c, const struct copy_row_state *r, bool wanted)
@@ -166,13 +166,13 @@ static enum status follow(struct copy *c, const struct copy_row_state *b, const 
 	if (!(b->flags & COPY_BODY) || !(r->flags & COPY_BODY))
 		return ST_OK;
 	if (b->folder == r->folder && view_eq(b->file, r->file) &&
-	    ((b->flags ^ r->flags) & (COPY_FLAGS & ~COPY_MDN_SENT)) == 0)
+	    ((b->flags ^ r->flags) & COPY_FLAGS) == 0 && copy_words_same(b->keywords, r->keywords))
 		return ST_OK;
 	st = copy_folder_path(c, b->folder, &from);
 	if (st == ST_OK)
 		st = copy_folder_path(c, r->folder, &to);
 	if (st == ST_OK)
-		st = copy_plan_move(c, buf_view(&from), b->file, b->flags, buf_view(&to), r->file, r->flags);
+		st = copy_plan_move(c, buf_view(&from), b, buf_view(&to), r);
 	buf_free(&from);
 	buf_free(&to);
 	return st;
@@ -203,7 +203,7 @@ enum status copy_row_remove(struct copy *c, const struct copy_row_state *r)
 	if (r->flags & COPY_BODY) {
 		st = copy_folder_path(c, r->folder, &path);
 		if (st == ST_OK)
-			st = copy_plan_remove(c, buf_view(&path), r->file, r->flags);
+			st = copy_plan_remove(c, buf_view(&path), r);
 	} else {
 		sql_bind_int(c->q[S_HEADER_DROP], 1, r->id);
 		st = sql_run(c->q[S_HEADER_DROP]);
@@ -224,48 +224,4 @@ void *copy_array(struct arena *a, const struct buf *all)
 	if (p && all->n)
 		memcpy(p, all->p, all->n);
 	return p;
-}
-
-/* ---- keywords ---- */
-
-bool copy_word_in(struct view list, struct view word)
-{
-	struct view w;
-
-	while ((w = view_take_word(&list)).n)
-		if (view_eq_i(w, word))
-			return true;
-	return false;
-}
-
-static void put_word(struct buf *out, struct view w)
-{
-	if (copy_word_in(buf_view(out), w))
-		return;
-	if (out->n)
-		buf_putc(out, ' ');
-	buf_put(out, w);
-}
-
-/* Keywords are compared whatever their case (RFC 9051 2.3.2), kept as they came. */
-enum status copy_words_change(struct view list, struct view add, struct view remove, struct arena *a,
-			      struct view *ret)
-{
-	struct buf out = BUF(COPY_KEYWORDS_MAX);
-	struct view w, copy;
-	enum status st;
-
-	while ((w = view_take_word(&list)).n)
-		if (!copy_word_in(remove, w))
-			put_word(&out, w);
-	while ((w = view_take_word(&add)).n)
-		put_word(&out, w);
-	st = buf_status(&out);
-	copy = arena_copy(a, buf_view(&out));
-	buf_free(&out);
-	if (st == ST_OK)
-		st = arena_status(a);
-	if (st == ST_OK)
-		*ret = copy;
-	return st;
 }

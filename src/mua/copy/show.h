@@ -44,6 +44,7 @@ struct show_options {
 	/* The authserv-id whose Authentication-Results: are believed (RFC 8601 5):
 	 * the account's own server, and only the topmost field; empty: none. */
 	struct view authserv_id;
+	struct view keywords;		/* of the copy, blanks between; may be empty */
 	/* A line that somebody else judged (S/MIME), shown first; empty: none. */
 	struct view seal;
 	enum show_style seal_style;
@@ -74,9 +75,13 @@ enum status show_part_octets(struct view letter, uint32_t number, struct buf *ou
 /* The text alone, for quoting in a reply: flowed lines joined, no header. */
 enum status show_body(struct view letter, size_t width, struct buf *out) MUST_USE;
 
+
 /* A text of a stranger made harmless on one line, at most `columns` wide (0:
  * any): for lists. */
 void show_line(struct view text, size_t columns, struct buf *out);
+/* Keywords as people want to see them, "work, junk": those that people gave, and of the
+ * registered ones (RFC 5788) those that say something of the letter; or nothing. */
+void show_keywords(struct view keywords, struct buf *out);
 /* Columns of a terminal that UTF-8 text takes. */
 size_t show_columns(struct view text);
 /* "pass" of foo.com and so on, as one line; style says how good.  Empty where

@@ -187,6 +187,51 @@ static void put_every_field(struct showing *s)
 	buf_putc(s->out, '\n');
 }
 
+/* ---- keywords ---- */
+
+static struct view word_of(struct view keyword)
+{
+	static const struct {
+		struct view keyword, word;
+	} known[] = {
+		{ VIEW("$Junk"), VIEW("junk") },
+		{ VIEW("$Phishing"), VIEW("phishing") },
+		{ VIEW("$Important"), VIEW("important") },
+	};
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (view_eq_i(keyword, known[i].keyword))
+			return known[i].word;
+	return keyword.p[0] == '$' && !view_starts_i(keyword, VIEW("$label")) ? VIEW_NONE : keyword;
+}
+
+void show_keywords(struct view keywords, struct buf *out)
+{
+	size_t from = out->n;
+	struct view w;
+
+	while ((w = view_take_word(&keywords)).n) {
+		struct view word = word_of(w);
+
+		if (word.n) {
+			buf_puts(out, out->n > from ? ", " : "");
+			show_line(word, 0, out);
+		}
+	}
+}
+
+static void put_keywords(struct showing *s)
+{
+	struct buf line = BUF(8192);
+
+	show_keywords(s->o->keywords, &line);
+	if (line.n) {
+		put_name(s, "Tags");
+		put_value(s, buf_view(&line), SHOW_HEADER);
+	}
+	buf_free(&line);
+}
+
 /* ---- the verdict ---- */
 
 static const struct authres_result *result_of(const struct authres *r, struct view method)
@@ -295,6 +340,7 @@ static void put_verdict(struct showing *s)
 	buf_free(&line);
 }
 
+
 void show_head(struct showing *s)
 {
 	if (s->o->seal.n) {
@@ -302,6 +348,7 @@ void show_head(struct showing *s)
 		put_value(s, s->o->seal, s->o->seal_style);
 	}
 	put_verdict(s);
+	put_keywords(s);
 	if (s->o->all_headers)
 		put_every_field(s);
 	else

@@ -215,7 +215,7 @@ static void changes_wait_and_are_told(void **state)
 	assert_int_equal(copy_keyword(c, &id, 1, VIEW("no atom"), true), ST_SYNTAX);
 	assert_int_equal(copy_move(c, &id, 1, trash), ST_OK);
 	assert_int_equal(files_in("INBOX/cur"), 0);
-	assert_true(has_file("Trash/cur", "1.9_1.waxmail,U=1:2,FS"));
+	assert_true(has_file("Trash/cur", "1.9_1.waxmail,U=1:2,FSa"));
 	assert_int_equal(counts(c, "INBOX").messages, 0);
 	assert_int_equal(counts(c, "Trash").pending, 1);
 	assert_int_equal(ops(c, &a, &op), 1);
@@ -235,7 +235,7 @@ static void changes_wait_and_are_told(void **state)
 	assert_int_equal(op->to, trash);
 	assert_int_equal(copy_done(c, op, 44), ST_OK);
 	assert_int_equal(ops(c, &a, &op), 0);
-	assert_true(has_file("Trash/cur", "2.9_44.waxmail,U=44:2,FRS"));
+	assert_true(has_file("Trash/cur", "2.9_44.waxmail,U=44:2,FRSa"));
 	/* Removed: out of sight, back, and gone. */
 	assert_int_equal(copy_remove(c, &id, 1), ST_OK);
 	assert_int_equal(counts(c, "Trash").messages, 0);
@@ -594,6 +594,156 @@ static void searching(void **state)
 	copy_close(c);
 }
 
+/* What stands behind ":2," of a message's file; it is there. */
+static void letters_of(struct copy *c, int64_t id, const char *want)
+{
+	struct buf path = BUF(4096);
+	const char *colon;
+
+	assert_int_equal(copy_path(c, id, &path), ST_OK);
+	buf_putc(&path, '\0');
+	assert_true(has_file("..", path.p));
+	colon = strchr(path.p, ':');
+	assert_non_null(colon);
+	assert_string_equal(colon, want);
+	buf_free(&path);
+}
+
+static void keywords_of(struct copy *c, int64_t id, const char *want)
+{
+	struct arena a = ARENA((size_t)1 << 20);
+	struct copy_message m;
+
+	assert_int_equal(copy_message(c, id, &a, &m), ST_OK);
+	assert_view(m.keywords, want);
+	arena_free(&a);
+}
+
+static void file_is(const char *path, const char *want)
+{
+	char name[256], text[512] = "";
+	FILE *f;
+
+	snprintf(name, sizeof name, "%s/mail/%s", folder, path);
+	f = fopen(name, "r");
+	assert_non_null(f);
+	assert_true(fread(text, 1, sizeof text - 1, f) > 0 || want[0] == '\0');
+	fclose(f);
+	assert_string_equal(text, want);
+}
+
+/* As another program does it: its letters are others. */
+static void rename_letters(struct copy *c, int64_t id, const char *letters)
+{
+	struct buf path = BUF(4096), to = BUF(4096);
+
+	assert_int_equal(copy_path(c, id, &path), ST_OK);
+	buf_putf(&to, "%s/%.*s%s", folder, (int)view_find(buf_view(&path), ':'), path.p, letters);
+	buf_putc(&path, '\0');
+	{
+		struct buf from = BUF(4096);
+
+		buf_putf(&from, "%s/%s", folder, path.p);
+		assert_int_equal(rename(from.p, to.p), 0);
+		buf_free(&from);
+	}
+	buf_free(&path);
+	buf_free(&to);
+}
+
+static void keywords_in_names(void **state)
+{
+	struct copy *c = opened(NULL);
+	int64_t inbox = folder_id(c, "INBOX"), other = folder_id(c, "Other"), id, second;
+	struct arena a = ARENA((size_t)16 << 20);
+	struct copy_findings f;
+	struct copy_op *ops;
+	size_t n;
+
+	(void)state;
+	id = put(c, inbox, 1, 0, "One", "x");
+	second = put(c, inbox, 2, 0, "Two", "x");
+	assert_int_equal(copy_server_flags(c, inbox, 1, COPY_SEEN, VIEW("$Junk work $Forwarded $MDNSent"), 5), ST_OK);
+	keywords_of(c, id, "$Junk work");
+	flags_of(c, id, COPY_SEEN | COPY_FORWARDED | COPY_MDN_SENT);
+	letters_of(c, id, ":2,PSabc");
+	file_is("INBOX/dovecot-keywords", "0 $Junk\n1 work\n2 $MDNSent\n");
+	assert_int_equal(copy_keyword(c, &second, 1, VIEW("WORK"), true), ST_OK);
+	letters_of(c, second, ":2,b");
+	/* What others do: a word away, one more, one that nobody knows. */
+	rename_letters(c, id, ":2,Sbcq");
+	assert_int_equal(copy_look(c, &f), ST_OK);
+	assert_int_equal(f.changed, 1);
+	keywords_of(c, id, "work");
+	flags_of(c, id, COPY_SEEN | COPY_MDN_SENT);
+	letters_of(c, id, ":2,Sbc");
+	assert_int_equal(copy_look(c, &f), ST_OK);
+	assert_int_equal(f.changed, 0);
+	assert_int_equal(copy_pending(c, 10, &a, &ops, &n), ST_OK);
+	assert_int_equal(n, 2);
+	assert_view(ops[0].remove_keywords, "$Junk");
+	assert_int_equal(ops[0].remove, COPY_FORWARDED);
+	assert_view(ops[1].add_keywords, "WORK");
+	/* The server changes another word meanwhile: both changes hold. */
+	assert_int_equal(copy_server_flags(c, inbox, 1, COPY_SEEN | COPY_FORWARDED, VIEW("todo $Junk work $MDNSent"), 6), ST_OK);
+	keywords_of(c, id, "todo work");
+	letters_of(c, id, ":2,Sbcd");
+	/* In another folder letters are that folder's. */
+	assert_int_equal(copy_keyword(c, &second, 1, VIEW("$Junk"), true), ST_OK);
+	assert_int_equal(copy_move(c, &id, 1, other), ST_OK);
+	letters_of(c, id, ":2,Sabc");
+	file_is("Other/dovecot-keywords", "0 todo\n1 work\n2 $MDNSent\n");
+	copy_close(c);
+	/* The index is lost: names tell. */
+	{
+		char name[128];
+
+		snprintf(name, sizeof name, "%s/index.db", folder);
+		assert_int_equal(unlink(name), 0);
+	}
+	c = opened(&f);
+	assert_true(f.rebuilt);
+	assert_int_equal(copy_by_message_id(c, VIEW("1@x"), &a, &(struct copy_message){ 0 }), ST_OK);
+	{
+		struct copy_message m;
+
+		assert_int_equal(copy_by_message_id(c, VIEW("1@x"), &a, &m), ST_OK);
+		assert_view(m.keywords, "todo work");
+		assert_int_equal(copy_by_message_id(c, VIEW("2@x"), &a, &m), ST_OK);
+		assert_view(m.keywords, "WORK $Junk");
+	}
+	arena_free(&a);
+	copy_close(c);
+}
+
+/* The 27th word has no letter and is kept all the same; $Junk and $NotJunk are not both. */
+static void more_keywords_than_letters(void **state)
+{
+	struct copy *c = opened(NULL);
+	int64_t inbox = folder_id(c, "INBOX"), id = put(c, inbox, 1, 0, "One", "x");
+	struct copy_findings f;
+	char word[8];
+
+	(void)state;
+	for (int i = 0; i < 27; i++) {
+		snprintf(word, sizeof word, "w%d", i);
+		assert_int_equal(copy_keyword(c, &id, 1, view_cstr(word), true), ST_OK);
+		if (i < 26)
+			assert_int_equal(copy_keyword(c, &id, 1, view_cstr(word), false), ST_OK);
+	}
+	letters_of(c, id, ":2,");
+	keywords_of(c, id, "w26");
+	assert_int_equal(copy_look(c, &f), ST_OK);
+	assert_int_equal(f.changed, 0);
+	rename_letters(c, id, ":2,z");
+	assert_int_equal(copy_look(c, &f), ST_OK);
+	keywords_of(c, id, "w26 w25");
+	assert_int_equal(copy_keyword(c, &id, 1, VIEW("$NotJunk"), true), ST_OK);
+	assert_int_equal(copy_keyword(c, &id, 1, VIEW("$junk"), true), ST_OK);
+	keywords_of(c, id, "w26 w25 $junk");
+	copy_close(c);
+}
+
 static void outbox(void **state)
 {
 	struct copy *c = opened(NULL), *other = opened(NULL);
@@ -667,6 +817,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(killed_anywhere, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(batches, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(searching, make_folder, drop_folder),
+		cmocka_unit_test_setup_teardown(keywords_in_names, make_folder, drop_folder),
+		cmocka_unit_test_setup_teardown(more_keywords_than_letters, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(outbox, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(pop3, make_folder, drop_folder),
 	};

@@ -29,7 +29,8 @@ struct copy_step_plan {
 
 static bool is_word_of_maildir(struct view level)
 {
-	return view_eq(level, VIEW("cur")) || view_eq(level, VIEW("new")) || view_eq(level, VIEW("tmp"));
+	return view_eq(level, VIEW("cur")) || view_eq(level, VIEW("new")) || view_eq(level, VIEW("tmp")) ||
+	       view_eq(level, VIEW(COPY_LETTERS_FILE));
 }
 
 /* One level.  One that is too long for a file system keeps its beginning. */
@@ -139,12 +140,15 @@ uint32_t copy_tree_flags_of(struct view v)
 	return flags;
 }
 
-/* PATH/cur/FILE:2,FLAGS with a NUL behind it. */
-static void put_shown(struct view path, struct view file, uint32_t flags, struct buf *out)
+enum status copy_tree_shown(struct copy *c, struct view path, const struct copy_row_state *r, bool make,
+			    struct buf *out)
 {
-	buf_putf(out, "%.*s/cur/%.*s", VIEW_ARG(path), VIEW_ARG(file));
-	copy_tree_flags(flags, out);
+	enum status st;
+
+	buf_putf(out, "%.*s/cur/%.*s", VIEW_ARG(path), VIEW_ARG(r->file));
+	st = copy_tree_letters(c, path, r, make, out);
 	buf_putc(out, '\0');
+	return st == ST_OK ? buf_status(out) : st;
 }
 
 static void put_new(struct view path, struct view file, struct buf *out)
@@ -225,22 +229,20 @@ static enum status open_other(struct copy *c, struct view path, struct view file
 	return st;
 }
 
-enum status copy_tree_open(struct copy *c, struct view path, struct view file, uint32_t flags, int *ret_fd)
+enum status copy_tree_open(struct copy *c, struct view path, const struct copy_row_state *r, int *ret_fd)
 {
 	struct buf b = BUF(COPY_PATH_MAX);
-	enum status st;
+	enum status st = copy_tree_shown(c, path, r, false, &b);
 
-	put_shown(path, file, flags, &b);
-	st = buf_status(&b);
 	if (st == ST_OK)
 		st = disk_open(c->root, b.p, O_RDONLY, 0, ret_fd);
 	if (st == ST_MISSING) {
 		buf_clear(&b);
-		put_new(path, file, &b);
+		put_new(path, r->file, &b);
 		st = disk_open(c->root, b.p, O_RDONLY, 0, ret_fd);
 	}
 	buf_free(&b);
-	return st == ST_MISSING ? open_other(c, path, file, ret_fd) : st;
+	return st == ST_MISSING ? open_other(c, path, r->file, ret_fd) : st;
 }
 
 enum status copy_map(int fd, struct copy_letter *ret)
@@ -300,39 +302,45 @@ static enum status plan(struct copy *c, struct buf *from, struct buf *to, bool f
 	return st;
 }
 
-enum status copy_plan_show(struct copy *c, struct view path, struct view file, uint32_t flags)
+enum status copy_plan_show(struct copy *c, struct view path, const struct copy_row_state *r)
 {
 	struct buf from = BUF(COPY_PATH_MAX), to = BUF(COPY_PATH_MAX);
+	enum status st = copy_tree_shown(c, path, r, true, &to);
 
-	put_new(path, file, &from);
-	put_shown(path, file, flags, &to);
+	if (st != ST_OK) {
+		buf_free(&to);
+		return st;
+	}
+	put_new(path, r->file, &from);
 	return plan(c, &from, &to, true);
 }
 
-enum status copy_plan_move(struct copy *c, struct view path, struct view old_file, uint32_t old_flags,
-			   struct view to_path, struct view file, uint32_t flags)
+enum status copy_plan_move(struct copy *c, struct view path, const struct copy_row_state *before, struct view to_path,
+			   const struct copy_row_state *r)
 {
 	struct buf from = BUF(COPY_PATH_MAX), to = BUF(COPY_PATH_MAX);
 	enum status st = copy_tree_make(c, to_path);
 
-	if (st != ST_OK)
-		return st;
-	put_shown(path, old_file, old_flags, &from);
-	put_shown(to_path, file, flags, &to);
-	if (view_eq(buf_view(&from), buf_view(&to)) && buf_status(&from) == ST_OK) {
-		buf_free(&from);
-		buf_free(&to);
-		return ST_OK;
-	}
-	return plan(c, &from, &to, false);
+	if (st == ST_OK)
+		st = copy_tree_shown(c, path, before, false, &from);
+	if (st == ST_OK)
+		st = copy_tree_shown(c, to_path, r, true, &to);
+	if (st == ST_OK && !view_eq(buf_view(&from), buf_view(&to)))
+		return plan(c, &from, &to, false);
+	buf_free(&from);
+	buf_free(&to);
+	return st;
 }
 
-enum status copy_plan_remove(struct copy *c, struct view path, struct view file, uint32_t flags)
+enum status copy_plan_remove(struct copy *c, struct view path, const struct copy_row_state *r)
 {
 	struct buf from = BUF(COPY_PATH_MAX);
+	enum status st = copy_tree_shown(c, path, r, false, &from);
 
-	put_shown(path, file, flags, &from);
-	return plan(c, &from, NULL, false);
+	if (st == ST_OK)
+		return plan(c, &from, NULL, false);
+	buf_free(&from);
+	return st;
 }
 
 static enum status flush_file(struct copy *c, const char *name)

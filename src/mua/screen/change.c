@@ -42,8 +42,14 @@ static void free_meant(struct meant *m)
 
 /* ---- the stack ---- */
 
+/* What was changed. */
+enum { OF_FLAGS = 1, OF_FOLDERS = 2, OF_REMOVAL = 4, OF_KEYWORDS = 8 };
+
 static void free_undo(struct screen_undo *u)
 {
+	for (size_t i = 0; u->keywords && i < u->n; i++)
+		free(u->keywords[i]);
+	free(u->keywords);
 	free(u->ids);
 	free(u->flags);
 	free(u->folders);
@@ -56,30 +62,39 @@ void screen_undo_free(struct screen *s)
 		free_undo(&s->undo[--s->n_undo]);
 }
 
-/* Where there is no memory for it, it cannot be undone, and that is all. */
-static void remember(struct screen *s, const struct meant *m, bool flags, bool folders, bool removed, const char *what)
+static bool keep_one(struct screen_undo *u, size_t i, const struct copy_message *m)
 {
-	struct screen_undo u = { .n = m->n, .removed = removed };
+	u->ids[i] = m->id;
+	if (u->flags)
+		u->flags[i] = m->flags & COPY_FLAGS;
+	if (u->folders)
+		u->folders[i] = m->folder;
+	if (u->keywords)
+		u->keywords[i] = m->keywords.n ? strndup(m->keywords.p, m->keywords.n) : strdup("");
+	return u->keywords == NULL || u->keywords[i];
+}
+
+/* Where there is no memory for it, it cannot be undone, and that is all. */
+static void remember(struct screen *s, const struct meant *m, int of, const char *what)
+{
+	struct screen_undo u = { .n = m->n, .removed = (of & OF_REMOVAL) != 0 };
+	bool good;
 
 	if (s->n_undo == SCREEN_UNDO_MAX) {
 		free_undo(&s->undo[0]);
 		memmove(s->undo, s->undo + 1, --s->n_undo * sizeof *s->undo);
 	}
 	u.ids = calloc(m->n, sizeof *u.ids);
-	u.flags = flags ? calloc(m->n, sizeof *u.flags) : NULL;
-	u.folders = folders ? calloc(m->n, sizeof *u.folders) : NULL;
-	if (u.ids == NULL || (flags && u.flags == NULL) || (folders && u.folders == NULL)) {
+	u.flags = of & OF_FLAGS ? calloc(m->n, sizeof *u.flags) : NULL;
+	u.folders = of & OF_FOLDERS ? calloc(m->n, sizeof *u.folders) : NULL;
+	u.keywords = of & OF_KEYWORDS ? calloc(m->n, sizeof *u.keywords) : NULL;
+	good = u.ids && !u.flags == !(of & OF_FLAGS) && !u.folders == !(of & OF_FOLDERS) &&
+	       !u.keywords == !(of & OF_KEYWORDS);
+	for (size_t i = 0; i < m->n && good; i++)
+		good = keep_one(&u, i, &s->list.list.all[m->at[i]]);
+	if (!good) {
 		free_undo(&u);
 		return;
-	}
-	for (size_t i = 0; i < m->n; i++) {
-		const struct copy_message *msg = &s->list.list.all[m->at[i]];
-
-		u.ids[i] = m->ids[i];
-		if (flags)
-			u.flags[i] = msg->flags & COPY_FLAGS;
-		if (folders)
-			u.folders[i] = msg->folder;
 	}
 	snprintf(u.what, sizeof u.what, "%s", what);
 	s->undo[s->n_undo++] = u;
@@ -94,6 +109,8 @@ static enum status undo(struct screen *s, const struct screen_undo *u)
 			st = copy_move(s->copy, &u->ids[i], 1, u->folders[i]);
 		if (u->flags && st == ST_OK)
 			st = copy_flags(s->copy, &u->ids[i], 1, u->flags[i], COPY_FLAGS & ~u->flags[i]);
+		if (u->keywords && st == ST_OK)
+			st = copy_keywords_are(s->copy, u->ids[i], view_cstr(u->keywords[i]));
 		if (u->removed && st == ST_OK)
 			st = copy_restore(s->copy, &u->ids[i], 1);
 	}
@@ -137,7 +154,7 @@ void screen_flag(struct screen *s, uint32_t add, uint32_t remove, const char *wh
 	enum status st = ST_OK;
 
 	if (find_meant(s, &m)) {
-		remember(s, &m, true, false, false, what);
+		remember(s, &m, OF_FLAGS, what);
 		st = copy_flags(s->copy, m.ids, m.n, add, remove);
 		for (size_t i = 0; i < m.n && st == ST_OK; i++) {
 			struct copy_message *msg = &s->list.list.all[m.at[i]];
@@ -164,6 +181,98 @@ void screen_toggle(struct screen *s, uint32_t flag, const char *on, const char *
 		screen_flag(s, set ? 0 : flag, set ? flag : 0, set ? off : on, false);
 }
 
+/* ---- keywords ---- */
+
+static bool has_word(struct view list, struct view word)
+{
+	struct view w;
+
+	while ((w = view_take_word(&list)).n)
+		if (view_eq_i(w, word))
+			return true;
+	return false;
+}
+
+/* The again-th of the folder's keywords that goes on as the last word does. */
+static void complete_keyword(struct screen *s, struct view text, size_t again, struct buf *out)
+{
+	struct screen_list *l = &s->list;
+	struct buf all = BUF(SCREEN_LINE_MAX);
+	struct view begun, left, w;
+	size_t from = text.n, n = 0;
+
+	while (from && text.p[from - 1] != ' ' && text.p[from - 1] != '-')
+		from--;
+	begun = view_skip(text, from);
+	for (size_t i = 0; i < l->list.n; i++)
+		for (left = l->list.all[i].keywords; (w = view_take_word(&left)).n;)
+			if (view_starts_i(w, begun) && !has_word(buf_view(&all), w) && buf_status(&all) == ST_OK)
+				buf_putf(&all, "%s%.*s", all.n ? " " : "", VIEW_ARG(w));
+	for (left = buf_view(&all); view_take_word(&left).n; n++)
+		;
+	left = buf_view(&all);
+	for (size_t i = 0; n && i <= again % n; i++)
+		w = view_take_word(&left);
+	if (n) {
+		buf_put(out, view_head(text, from));
+		buf_put(out, w);
+	}
+	buf_free(&all);
+}
+
+static enum status change_words(struct screen *s, const struct meant *m, struct view text)
+{
+	enum status st = copy_begin(s->copy);
+	struct view w;
+
+	while (st == ST_OK && (w = view_take_word(&text)).n) {
+		bool off = w.p[0] == '-';
+
+		if (w.p[0] == '-' || w.p[0] == '+')
+			w = view_skip(w, 1);
+		st = copy_keyword(s->copy, m->ids, m->n, w, !off);
+	}
+	if (st == ST_OK)
+		return copy_commit(s->copy);
+	copy_roll_back(s->copy);
+	return st;
+}
+
+/* As the copy has them now; and flags, which two of the words are. */
+static void read_words(struct screen *s, const struct meant *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		struct copy_message *old = &s->list.list.all[m->at[i]], new;
+
+		if (copy_message(s->copy, m->ids[i], &s->list.arena, &new) == ST_OK) {
+			old->keywords = new.keywords;
+			old->flags = new.flags;
+		}
+	}
+}
+
+void screen_keywords(struct screen *s)
+{
+	struct screen_prompt p = { .question = "Keywords (-word takes away): ", .complete = complete_keyword };
+	struct buf text = BUF(4 * SCREEN_LINE_MAX);
+	struct meant m;
+	enum status st;
+
+	if (find_meant(s, &m) && screen_ask(s, &p, &text) && view_trim(buf_view(&text)).n) {
+		remember(s, &m, OF_KEYWORDS | OF_FLAGS, "keywords");
+		st = change_words(s, &m, buf_view(&text));
+		if (st == ST_SYNTAX || st == ST_LIMIT)
+			screen_say(s, true, "That is no word for a keyword.");
+		else if (st != ST_OK)
+			screen_say_status(s, st, VIEW_NONE, NULL);
+		read_words(s, &m);
+		screen_count(s);
+		screen_show_again(s);
+	}
+	free_meant(&m);
+	buf_free(&text);
+}
+
 /* ---- to another folder ---- */
 
 static enum status move_meant(struct screen *s, const struct meant *m, struct view name, bool keep)
@@ -179,7 +288,7 @@ static enum status move_meant(struct screen *s, const struct meant *m, struct vi
 		st = copy_copy(s->copy, m->ids, m->n, f.id);
 	} else if (st == ST_OK && f.id != s->folder) {
 		snprintf(what, sizeof what, "move of %zu message%s", m->n, m->n == 1 ? "" : "s");
-		remember(s, m, false, true, false, what);
+		remember(s, m, OF_FOLDERS, what);
 		st = copy_move(s->copy, m->ids, m->n, f.id);
 		if (st == ST_OK)
 			screen_forget(s, m->ids, m->n);
@@ -298,7 +407,7 @@ void screen_purge(struct screen *s)
 	if (copy_folder_with(s->copy, COPY_USE_TRASH, &a, &f) == ST_OK && f.id != s->folder)
 		trash = f.id;
 	snprintf(what, sizeof what, "deletion of %zu message%s", m.n, m.n == 1 ? "" : "s");
-	remember(s, &m, trash != 0, trash != 0, trash == 0, what);
+	remember(s, &m, trash ? OF_FLAGS | OF_FOLDERS : OF_REMOVAL, what);
 	st = purge(s, &m, trash);
 	if (st == ST_OK) {
 		screen_forget(s, m.ids, m.n);

@@ -84,6 +84,7 @@ struct screen_undo {
 	int64_t *ids;
 	uint32_t *flags;	/* of each, before; NULL: it was a move */
 	int64_t *folders;	/* of each, before; NULL: no move */
+	char **keywords;	/* of each, before; NULL: they stayed */
 	bool removed;
 	size_t n;
 	char what[48];
@@ -165,6 +166,8 @@ enum status screen_filter(struct screen *s, struct view text) MUST_USE;
 /* Messages that are gone leave the lines; in memory only. */
 void screen_forget(struct screen *s, const int64_t *ids, size_t n);
 void screen_move_to(struct screen *s, size_t line);
+/* To the line of that message, all shown where the filter hides it; false: it is not here. */
+bool screen_go_to(struct screen *s, int64_t id);
 
 /* ---- letter.c ---- */
 
@@ -194,6 +197,7 @@ void screen_view_part(struct screen *s);
 
 void screen_flag(struct screen *s, uint32_t add, uint32_t remove, const char *what, bool advance);
 void screen_toggle(struct screen *s, uint32_t flag, const char *on, const char *off);
+void screen_keywords(struct screen *s);	/* asks which */
 void screen_move_messages(struct screen *s, bool keep);	/* asks where; keep: a copy */
 void screen_archive(struct screen *s);
 void screen_undo_last(struct screen *s);

@@ -556,6 +556,7 @@ static const struct command commands[] = {
 	{ 'U', 0, IN_LIST | IN_LETTER, screen_undo_last, "U", "undo the last change", NULL },
 	{ 'F', '!', IN_LIST | IN_LETTER, flag, "F", "flag, or not", NULL },
 	{ 'N', 0, IN_LIST | IN_LETTER, toggle_new, "N", "unread, or read", NULL },
+	{ 'Y', 0, IN_LIST | IN_LETTER, screen_keywords, "Y", "keywords: word adds one, -word takes it away", NULL },
 	{ 's', 0, IN_LIST | IN_LETTER | IN_PARTS, move_it, "s", "save: to another folder, or a part to a file", "s:Save" },
 	{ 'C', 0, IN_LIST | IN_LETTER, copy_it, "C", "copy to another folder", NULL },
 	{ 'a', 0, IN_LIST | IN_LETTER, screen_archive, "a", "to the archive", NULL },

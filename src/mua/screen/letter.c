@@ -70,8 +70,9 @@ static enum status lay_out(struct screen *s)
 {
 	struct screen_letter *l = &s->letter;
 	size_t columns = screen_columns();
+	struct copy_message *m = screen_message(s);
 	struct show_options o = {
-		.width = columns < WIDTH_MOST ? columns : WIDTH_MOST, .all_headers = l->all_headers,
+		.keywords = m && m->id == l->id ? m->keywords : VIEW_NONE, .width = columns < WIDTH_MOST ? columns : WIDTH_MOST, .all_headers = l->all_headers,
 		.prefer_html = l->html, .authserv_id = s->o->accounts[s->account].authserv_id,
 		.seal = buf_view(&l->seal), .seal_style = l->seal_style, .style = note_style, .style_arg = l,
 	};

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { FILTER_ARENA = 256 * 1024 * 1024, DEPTH_SHOWN = 12, BARS = 64, FLAG_COLUMNS = 3, DATE_COLUMNS = 7,
+enum { FILTER_ARENA = 256 * 1024 * 1024, DEPTH_SHOWN = 12, BARS = 64, FLAG_COLUMNS = 3, DATE_COLUMNS = 7, DATE_LEAST = 36, TAG_COLUMNS_LEAST = 12,
        FIRST_MESSAGES = 200 };
 
 void screen_list_free(struct screen_list *l)
@@ -179,10 +179,31 @@ static enum status replace(struct screen *s, size_t most)
 	return st;
 }
 
+/* A sync may have found that the folder is gone from the server. */
+static bool folder_is_gone(struct screen *s)
+{
+	struct arena a = ARENA((size_t)1 << 20);
+	struct copy_folder f;
+	bool gone = copy_folder(s->copy, buf_view(&s->folder_name), false, &a, &f) == ST_MISSING;
+
+	arena_free(&a);
+	return gone;
+}
+
 enum status screen_reload(struct screen *s)
 {
+	struct buf name = BUF(COPY_FOLDER_MAX);
+	enum status st;
+
 	s->version = copy_version(s->copy);
-	return replace(s, SIZE_MAX);
+	if (!folder_is_gone(s))
+		return replace(s, SIZE_MAX);
+	buf_put(&name, buf_view(&s->folder_name));
+	st = screen_open_folder(s, s->account, VIEW("INBOX"));
+	if (st == ST_OK)
+		screen_say(s, true, "The folder %.*s is gone from the server.", VIEW_ARG(buf_view(&name)));
+	buf_free(&name);
+	return st;
 }
 
 enum status screen_open_folder(struct screen *s, size_t account, struct view name)
@@ -279,6 +300,18 @@ enum status screen_filter(struct screen *s, struct view text)
 	l->at = l->top = 0;
 	screen_move_to(s, line_of(l, id, 0));
 	return st;
+}
+
+bool screen_go_to(struct screen *s, int64_t id)
+{
+	struct screen_list *l = &s->list;
+	size_t at = line_of(l, id, l->n);
+
+	if (at == l->n && l->filter.n && screen_filter(s, VIEW_NONE) == ST_OK)
+		at = line_of(l, id, l->n);
+	if (at < l->n)
+		screen_move_to(s, at);
+	return at < l->n;
 }
 
 /* ---- what goes ---- */
@@ -406,6 +439,25 @@ static size_t put_person(const struct screen *s, size_t y, size_t x, size_t colu
 	return used + screen_put(s, y, x + used, columns - used, who.n ? who : VIEW("(nobody)"), look, true);
 }
 
+/* "[work, junk] ", at most half of what is left. */
+static size_t put_keywords(const struct screen *s, size_t y, size_t x, size_t columns, const struct copy_message *m,
+			   enum screen_look look)
+{
+	struct buf words = BUF(8192), shown = BUF(8192);
+	size_t used = 0;
+
+	show_keywords(m->keywords, &words);
+	if (words.n && columns > TAG_COLUMNS_LEAST) {
+		buf_putc(&shown, '[');
+		show_line(buf_view(&words), columns / 2, &shown);
+		buf_puts(&shown, show_columns(buf_view(&words)) > columns / 2 ? "\xe2\x80\xa6] " : "] ");	/* … */
+		used = screen_put(s, y, x, columns, buf_view(&shown), look, false);
+	}
+	buf_free(&words);
+	buf_free(&shown);
+	return used;
+}
+
 static void draw_line(struct screen *s, size_t y, size_t i)
 {
 	struct screen_list *l = &s->list;
@@ -417,18 +469,21 @@ static void draw_line(struct screen *s, size_t y, size_t i)
 	struct buf flags = BUF(16), tree = BUF(256);
 	char date[16];
 
-	from = from > 24 ? 24 : from < 10 ? 10 : from;
+	from = from > 24 ? 24 : from < 10 && columns >= DATE_LEAST ? 10 : from;
 	put_flags(m, l->tagged[line->message], &flags);
 	put_tree(line, &tree);
 	put_date(m->date, date);
 	x += screen_put(s, y, x, FLAG_COLUMNS, buf_view(&flags),
 			!cursor && m->flags & COPY_FLAGGED ? LOOK_UNSURE : look, true);
 	x += screen_put(s, y, x, 1, VIEW_NONE, look, true);
-	x += screen_put(s, y, x, DATE_COLUMNS, view_cstr(date), cursor ? look : LOOK_FAINT, true);
-	x += screen_put(s, y, x, 2, VIEW_NONE, look, true);
+	if (columns >= DATE_LEAST) {
+		x += screen_put(s, y, x, DATE_COLUMNS, view_cstr(date), cursor ? look : LOOK_FAINT, true);
+		x += screen_put(s, y, x, 2, VIEW_NONE, look, true);
+	}
 	x += put_person(s, y, x, from, m, look);
 	x += screen_put(s, y, x, 2, VIEW_NONE, look, true);
 	x += screen_put(s, y, x, columns - x, buf_view(&tree), faint, false);
+	x += put_keywords(s, y, x, columns - x, m, cursor ? look : LOOK_NAME);
 	if (!line->again)
 		x += screen_put(s, y, x, columns - x, m->subject.n ? m->subject : VIEW("(no subject)"), look, false);
 	if (cursor && x < columns)
@@ -449,7 +504,7 @@ void screen_draw_list(struct screen *s, size_t y, size_t rows)
 		l->top = l->n > rows ? l->n - rows : 0;
 	if (l->n == 0)
 		screen_put(s, y + rows / 3, 2, screen_columns() - 2,
-			   l->filter.n ? VIEW("Nothing is found.  Esc or l shows all.") : VIEW("No messages here."), LOOK_FAINT,
+			   l->filter.n ? VIEW("Nothing is found.  Esc or l shows all.") : VIEW("No messages here.  $ asks the server."), LOOK_FAINT,
 			   false);
 	for (size_t i = 0; i < rows && l->top + i < l->n; i++)
 		draw_line(s, y + i, l->top + i);

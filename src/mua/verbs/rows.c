@@ -104,6 +104,16 @@ static void put_column(struct view text, size_t columns, struct buf *out)
 	buf_free(&shown);
 }
 
+static void put_tags(const struct copy_message *m, struct buf *out)
+{
+	struct buf words = BUF(8192);
+
+	show_keywords(m->keywords, &words);
+	if (words.n)
+		buf_putf(out, "[%.*s] ", VIEW_ARG(buf_view(&words)));
+	buf_free(&words);
+}
+
 void message_line(const struct copy_message *m, struct view folder, uint32_t depth, size_t width, struct buf *out)
 {
 	size_t at = out->n, used;
@@ -125,6 +135,7 @@ void message_line(const struct copy_message *m, struct view folder, uint32_t dep
 		put_column(folder, ROWS_FROM / 2, out);
 	for (uint32_t i = 0; i < depth && i < DEPTH_SHOWN; i++)
 		buf_puts(out, "  ");
+	put_tags(m, out);
 	used = show_columns(view_make(out->p + at, out->n - at));
 	show_line(m->subject, width ? width > used + 1 ? width - used : 1 : 0, out);
 	buf_putc(out, '\n');
