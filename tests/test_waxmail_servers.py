@@ -268,18 +268,34 @@ AUTOCONFIG = """<?xml version="1.0"?>
 </emailProvider></clientConfig>"""
 
 
-def test_found_by_autoconfig(instance, person, dns, authority, tmp_path):
-    w = instance()
-    dns.zone("foo.com", "@ A 127.0.0.1")
-    s = dns.settings()
-    asked = []
+AUTODISCOVER = """<?xml version="1.0" encoding="utf-8"?>
+<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006">
+<Response xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"><Account>
+<AccountType>email</AccountType><Action>{action}</Action>{more}
+<Protocol><Type>EXCH</Type><Server>x.foo.com</Server></Protocol>
+<Protocol><Type>POP3</Type><Server>localhost</Server><Port>1</Port><SSL>on</SSL></Protocol>
+<Protocol><Type>IMAP</Type><Server>localhost</Server><Port>2</Port><SSL>off</SSL></Protocol>
+<Protocol><Type>IMAP</Type><Server>localhost</Server><Port>{imaps}</Port><LoginName>Jones@foo.com</LoginName><SSL>on</SSL></Protocol>
+<Protocol><Type>SMTP</Type><Server>localhost</Server><Port>{submission}</Port><Encryption>TLS</Encryption></Protocol>
+</Account></Response></Autodiscover>"""
+ELSEWHERE = "<Autodiscover><Response><Account><Action>redirectUrl</Action><RedirectUrl>{}</RedirectUrl></Account></Response></Autodiscover>"
+
+
+@pytest.fixture
+def pages(person, dns, authority, tmp_path):
+    """An HTTPS server that hands out documents of settings: (it, what was asked, what it answers, add an account)."""
+    asked, answers = [], {}
 
     class Answer(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            asked.append(self.path)
-            self.send_response(200)
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            asked.append((self.command, self.path, body))
+            text = answers.get(self.path)
+            self.send_response(200 if text else 404)
             self.end_headers()
-            self.wfile.write(AUTOCONFIG.format(**w.ports).encode())
+            self.wfile.write((text or "").encode())
+
+        do_POST = do_GET
 
         def log_message(self, *_):
             pass
@@ -287,19 +303,45 @@ def test_found_by_autoconfig(instance, person, dns, authority, tmp_path):
     server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
     server.socket = authority.context("localhost").wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    both = tmp_path / "both.pem"
-    both.write_bytes(open(authority.file, "rb").read() + open(os.path.join(w.dir, "keys/tls.pem"), "rb").read())
-    folder = os.path.join(person.env["XDG_CONFIG_HOME"], "waxmail")
-    os.makedirs(folder)
-    with open(os.path.join(folder, "config"), "w") as f:
-        f.write(f'resolver = "{s["testing.resolver"]}";\ntrust_anchor = "{s["testing.trust_anchor"]}";\n'
-                f'autoconfig = "https://localhost:{server.server_port}/DOMAIN?address=ADDRESS";\n')
-    got = person.json("account", "add", "Jones@foo.com", "--authorities", str(both), "--password-command", "echo secret")
-    assert asked == ["/foo.com?address=Jones@foo.com"]
+    dns.zone("foo.com", "@ A 127.0.0.1")
+    s = dns.settings()
+
+    def add(w, setting):
+        both = tmp_path / "both.pem"
+        both.write_bytes(open(authority.file, "rb").read() + open(os.path.join(w.dir, "keys/tls.pem"), "rb").read())
+        folder = os.path.join(person.env["XDG_CONFIG_HOME"], "waxmail")
+        os.makedirs(folder)
+        with open(os.path.join(folder, "config"), "w") as f:
+            f.write(f'resolver = "{s["testing.resolver"]}";\ntrust_anchor = "{s["testing.trust_anchor"]}";\n{setting}\n')
+        return person.json("account", "add", "Jones@foo.com", "--authorities", str(both), "--password-command", "echo secret")
+
+    yield f"https://localhost:{server.server_port}", asked, answers, add
+    server.shutdown()
+
+
+def test_found_by_autoconfig(instance, person, pages):
+    w = instance()
+    url, asked, answers, add = pages
+    answers["/foo.com?address=Jones@foo.com"] = AUTOCONFIG.format(**w.ports)
+    got = add(w, f'autoconfig = "{url}/DOMAIN?address=ADDRESS";')
+    assert [x[:2] for x in asked] == [("GET", "/foo.com?address=Jones@foo.com")]
     assert (got["read_by"], got["send_by"]) == ("autoconfig", "autoconfig")
     assert got["read"] == f"imaps://localhost:{w.ports['imaps']}" and got["send"] == f"submission://localhost:{w.ports['submission']}"
     person.run("sync")
-    server.shutdown()
+
+
+def test_found_by_autodiscover(instance, person, pages):
+    """Behind autoconfig, and by way of another URL; what is without TLS, or not for us, is passed over."""
+    w = instance()
+    url, asked, answers, add = pages
+    answers["/autodiscover.xml"] = ELSEWHERE.format(url + "/there.xml")
+    answers["/there.xml"] = AUTODISCOVER.format(action="settings", more="", **w.ports)
+    got = add(w, f'autoconfig = "{url}/none";\nautodiscover = "{url}/autodiscover.xml";')
+    assert [x[:2] for x in asked] == [("GET", "/none"), ("POST", "/autodiscover.xml"), ("POST", "/there.xml")]
+    assert all("<EMailAddress>Jones@foo.com</EMailAddress>" in x[2] for x in asked[1:])
+    assert (got["read_by"], got["send_by"]) == ("Autodiscover", "Autodiscover")
+    assert got["read"] == f"imaps://localhost:{w.ports['imaps']}" and got["send"] == f"submission://localhost:{w.ports['submission']}"
+    person.run("sync")
 
 
 def test_not_found(person, dns, authority):
@@ -327,6 +369,10 @@ def test_other_certificates(instance, person, authority, tmp_path):
     assert "TLS: " in person.run("sync", status=1).stderr
     assert "TLS: " in person.run("send", "--to", "Jones@foo.com", input="x").stderr
     assert not [x for x in w.log().splitlines() if " login " in x and "result=ok" in x]
+
+
+    assert says("false.foo.com", authority, "dane = false;") == says("wrong.foo.com", authority, "dane = false;") == "in"
+    assert says("ee.foo.com", strange, "dane = false;") == "refused"
 
 
 class Stub:

@@ -32,6 +32,7 @@ static const struct row general[] = {
 	{ "resolver", KIND_TEXT, offsetof(struct settings, resolver), 0, 0 },
 	{ "trust_anchor", KIND_TEXT, offsetof(struct settings, trust_anchor), 0, 0 },
 	{ "autoconfig", KIND_TEXT, offsetof(struct settings, autoconfig), 0, 0 },
+	{ "autodiscover", KIND_TEXT, offsetof(struct settings, autodiscover), 0, 0 },
 	{ "patience", KIND_INT, offsetof(struct settings, patience_s), 1, 3600 },
 	{ "letter_size", KIND_INT, offsetof(struct settings, letter_max), 65536, 512 * 1024 * 1024 },
 };
@@ -202,6 +203,7 @@ enum status settings_load(struct settings *ret, struct buf *why)
 		.resolver = "",
 		.trust_anchor = "",
 		.autoconfig = "",
+		.autodiscover = "",
 		.patience_s = PATIENCE_S,
 		.letter_max = LETTER_MAX,
 	};

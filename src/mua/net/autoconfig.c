@@ -1,24 +1,16 @@
 /* autoconfig.c - the document that Thunderbird and others read: which servers
  * an address has (https://www.bucksch.org/1/projects/thunderbird/autoconfiguration/). */
 #include "mua/net/discover.h"
+#include "mua/net/xml.h"
 
-#include <expat.h>
 #include <stdio.h>
 
-enum { TEXT_MAX = 256, DEPTH_MAX = 16 };
-
-enum element { ELEMENT_OTHER, ELEMENT_SERVER, ELEMENT_HOST, ELEMENT_PORT, ELEMENT_SOCKET, ELEMENT_USER };
-
 struct reading {
-	XML_Parser parser;
 	const char *address;
 	struct found *ret;
-	int depth;
 	bool inside;			/* a server of ours */
 	struct server server;
 	char user[USER_MAX + 1];
-	enum element element;
-	struct buf text;
 };
 
 /* ---- values ---- */
@@ -52,56 +44,52 @@ static bool put_expanded(struct view v, const char *address, char *out, size_t s
 	return good;
 }
 
-static bool good_host(const char *host)
+bool discover_host(struct view v, char ret[HOST_MAX + 1])
 {
-	for (const char *p = host; *p; p++)
-		if (!ascii_alpha(*p) && !ascii_digit(*p) && *p != '.' && *p != '-')
+	if (v.n == 0 || v.n > HOST_MAX)
+		return false;
+	for (size_t i = 0; i < v.n; i++)
+		if (!ascii_alpha(v.p[i]) && !ascii_digit(v.p[i]) && v.p[i] != '.' && v.p[i] != '-')
 			return false;
-	return host[0] != '\0';
+	snprintf(ret, HOST_MAX + 1, "%.*s", VIEW_ARG(v));
+	return true;
 }
 
-static void take_value(struct reading *r)
+static void take_host(struct reading *r, struct view v)
 {
-	struct view v = view_trim(buf_view(&r->text));
+	char host[HOST_MAX + 1];
+
+	if (!put_expanded(v, r->address, host, sizeof host) || !discover_host(view_cstr(host), r->server.host))
+		r->server.host[0] = '\0';
+}
+
+static void take_port(struct reading *r, struct view v)
+{
 	uint64_t port;
 
-	switch (r->element) {
-	case ELEMENT_HOST:
-		if (!put_expanded(v, r->address, r->server.host, sizeof r->server.host) || !good_host(r->server.host))
-			r->server.host[0] = '\0';
-		break;
-	case ELEMENT_PORT:
-		if (view_u64(v, &port) && port > 0 && port <= UINT16_MAX)
-			r->server.port = (uint16_t)port;
-		break;
-	case ELEMENT_SOCKET:
-		/* "plain" is nothing that we speak. */
-		r->server.tls_first = view_eq_i(v, VIEW("SSL"));
-		if (!r->server.tls_first && !view_eq_i(v, VIEW("STARTTLS")))
-			r->inside = false;
-		break;
-	case ELEMENT_USER:
-		if (!put_expanded(v, r->address, r->user, sizeof r->user))
-			r->user[0] = '\0';
-		break;
-	default:
-		break;
-	}
+	if (view_u64(v, &port) && port > 0 && port <= UINT16_MAX)
+		r->server.port = (uint16_t)port;
+}
+
+/* "plain" is nothing that we speak. */
+static void take_socket(struct reading *r, struct view v)
+{
+	r->server.tls_first = view_eq_i(v, VIEW("SSL"));
+	if (!r->server.tls_first && !view_eq_i(v, VIEW("STARTTLS")))
+		r->inside = false;
+}
+
+static void take_user(struct reading *r, struct view v)
+{
+	if (!put_expanded(v, r->address, r->user, sizeof r->user))
+		r->user[0] = '\0';
 }
 
 /* ---- elements ---- */
 
-static const char *attribute(const char **list, const char *name)
-{
-	for (; list[0]; list += 2)
-		if (strcmp(list[0], name) == 0)
-			return list[1];
-	return "";
-}
-
 static void begin_server(struct reading *r, const char *name, const char **attributes)
 {
-	struct view type = view_cstr(attribute(attributes, "type"));
+	struct view type = view_cstr(xml_attribute(attributes, "type"));
 	bool out = strcmp(name, "outgoingServer") == 0;
 
 	r->server = (struct server){ 0 };
@@ -117,94 +105,54 @@ static void begin_server(struct reading *r, const char *name, const char **attri
 		r->inside = false;
 }
 
-static void XMLCALL on_begin(void *arg, const char *name, const char **attributes)
+static bool is_server(const char *name)
+{
+	return strcmp(name, "incomingServer") == 0 || strcmp(name, "outgoingServer") == 0;
+}
+
+static void on_begin(void *arg, const char *name, const char **attributes)
+{
+	if (is_server(name))
+		begin_server(arg, name, attributes);
+}
+
+void discover_take(const struct server *s, const char *user, struct found *ret)
+{
+	bool out = s->protocol == PROTOCOL_SMTP;
+	struct server *to = out ? &ret->send : &ret->read;
+
+	if (s->host[0] == '\0' || s->port == 0)
+		return;
+	if (to->port && (out || to->protocol == PROTOCOL_IMAP || s->protocol == PROTOCOL_POP3))
+		return;
+	*to = *s;
+	if (!out)
+		snprintf(ret->user, sizeof ret->user, "%s", user);
+}
+
+static void on_end(void *arg, const char *name, struct view text)
 {
 	static const struct {
 		const char *name;
-		enum element element;
-	} names[] = { { "hostname", ELEMENT_HOST }, { "port", ELEMENT_PORT }, { "socketType", ELEMENT_SOCKET },
-		      { "username", ELEMENT_USER } };
+		void (*take)(struct reading *r, struct view text);
+	} values[] = { { "hostname", take_host }, { "port", take_port }, { "socketType", take_socket },
+		       { "username", take_user } };
 	struct reading *r = arg;
 
-	if (++r->depth > DEPTH_MAX)
-		XML_StopParser(r->parser, XML_FALSE);
-	buf_clear(&r->text);
-	r->element = ELEMENT_OTHER;
-	if (strcmp(name, "incomingServer") == 0 || strcmp(name, "outgoingServer") == 0)
-		begin_server(r, name, attributes);
-	for (size_t i = 0; r->inside && i < sizeof names / sizeof *names; i++)
-		if (strcmp(name, names[i].name) == 0)
-			r->element = names[i].element;
-}
-
-/* IMAP is taken before POP3, wherever it stands; else the first counts. */
-static void end_server(struct reading *r)
-{
-	bool out = r->server.protocol == PROTOCOL_SMTP;
-	struct server *to = out ? &r->ret->send : &r->ret->read;
-
-	if (!r->inside || r->server.host[0] == '\0' || r->server.port == 0)
-		return;
-	if (to->port && (out || to->protocol == PROTOCOL_IMAP || r->server.protocol == PROTOCOL_POP3))
-		return;
-	*to = r->server;
-	if (!out)
-		snprintf(r->ret->user, sizeof r->ret->user, "%s", r->user);
-}
-
-static void XMLCALL on_end(void *arg, const char *name)
-{
-	struct reading *r = arg;
-
-	r->depth--;
-	if (r->inside)
-		take_value(r);
-	r->element = ELEMENT_OTHER;
-	if (strcmp(name, "incomingServer") == 0 || strcmp(name, "outgoingServer") == 0) {
-		end_server(r);
+	for (size_t i = 0; r->inside && i < sizeof values / sizeof *values; i++)
+		if (strcmp(name, values[i].name) == 0)
+			values[i].take(r, text);
+	if (is_server(name)) {
+		if (r->inside)
+			discover_take(&r->server, r->user, r->ret);
 		r->inside = false;
 	}
 }
 
-static void XMLCALL on_text(void *arg, const char *p, int n)
-{
-	struct reading *r = arg;
-
-	if (n > 0 && r->element != ELEMENT_OTHER)
-		buf_put(&r->text, view_make(p, (size_t)n));
-}
-
-/* No entities of its own (XML 1.0 4.2): none is needed, and they are bombs. */
-static void XMLCALL on_entity(void *arg, const char *name, int is_parameter, const char *value, int n,
-			      const char *base, const char *system, const char *public, const char *notation)
-{
-	struct reading *r = arg;
-
-	(void)name;
-	(void)is_parameter;
-	(void)value;
-	(void)n;
-	(void)base;
-	(void)system;
-	(void)public;
-	(void)notation;
-	XML_StopParser(r->parser, XML_FALSE);
-}
-
 void autoconfig_take(struct view xml, const char *address, struct found *ret)
 {
-	struct reading r = {
-		.parser = XML_ParserCreate(NULL), .address = address, .ret = ret, .text = BUF(TEXT_MAX)
-	};
+	struct reading r = { .address = address, .ret = ret };
+	struct xml_reader x = { on_begin, on_end, &r };
 
-	if (r.parser && xml.n <= AUTOCONFIG_MAX) {
-		XML_SetUserData(r.parser, &r);
-		XML_SetElementHandler(r.parser, on_begin, on_end);
-		XML_SetCharacterDataHandler(r.parser, on_text);
-		XML_SetEntityDeclHandler(r.parser, on_entity);
-		XML_Parse(r.parser, xml.p ? xml.p : "", (int)xml.n, XML_TRUE);
-	}
-	if (r.parser)
-		XML_ParserFree(r.parser);
-	buf_free(&r.text);
+	xml_read(xml, &x);
 }

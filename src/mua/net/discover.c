@@ -1,14 +1,14 @@
 #include "mua/net/discover.h"
 
+#include "mua/net/http.h"
 #include "mua/net/imap.h"
 #include "mua/net/submit.h"
 #include "wire/rdata.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ARENA_MAX = 1024 * 1024, URL_MAX = 1024, FETCH_S = 10, ANSWER_MAX = 1024 * 1024 };
+enum { ARENA_MAX = 1024 * 1024, FETCH_S = 10, ANSWER_MAX = 1024 * 1024, REDIRECTS = 3 };
 
 /* ---- does it answer? ---- */
 
@@ -124,35 +124,13 @@ static void by_dns(const struct discovery *d, const char *domain, struct found *
 
 /* ---- HTTPS ---- */
 
-static size_t take_piece(char *p, size_t size, size_t n, void *arg)
+/* text: brought there, as Autodiscover wants it; NULL: fetched. */
+static bool fetch(const struct discovery *d, const char *url, const char *text, struct buf *out)
 {
-	struct buf *out = arg;
+	struct http h = { .url = url, .authorities = d->authorities, .post = view_cstr(text),
+			  .type = "text/xml; charset=utf-8", .follow = true, .timeout_s = FETCH_S };
 
-	buf_put(out, view_make(p, size * n));
-	return buf_status(out) == ST_OK ? size * n : 0;
-}
-
-static bool fetch(const struct discovery *d, const char *url, struct buf *out)
-{
-	CURL *e = curl_easy_init();
-	long code = 0;
-	bool good = e && curl_easy_setopt(e, CURLOPT_URL, url) == CURLE_OK &&
-		    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
-		    curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, "https") == CURLE_OK &&
-		    curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK &&
-		    curl_easy_setopt(e, CURLOPT_MAXREDIRS, 3L) == CURLE_OK &&
-		    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-		    curl_easy_setopt(e, CURLOPT_TIMEOUT, (long)FETCH_S) == CURLE_OK &&
-		    curl_easy_setopt(e, CURLOPT_CAINFO, d->authorities) == CURLE_OK &&
-		    curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
-		    curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
-		    curl_easy_setopt(e, CURLOPT_USERAGENT, "waxmail") == CURLE_OK &&
-		    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_piece) == CURLE_OK &&
-		    curl_easy_setopt(e, CURLOPT_WRITEDATA, out) == CURLE_OK && curl_easy_perform(e) == CURLE_OK &&
-		    curl_easy_getinfo(e, CURLINFO_RESPONSE_CODE, &code) == CURLE_OK && code == 200;
-
-	curl_easy_cleanup(e);
-	return good;
+	return http_get(&h, out);
 }
 
 /* DOMAIN and ADDRESS stand for what they name.  False: it is too long, or the
@@ -191,7 +169,7 @@ static void by_document(const struct discovery *d, const char *pattern, const ch
 	struct found said = { 0 };
 	char url[URL_MAX] = "";
 
-	if (put_url(pattern, address, domain, url) && fetch(d, url, &xml)) {
+	if (put_url(pattern, address, domain, url) && fetch(d, url, NULL, &xml)) {
 		autoconfig_take(buf_view(&xml), address, &said);
 		consider(d, &said, "autoconfig", ret, why);
 	} else {
@@ -215,6 +193,83 @@ static void by_autoconfig(const struct discovery *d, const char *address, const 
 	}
 	for (size_t i = 0; i < sizeof urls / sizeof *urls && !complete(ret); i++)
 		by_document(d, urls[i], address, domain, ret, why);
+}
+
+/* ---- Autodiscover ---- */
+
+/* What one URL says of an address, and whom it names instead, a few times over.  False: it does
+ * not answer. */
+static bool ask_autodiscover(const struct discovery *d, const char *url, const char *address, struct found *ret,
+			     struct buf *why)
+{
+	struct autodiscover_next next;
+	char at[URL_MAX], who[URL_MAX];
+	bool good = true;
+
+	snprintf(at, sizeof at, "%s", url);
+	snprintf(who, sizeof who, "%s", address);
+	for (int i = 0; i < REDIRECTS && good; i++) {
+		struct buf text = BUF(2 * URL_MAX * 6), xml = BUF(AUTOCONFIG_MAX);
+		struct found said = { 0 };
+
+		autodiscover_ask(who, &text);
+		buf_putc(&text, '\0');
+		good = buf_status(&text) == ST_OK && fetch(d, at, text.p, &xml);
+		if (good) {
+			autodiscover_take(buf_view(&xml), &said, &next);
+			consider(d, &said, "Autodiscover", ret, why);
+		} else {
+			buf_putf(why, "  %s: nothing there\n", at);
+		}
+		buf_free(&text);
+		buf_free(&xml);
+		if (!good || complete(ret) || (next.url[0] == '\0' && next.address[0] == '\0'))
+			return good;
+		if (next.url[0])
+			memcpy(at, next.url, sizeof at);
+		if (next.address[0])
+			memcpy(who, next.address, sizeof who);
+	}
+	return good;
+}
+
+/* Who answers for the domain's Autodiscover, by SRV; without DNSSEC he is whoever DNS says. */
+static bool srv_url(const struct discovery *d, const char *domain, char out[URL_MAX])
+{
+	struct arena a = ARENA(ARENA_MAX);
+	struct dns_answer answer = { 0 };
+	struct server s = { 0 };
+	char name[DNS_NAME_MAX + 32];
+	bool good;
+
+	snprintf(name, sizeof name, "_autodiscover._tcp.%s", domain);
+	good = d->resolver && dns_ask(d->resolver, view_cstr(name), DNS_SRV, &a, &answer) == ST_OK &&
+	       answer.outcome == DNS_FOUND && best_srv(&answer, &a, &s);
+	if (good)
+		snprintf(out, URL_MAX, "https://%s:%u/autodiscover/autodiscover.xml", s.host, s.port);
+	arena_free(&a);
+	return good;
+}
+
+static void by_autodiscover(const struct discovery *d, const char *address, const char *domain, struct found *ret,
+			    struct buf *why)
+{
+	static const char *const urls[] = {
+		"https://autodiscover.DOMAIN/autodiscover/autodiscover.xml",
+		"https://DOMAIN/autodiscover/autodiscover.xml",
+	};
+	char url[URL_MAX];
+
+	if (d->autodiscover[0]) {
+		if (put_url(d->autodiscover, address, domain, url))
+			(void)ask_autodiscover(d, url, address, ret, why);
+		return;
+	}
+	for (size_t i = 0; i < sizeof urls / sizeof *urls && !complete(ret); i++)
+		if (put_url(urls[i], address, domain, url) && ask_autodiscover(d, url, address, ret, why))
+			return;
+	if (!complete(ret) && srv_url(d, domain, url))
+		(void)ask_autodiscover(d, url, address, ret, why);
 }
 
 /* ---- guesses ---- */
@@ -262,6 +317,8 @@ enum status discover(const struct discovery *d, const char *address, struct foun
 	by_dns(d, domain, ret, why);
 	if (!complete(ret))
 		by_autoconfig(d, address, domain, ret, why);
+	if (!complete(ret))
+		by_autodiscover(d, address, domain, ret, why);
 	if (!complete(ret))
 		by_guess(d, domain, ret, why);
 	return complete(ret) ? ST_OK : ST_MISSING;

@@ -1,5 +1,5 @@
-/* Whatever stands in an autoconfig document: servers with names that are
- * names, or none. */
+/* Whatever stands in a document of settings, of autoconfig or Autodiscover: servers with
+ * names that are names, or none. */
 #include "base/fuzz.h"
 #include "mua/net/discover.h"
 
@@ -16,14 +16,25 @@ static void check(const struct server *s)
 	buf_free(&url);
 }
 
+static void check_both(const struct found *f)
+{
+	check(&f->read);
+	check(&f->send);
+	FUZZ_CHECK(f->read.port == 0 || f->read.protocol != PROTOCOL_SMTP);
+	FUZZ_CHECK(f->send.port == 0 || f->send.protocol == PROTOCOL_SMTP);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
+	struct view xml = view_make((const char *)data, n);
 	struct found f = { 0 };
+	struct autodiscover_next next;
 
-	autoconfig_take(view_make((const char *)data, n), "Jones@foo.com", &f);
-	check(&f.read);
-	check(&f.send);
-	FUZZ_CHECK(f.read.port == 0 || f.read.protocol != PROTOCOL_SMTP);
-	FUZZ_CHECK(f.send.port == 0 || f.send.protocol == PROTOCOL_SMTP);
+	autoconfig_take(xml, "Jones@foo.com", &f);
+	check_both(&f);
+	f = (struct found){ 0 };
+	autodiscover_take(xml, &f, &next);
+	check_both(&f);
+	FUZZ_CHECK(next.url[0] == '\0' || view_starts_i(view_cstr(next.url), VIEW("https://")));
 	return 0;
 }

@@ -50,6 +50,7 @@ static bool search(const struct invocation *in, struct place *p, const char *add
 {
 	struct discovery d = { .net = &p->net, .resolver = place_resolver(p),
 			       .authorities = p->settings.authorities, .autoconfig = p->settings.autoconfig,
+			       .autodiscover = p->settings.autodiscover,
 			       .check = !GIVEN(in, no_check) };
 	struct buf why = BUF(WHY_TEXT);
 	struct found found;
