@@ -371,6 +371,44 @@ def test_other_certificates(instance, person, authority, tmp_path):
     assert not [x for x in w.log().splitlines() if " login " in x and "result=ok" in x]
 
 
+def test_records_of_dns(person, authority, dns, tmp_path):
+    """TLSA counts where DNSSEC proves it: in place of authorities, or beside them."""
+    (tmp_path / "other").mkdir()
+    strange = Authority(tmp_path / "other")
+    pair = authority.make("*.foo.com")
+    stub = Stub(pair.context(), [b"* BYE busy\r\n"])
+    at = f"_{stub.port}._tcp"
+
+    def record(of, *kind):
+        return f"{kind[0]} {kind[1]} {kind[2]} {of.tlsa(*kind)[3:].hex()}"
+    zone = [f"{host} A 127.0.0.1" for host in ("none", "ee", "ta", "wrong", "beside", "odd", "real")]
+    zone += [f"{at}.ee TLSA {record(pair, 3, 1, 1)}", f"{at}.ta TLSA {record(authority, 2, 0, 1)}",
+             f"{at}.wrong TLSA 3 1 1 {'ab' * 32}", f"{at}.beside TLSA {record(pair, 1, 1, 1)}", f"{at}.odd TLSA 3 1 9 abcd",
+             "alias CNAME real", f"{at}.real TLSA {record(pair, 3, 1, 1)}"]
+    dns.zone("foo.com", "\n".join(zone))
+    dns.zone("false.foo.com", "@ A 127.0.0.1")
+    dns.zone("_tcp.false.foo.com", f"_{stub.port} TLSA {record(pair, 3, 1, 1)}", ds="broken")
+    dns.zone("insecure.example", f"ee A 127.0.0.1\n{at}.ee TLSA {record(pair, 3, 1, 1)}", ds="none")
+    s = dns.settings()
+    folder = os.path.join(person.env["XDG_CONFIG_HOME"], "waxmail")
+    os.makedirs(folder)
+
+    def says(host, authorities, more=""):
+        with open(os.path.join(folder, "config"), "w") as f:
+            f.write(f'resolver = "{s["testing.resolver"]}"; trust_anchor = "{s["testing.trust_anchor"]}"; {more}\n'
+                    f'authorities = "{authorities.file}";\naccounts = ( {{ address = "Jones@foo.com"; '
+                    f'read = "imaps://{host}:{stub.port}"; password_command = "echo secret"; }} );\n')
+        text = person.run("sync", status=1).stderr
+        return "in" if "busy" in text else "false" if "says DNSSEC" in text else "refused" if "TLS: " in text else text
+
+    got = {(host, who): says(host + ".foo.com", a) for who, a in (("known", authority), ("strange", strange))
+           for host in ("none", "ee", "ta", "wrong", "beside", "odd", "alias", "false")}
+    assert {h: got[h, "known"] for h, who in got} == {
+        "none": "in", "ee": "in", "ta": "in", "wrong": "refused", "beside": "in", "odd": "in", "alias": "in", "false": "false"}
+    assert {h: got[h, "strange"] for h, who in got} == {
+        "none": "refused", "ee": "in", "ta": "in", "wrong": "refused", "beside": "refused", "odd": "refused", "alias": "in",
+        "false": "false"}
+    assert says("ee.insecure.example", strange) == "refused"
     assert says("false.foo.com", authority, "dane = false;") == says("wrong.foo.com", authority, "dane = false;") == "in"
     assert says("ee.foo.com", strange, "dane = false;") == "refused"
 

@@ -33,6 +33,7 @@ static const struct row general[] = {
 	{ "trust_anchor", KIND_TEXT, offsetof(struct settings, trust_anchor), 0, 0 },
 	{ "autoconfig", KIND_TEXT, offsetof(struct settings, autoconfig), 0, 0 },
 	{ "autodiscover", KIND_TEXT, offsetof(struct settings, autodiscover), 0, 0 },
+	{ "dane", KIND_BOOL, offsetof(struct settings, dane), 0, 0 },
 	{ "patience", KIND_INT, offsetof(struct settings, patience_s), 1, 3600 },
 	{ "letter_size", KIND_INT, offsetof(struct settings, letter_max), 65536, 512 * 1024 * 1024 },
 };
@@ -204,6 +205,7 @@ enum status settings_load(struct settings *ret, struct buf *why)
 		.trust_anchor = "",
 		.autoconfig = "",
 		.autodiscover = "",
+		.dane = true,
 		.patience_s = PATIENCE_S,
 		.letter_max = LETTER_MAX,
 	};

@@ -65,6 +65,7 @@ struct settings {
 	const char *resolver, *trust_anchor;	/* DNS, where not the system's ("") */
 	const char *autoconfig;		/* URL to ask instead of the usual ones, or "" */
 	const char *autodiscover;	/* the same for Autodiscover */
+	bool dane;			/* TLSA records of servers count */
 	int64_t patience_s;		/* of silence of a server */
 	int64_t letter_max;		/* octets */
 };

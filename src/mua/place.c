@@ -75,10 +75,28 @@ void place_close(struct place *p)
 	settings_free(&p->settings);
 }
 
+/* What DNS says of the account's servers.  One that was not asked with an answer is not asked
+ * for the others: the network may be away. */
+static void learn_servers(struct place *p)
+{
+	const struct server *servers[] = { &p->account->read, &p->account->send };
+	bool own = p->settings.resolver[0] != '\0';
+	struct resolver *r = own || p->settings.dane ? place_resolver(p) : NULL;
+
+	for (size_t i = 0; r && i < 2; i++) {
+		if (own)
+			net_learn_host(&p->net, r, servers[i]->host);
+		if (p->settings.dane)
+			net_learn_tlsa(&p->net, r, servers[i]);
+	}
+}
+
 enum status place_net(struct place *p)
 {
-	enum status st;
+	enum status st = ST_OK;
 
+	if (p->net.loop && p->account)
+		learn_servers(p);
 	if (p->net.loop)
 		return ST_OK;
 	st = net_open(&p->net, p->settings.authorities, (uint64_t)p->settings.patience_s * 1000);
@@ -87,10 +105,8 @@ enum status place_net(struct place *p)
 		    p->settings.authorities);
 	else if (st != ST_OK)
 		say_failed("network", st);
-	if (st == ST_OK && p->settings.resolver[0] && p->account && place_resolver(p)) {
-		net_learn_host(&p->net, place_resolver(p), p->account->read.host);
-		net_learn_host(&p->net, place_resolver(p), p->account->send.host);
-	}
+	if (st == ST_OK && p->account)
+		learn_servers(p);
 	return st;
 }
 

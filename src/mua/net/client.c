@@ -107,6 +107,7 @@ enum status net_open(struct net *n, const char *authorities, uint64_t patience)
 
 void net_close(struct net *n)
 {
+	dane_free(n);
 	tls_client_free(n->tls);
 	loop_free(n->loop);
 	*n = (struct net){ 0 };
@@ -186,6 +187,7 @@ enum status client_start_tls(struct client *c, enum protocol p)
 	static const char *const alpn[] = {
 		[PROTOCOL_IMAP] = "imap", [PROTOCOL_POP3] = "pop3", [PROTOCOL_SMTP] = NULL
 	};
+	const struct dane_host *d = dane_of(c->net, c->host, c->port);
 	struct view name = view_cstr(c->host);
 	struct endpoint literal;
 	struct tls_trust trust = {
@@ -193,6 +195,15 @@ enum status client_start_tls(struct client *c, enum protocol p)
 		.server_name = endpoint_parse(name, 0, &literal) == ST_OK ? VIEW_NONE : name,
 	};
 	enum status st;
+
+	if (d && d->state == DANE_FALSE)
+		return client_fail(c, ST_DENIED, "%s: what DNS says of its certificate (TLSA) is false, says DNSSEC;"
+				   " the setting dane does without", c->host);
+	if (d && d->state == DANE_PROVED)
+		trust = (struct tls_trust){
+			.how = TLS_VERIFY_DANE, .server_name = d->names[0], .names = d->names, .n_names = 2,
+			.records = d->records, .n_records = d->n_records,
+		};
 
 	/* RFC 3207 6 and CVE-2011-0411: said in clear, so by anybody. */
 	if (conn_view(&c->conn).n)
@@ -284,6 +295,7 @@ enum status client_open(struct client *c, struct net *n, const struct server *s)
 
 	*c = (struct client){ .net = n };
 	snprintf(c->host, sizeof c->host, "%s", s->host);
+	c->port = s->port;
 	st = try_host(c, s);
 	c->open = st == ST_OK;
 	if (st == ST_OK && s->tls_first)

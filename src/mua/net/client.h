@@ -2,8 +2,9 @@
  *
  * Always over TLS, from the first byte or by STARTTLS (RFC 8314 3), and the
  * server must show a certificate for its name that one of the authorities has
- * issued (RFC 5280, 6125).  There is no way around that, so a password is
- * never said in clear.
+ * issued (RFC 5280, 6125), or that TLSA records name which DNSSEC proves (RFC
+ * 6698; dane.c).  There is no way around that, so a password is never said in
+ * clear.
  *
  * Everything waits, on the coroutine that net_run gives; what goes wrong is
  * said in `why`, for a person.  After anything but ST_OK the connection can
@@ -16,7 +17,8 @@
 #include "wire/dns.h"
 #include "wire/tls_client.h"
 
-enum { WHY_MAX = 400, HOST_MAX = 255, CLIENT_LINE = 2048, KNOWN_HOSTS = 4, KNOWN_ADDRESSES = 8 };
+enum { WHY_MAX = 400, HOST_MAX = 255, CLIENT_LINE = 2048, KNOWN_HOSTS = 4, KNOWN_ADDRESSES = 8,
+       DANE_HOSTS = 16 };
 
 enum protocol { PROTOCOL_IMAP, PROTOCOL_POP3, PROTOCOL_SMTP };
 
@@ -33,6 +35,24 @@ struct server {
 enum status server_parse(struct view url, struct server *ret) MUST_USE;
 void server_put(const struct server *s, struct buf *out);
 
+/* What DNSSEC says of the certificate of a server. */
+enum dane_state {
+	DANE_NONE,	/* nothing: authorities count */
+	DANE_PROVED,	/* the records */
+	DANE_FALSE,	/* somebody forges them */
+};
+struct dane_host {
+	char host[HOST_MAX + 1];	/* in lower case */
+	uint16_t port;
+	enum dane_state state;
+	steady_ms until;		/* then it is asked anew */
+	uint32_t ttl_s;
+	struct arena arena;
+	struct view names[2];		/* the base of the records, and the host */
+	struct dns_tlsa *records;
+	size_t n_records;
+};
+
 /* What all connections of one run share. */
 struct net {
 	struct loop *loop;
@@ -44,6 +64,9 @@ struct net {
 		size_t n;
 	} known[KNOWN_HOSTS];		/* others are the system's to find */
 	size_t n_known;
+	struct dane_host dane[DANE_HOSTS];	/* of others nothing was asked */
+	size_t n_dane;
+	steady_ms dns_silent;			/* until then it is not asked for TLSA: it gave no answer */
 };
 
 /* authorities: a PEM file.  ST_MISSING, ST_NOMEM, ST_IO. */
@@ -53,6 +76,12 @@ void net_close(struct net *n);
 /* By a name server of the person's own instead of the system's; before net_run,
  * since it blocks. */
 void net_learn_host(struct net *n, struct resolver *r, const char *host);
+/* Its TLSA records, unless they are known still (their TTL, within a minute and an hour);
+ * before net_run, as well. */
+void net_learn_tlsa(struct net *n, struct resolver *r, const struct server *s);
+/* Those; NULL: nothing was asked. */
+const struct dane_host *dane_of(struct net *n, const char *host, uint16_t port);
+void dane_free(struct net *n);
 
 /* Runs job on a coroutine until it returns. */
 enum status net_run(struct net *n, enum status (*job)(struct net *n, void *arg), void *arg) MUST_USE;
@@ -62,6 +91,7 @@ struct client {
 	struct net *net;
 	bool open;
 	char host[HOST_MAX + 1];
+	uint16_t port;
 	char why[WHY_MAX];
 };
 

@@ -44,8 +44,11 @@ static enum status probe_job(struct net *n, void *arg)
 static bool answers(const struct discovery *d, const struct server *s, struct buf *why)
 {
 	struct probe p = { .server = s };
-	enum status st = net_run(d->net, probe_job, &p);
+	enum status st;
 
+	if (d->resolver && d->dane)
+		net_learn_tlsa(d->net, d->resolver, s);
+	st = net_run(d->net, probe_job, &p);
 	if (st != ST_OK)
 		buf_putf(why, "  %s\n", p.why[0] ? p.why : status_name(st));
 	return st == ST_OK;

@@ -9,7 +9,7 @@
  *            of autodiscover.DOMAIN, of DOMAIN, and of whom SRV names for it
  *   guesses  imap., mail., pop., smtp. and the domain itself
  *
- * A server counts when it answers over TLS with a certificate that names it.
+ * A server counts when it answers over TLS with a certificate that names it (client.h).
  * What DNS says without DNSSEC somebody on the way could have said (RFC 6186
  * 6), so the person is told which server it is and who says so.
  */
@@ -34,6 +34,7 @@ struct discovery {
 	const char *authorities;	/* for HTTPS */
 	const char *autoconfig;		/* instead of the URLs, with DOMAIN and ADDRESS in it; or "" */
 	const char *autodiscover;	/* the same for Autodiscover */
+	bool dane;			/* TLSA records of servers count */
 	bool check;			/* connect */
 };
 

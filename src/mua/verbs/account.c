@@ -51,7 +51,7 @@ static bool search(const struct invocation *in, struct place *p, const char *add
 	struct discovery d = { .net = &p->net, .resolver = place_resolver(p),
 			       .authorities = p->settings.authorities, .autoconfig = p->settings.autoconfig,
 			       .autodiscover = p->settings.autodiscover,
-			       .check = !GIVEN(in, no_check) };
+			       .dane = p->settings.dane, .check = !GIVEN(in, no_check) };
 	struct buf why = BUF(WHY_TEXT);
 	struct found found;
 	enum status st = discover(&d, address, &found, &why);
