@@ -4,6 +4,9 @@ import re
 
 import pytest
 
+from test_reader import deliver
+from test_revocation import world  # noqa: F401, a fixture
+from test_smime import signed
 from waxmail import Person
 
 
@@ -121,3 +124,41 @@ def test_keys_from_pkcs12(pair):
     open(empty, "w").write("nothing\n")
     assert "no private key" in jones.run("cert", "import", empty, status=1).stderr
     assert re.search(r"Jones@foo\.com\s+\w+\s+until", jones.run("cert", "list").stdout)
+
+
+# ---- was it revoked? ----
+
+def test_revocation_is_asked_where_the_person_wants_it(instance, world, dns, tmp_path):  # noqa: F811
+    """Nothing unasked; lists, which are kept; OCSP; and who is not there is not waited for again."""
+    w = instance()
+    dns.zone("foo.com", "lists A 127.0.0.1")
+    s = dns.settings()
+    jones = Person(tmp_path / "jones").account("Jones@foo.com", w)
+    jones.env["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    both = tmp_path / "both.pem"
+    both.write_bytes(open(os.path.join(w.dir, "keys/tls.pem"), "rb").read() + open(world.pki("ca.crt"), "rb").read())
+    config = os.path.join(jones.folder, "config/waxmail/config")
+    account = re.sub(r"authorities = .*;", f'authorities = "{both}";', open(config).read())
+    for who in ("smith", "gone", "none"):
+        deliver(w, signed(world.pki, who).decode())
+    jones.sync()
+    at = dict(zip(("smith", "gone", "none"), (str(x["id"]) for x in sorted(jones.list(), key=lambda x: x["uid"]))))
+
+    def seal(who, wish):
+        with open(config, "w") as f:
+            f.write(f'resolver = "{s["testing.resolver"]}"; trust_anchor = "{s["testing.trust_anchor"]}"; {wish}\n{account}')
+        world.asked.clear()
+        return jones.run("show", at[who]).stdout.split("From:")[0].replace("\n", " ").replace("          ", " ")
+
+    assert "revoked" not in seal("gone", "") and world.asked == []
+    assert "The certificate was not revoked." in seal("smith", 'revocation = "crl,private";') and world.asked == ["/ca.crl"]
+    assert "was revoked" in seal("gone", 'revocation = "crl,private";') and world.asked == []
+    assert "nobody answered" in seal("none", 'revocation = "crl,private";') and world.asked == ["/none.crl"]
+    assert "The certificate was not revoked." in seal("none", 'revocation = "ocsp,private";')
+    assert world.asked == [("/ocsp", "application/ocsp-request")]
+    assert "was not revoked" in seal("none", 'revocation = "ocsp,private";') and world.asked == []
+    # Without private no address of ours is asked, and what was kept counts.
+    assert "nobody answered" in seal("none", 'revocation = "crl";') and world.asked == []
+    with open(config, "w") as f:
+        f.write(f'revocation = "all";\n{account}')
+    assert "revocation wants" in jones.run("list", status=1).stderr

@@ -233,31 +233,11 @@ json_t *smime_json(const struct smime_letter *l)
 
 /* ---- --fetch ---- */
 
-bool fetch_wish_take(const char *text, struct fetch_wish *ret)
-{
-	struct view left = view_cstr(text ? text : ""), one;
-	bool *const to[] = { &ret->crl, &ret->ocsp, &ret->private };
-	static const char *const words[] = { "crl", "ocsp", "private" };
-
-	while (left.n) {
-		size_t i = 0;
-
-		one = view_head(left, view_find(left, ','));
-		left = view_skip(left, one.n + 1);
-		while (i < 3 && !view_eq(one, view_cstr(words[i])))
-			i++;
-		if (i == 3)
-			return false;
-		*to[i] = true;
-	}
-	return true;
-}
-
 bool take_fetch(const struct invocation *in)
 {
-	struct fetch_wish wish = { 0 };
+	struct revocation_wish wish;
 
-	if (fetch_wish_take(in->given[OPTION_fetch], &wish))
+	if (revocation_wish_take(view_cstr(in->given[OPTION_fetch]), &wish))
 		return true;
 	tell("--fetch: should be of crl, ocsp and private, with commas between");
 	return false;

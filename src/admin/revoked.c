@@ -2,26 +2,18 @@
 #include "admin/tell.h"
 
 #include "base/clock.h"
-#include "base/disk.h"
 #include "mta/relay/fetch.h"
-#include "smime/revocation.h"
+#include "smime/kept.h"
 #include "wire/rdata.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <openssl/sha.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-enum { PATH_SIZE = 4096, PLACES_ARENA = 4 * 1024 * 1024, ADDRESSES_MOST = 8 };
+enum { PLACES_ARENA = 4 * 1024 * 1024, ADDRESSES_MOST = 8 };
 
 struct revoked {
 	const struct invocation *in;
 	struct smime_means *m;
-	struct fetch_wish wish;
+	struct revocation_wish wish;
 	bool any, done;
 	struct loop *loop;
 	struct fetcher *fetcher;
@@ -29,73 +21,6 @@ struct revoked {
 	const struct revocation_place *places;
 	size_t n;
 };
-
-/* ---- what was fetched before ---- */
-
-static bool cache_folder(char out[PATH_SIZE])
-{
-	const char *top = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	static const char *const below[] = { "", "/waxwing", "/waxwing/lists" };
-	char path[PATH_SIZE];
-
-	if (top && top[0] == '/')
-		snprintf(path, sizeof path, "%s", top);
-	else if (home && home[0] == '/')
-		snprintf(path, sizeof path, "%s/.cache", home);
-	else
-		return false;
-	for (size_t i = 0; i < sizeof below / sizeof *below; i++)
-		if (snprintf(out, PATH_SIZE, "%s%s", path, below[i]) >= PATH_SIZE ||
-		    (mkdir(out, 0700) != 0 && access(out, W_OK) != 0))
-			return false;
-	return true;
-}
-
-static bool cache_path(struct view url, char out[PATH_SIZE])
-{
-	unsigned char digest[SHA256_DIGEST_LENGTH];
-	char folder[PATH_SIZE];
-	size_t n;
-
-	if (!cache_folder(folder) || (n = strlen(folder)) + 2 * sizeof digest + 8 > PATH_SIZE)
-		return false;
-	SHA256((const unsigned char *)url.p, url.n, digest);
-	memcpy(out, folder, n);
-	out[n++] = '/';
-	for (size_t i = 0; i < sizeof digest; i++, n += 2)
-		snprintf(out + n, PATH_SIZE - n, "%02x", digest[i]);
-	return true;
-}
-
-static bool cached(struct view url, struct buf *out)
-{
-	char path[PATH_SIZE];
-
-	if (cache_path(url, path) && read_file(path, out) == ST_OK && smime_list_is_fresh(buf_view(out), clock_wall()))
-		return true;
-	out->n = 0;
-	return false;
-}
-
-/* Whole or not at all; without it the list is fetched again. */
-static void keep(struct view url, struct view list)
-{
-	char path[PATH_SIZE], fresh[PATH_SIZE + 8];
-	FILE *f;
-	bool good;
-	int fd;
-
-	if (!smime_list_is_fresh(list, clock_wall()) || !cache_path(url, path))
-		return;
-	snprintf(fresh, sizeof fresh, "%s.XXXXXX", path);
-	fd = mkstemp(fresh);
-	f = fd < 0 ? NULL : fdopen(fd, "w");
-	if (f == NULL)
-		return;
-	good = fwrite(list.p, 1, list.n, f) == list.n;
-	if (fclose(f) != 0 || !good || rename(fresh, path) != 0)
-		unlink(fresh);
-}
 
 /* ---- fetching ---- */
 
@@ -159,15 +84,20 @@ static void fetch_one(struct revoked *r, const struct revocation_place *p)
 {
 	struct buf out = BUF(REVOKED_MOST), why = BUF(1024);
 	bool list = p->request.n == 0;
-	enum status st = list && cached(p->url, &out) ? ST_OK : get(r, p, &out, &why);
+	enum status st = list && kept_find(p->url, 0, &out) && smime_list_is_fresh(buf_view(&out), clock_wall()) ? ST_OK : ST_MISSING;
+
+	if (st != ST_OK) {
+		buf_clear(&out);
+		st = get(r, p, &out, &why);
+	}
 
 	if (st == ST_OK) {
 		st = list ? smime_trust_revoked(r->m->trust, buf_view(&out)) : smime_trust_ocsp(r->m->trust, buf_view(&out));
 		if (st != ST_OK)
 			buf_puts(&why, list ? "it is no list of revoked certificates" : "it is no OCSP response");
 	}
-	if (st == ST_OK && list)
-		keep(p->url, buf_view(&out));
+	if (st == ST_OK && list && smime_list_is_fresh(buf_view(&out), clock_wall()))
+		kept_put(p->url, buf_view(&out));
 	if (st != ST_OK)
 		tell("%.*s: %.*s", VIEW_ARG(p->url), VIEW_ARG(buf_view(&why)));
 	r->any |= st == ST_OK;
@@ -212,19 +142,6 @@ static void run(struct revoked *r)
 
 /* ---- for whom ---- */
 
-static STACK_OF(X509) *along(const struct smime_letter *l)
-{
-	STACK_OF(X509) *all = sk_X509_new_null();
-
-	for (size_t i = 0; all && i < l->n_certificates; i++) {
-		X509 *x = smime_certificate(l->certificates[i]);
-
-		if (x && sk_X509_push(all, x) <= 0)
-			X509_free(x);
-	}
-	return all;
-}
-
 /* Adds to the means what was fetched for the letter's signers; false: nothing was.
  * What could not be had is told, and is no error: then it is not checked. */
 static bool fetch_revoked(const struct invocation *in, struct smime_means *m, const struct smime_letter *l)
@@ -236,11 +153,11 @@ static bool fetch_revoked(const struct invocation *in, struct smime_means *m, co
 	STACK_OF(X509) *others;
 	X509 *leaf;
 
-	if (in->given[OPTION_fetch] == NULL || !fetch_wish_take(in->given[OPTION_fetch], &r.wish))
+	if (in->given[OPTION_fetch] == NULL || !revocation_wish_take(view_cstr(in->given[OPTION_fetch]), &r.wish))
 		return false;
 	if (s == NULL || !s->valid || s->chain != SMIME_CHAIN_TRUSTED || s->revocation != SMIME_NOT_CHECKED)
 		return false;
-	others = along(l);
+	others = smime_certificates_along(l);
 	leaf = smime_certificate(s->certificate);
 	if (others && leaf && smime_revocation_places(m->trust, leaf, others, clock_wall(), &a, places, &r.n) == ST_OK && r.n)
 		run(&r);

@@ -3,20 +3,18 @@
  *
  * Only what trusted chains name (smime/revocation.h), from public addresses (or, where it
  * has the word private, any), by HTTP or HTTPS, without redirects: at most REVOKED_MOST octets
- * and REVOKED_MS each.  Lists are kept in $XDG_CACHE_HOME/waxwing/lists until they end.
+ * and REVOKED_MS each.  Lists are kept until they end (smime/kept.h).
  */
 #ifndef WAXWING_ADMIN_REVOKED_H
 #define WAXWING_ADMIN_REVOKED_H
 
 #include "admin/inspect.h"
+#include "smime/revocation.h"
 
 enum { REVOKED_MOST = 16 * 1024 * 1024, REVOKED_MS = 10000 };
 
-/* The value of --fetch (inspect_smime.c, which every program has that can look at S/MIME). */
-struct fetch_wish { bool crl, ocsp, private; };
-/* False: it is none. */
-bool fetch_wish_take(const char *text, struct fetch_wish *ret);
-/* The same; it has complained. */
+/* Is --fetch what revocation_wish_take knows; it has complained (inspect_smime.c, which every
+ * program has that can look at S/MIME). */
 bool take_fetch(const struct invocation *in);
 
 /* smime_read, and where --fetch finds something new, again. */

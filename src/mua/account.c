@@ -16,7 +16,7 @@ enum { SETTINGS_ARENA = 4 * 1024 * 1024, PATIENCE_S = 60, LETTER_MAX = 256 * 102
 
 /* ---- the two tables of settings ---- */
 
-enum kind { KIND_TEXT, KIND_BOOL, KIND_INT, KIND_SERVER, KIND_PROTECT };
+enum kind { KIND_TEXT, KIND_BOOL, KIND_INT, KIND_SERVER, KIND_PROTECT, KIND_REVOCATION };
 
 struct row {
 	const char *key;
@@ -34,6 +34,7 @@ static const struct row general[] = {
 	{ "autoconfig", KIND_TEXT, offsetof(struct settings, autoconfig), 0, 0 },
 	{ "autodiscover", KIND_TEXT, offsetof(struct settings, autodiscover), 0, 0 },
 	{ "dane", KIND_BOOL, offsetof(struct settings, dane), 0, 0 },
+	{ "revocation", KIND_REVOCATION, offsetof(struct settings, revocation), 0, 0 },
 	{ "patience", KIND_INT, offsetof(struct settings, patience_s), 1, 3600 },
 	{ "letter_size", KIND_INT, offsetof(struct settings, letter_max), 65536, 512 * 1024 * 1024 },
 };
@@ -119,6 +120,8 @@ static bool take_value(struct arena *a, const struct row *r, const config_settin
 			*(enum protection *)to = config_setting_get_bool(s) ? PROTECTION_AUTO : PROTECTION_OFF;
 		return type == CONFIG_TYPE_BOOL ||
 		       (type == CONFIG_TYPE_STRING && protection_take(view_cstr(config_setting_get_string(s)), to));
+	case KIND_REVOCATION:
+		return type == CONFIG_TYPE_STRING && revocation_wish_take(view_cstr(config_setting_get_string(s)), to);
 	}
 	return false;
 }
@@ -134,6 +137,8 @@ static const char *wanted(const struct row *r)
 		return "a number within its limits";
 	case KIND_PROTECT:
 		return PROTECTION_WORDS ", in quotes";
+	case KIND_REVOCATION:
+		return "\"\", \"crl\", \"ocsp\" or \"crl,ocsp\"";
 	default:
 		return "a text in quotes";
 	}
@@ -237,6 +242,22 @@ void settings_free(struct settings *s)
 
 /* ---- writing ---- */
 
+static bool put_wish(config_setting_t *group, const char *key, const struct revocation_wish *w)
+{
+	struct buf words = BUF(64);
+	config_setting_t *s;
+	bool good = true;
+
+	revocation_wish_put(w, &words);
+	if (words.n) {
+		buf_putc(&words, '\0');
+		s = config_setting_add(group, key, CONFIG_TYPE_STRING);
+		good = s && config_setting_set_string(s, words.p);
+	}
+	buf_free(&words);
+	return good;
+}
+
 static bool put_value(config_setting_t *group, const struct row *r, const void *from)
 {
 	struct buf url = BUF(HOST_MAX + 64);
@@ -268,6 +289,8 @@ static bool put_value(config_setting_t *group, const struct row *r, const void *
 	case KIND_PROTECT:
 		s = config_setting_add(group, r->key, CONFIG_TYPE_STRING);
 		return s && config_setting_set_string(s, protection_word(*(const enum protection *)from));
+	case KIND_REVOCATION:
+		return put_wish(group, r->key, from);
 	}
 	return false;
 }

@@ -24,6 +24,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "mua/net/client.h"
+#include "smime/revocation.h"
 
 enum { ACCOUNTS_MAX = 64, PATH_TEXT_MAX = 3072 };
 
@@ -66,6 +67,7 @@ struct settings {
 	const char *autoconfig;		/* URL to ask instead of the usual ones, or "" */
 	const char *autodiscover;	/* the same for Autodiscover */
 	bool dane;			/* TLSA records of servers count */
+	struct revocation_wish revocation;	/* what may be fetched for signatures; none: "not checked" */
 	int64_t patience_s;		/* of silence of a server */
 	int64_t letter_max;		/* octets */
 };

@@ -20,6 +20,7 @@ struct place {
 	struct direct *dns;	/* or NULL */
 	bool dns_tried;
 	steady_ms dns_silent;	/* until then it is not asked for certificates: it gave no answer */
+	steady_ms revocation_silent;	/* until then nobody is asked whether a certificate was revoked */
 	struct buf password;	/* asked for once; wiped by place_close */
 	bool may_ask;		/* the terminal is ours */
 };

@@ -1,6 +1,7 @@
 #include "mua/seal.h"
 
 #include "mua/certs.h"
+#include "mua/revoked.h"
 #include "smime/sink.h"
 #include "smime/write.h"
 #include "trust/author.h"
@@ -213,6 +214,29 @@ static bool pin_author(struct certs *c, struct view letter, struct smime_trust *
 	return pinned;
 }
 
+/* Read, and where something is fetched of its signer, again. */
+static enum status read_letter(struct place *p, struct view letter, const struct smime_reading *how,
+			       struct smime_trust *trust, struct smime_letter *ret)
+{
+	enum status st = smime_read(letter, how, ret);
+
+	if (st != ST_OK || !revoked_fetch(p, trust, ret))
+		return st;
+	smime_free(ret);
+	return smime_read(letter, how, ret);
+}
+
+/* Only where somebody may be asked; a revoked one stands in the sentence. */
+static void put_revocation(const struct place *p, const struct smime_signer *s, struct buf *line)
+{
+	if (s == NULL || s->chain != SMIME_CHAIN_TRUSTED || !(p->settings.revocation.crl || p->settings.revocation.ocsp))
+		return;
+	if (s->revocation == SMIME_NOT_REVOKED)
+		buf_puts(line, " The certificate was not revoked.");
+	else if (s->revocation == SMIME_NOT_CHECKED)
+		buf_puts(line, " Whether the certificate was revoked was not checked: nobody answered.");
+}
+
 static enum status look(struct certs *c, struct view letter, struct smime_trust *trust, struct buf *line,
 			enum show_style *ret_style, struct buf *inner)
 {
@@ -220,7 +244,7 @@ static enum status look(struct certs *c, struct view letter, struct smime_trust 
 	struct smime_reading how = { .trust = trust, .keys = &c->keys, .now = clock_wall() };
 	const struct smime_signer *signer;
 	struct smime_letter l;
-	enum status st = smime_read(letter, &how, &l);
+	enum status st = read_letter(c->p, letter, &how, trust, &l);
 
 	if (st != ST_OK)
 		return st;
@@ -228,6 +252,7 @@ static enum status look(struct certs *c, struct view letter, struct smime_trust 
 	signer = smime_main_signer(&l);
 	if (pinned && signer && signer->chain == SMIME_CHAIN_PINNED)
 		buf_puts(line, " DNSSEC proves the certificate.");
+	put_revocation(c->p, signer, line);
 	*ret_style = style_of(l.word);
 	if (is_open(l.word))
 		st = smime_put_letter(&l, letter, cms_to_buf, inner);

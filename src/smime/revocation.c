@@ -229,3 +229,50 @@ bool smime_list_is_fresh(struct view der, wall_ms now)
 	ERR_clear_error();
 	return fresh;
 }
+
+/* ---- what may be fetched ---- */
+
+STACK_OF(X509) *smime_certificates_along(const struct smime_letter *l)
+{
+	STACK_OF(X509) *all = sk_X509_new_null();
+
+	for (size_t i = 0; all && i < l->n_certificates; i++) {
+		X509 *x = smime_certificate(l->certificates[i]);
+
+		if (x && sk_X509_push(all, x) <= 0)
+			X509_free(x);
+	}
+	return all;
+}
+
+static const char *const wish_words[] = { "crl", "ocsp", "private" };
+
+bool revocation_wish_take(struct view text, struct revocation_wish *ret)
+{
+	struct revocation_wish w = { 0 };
+	bool *const to[] = { &w.crl, &w.ocsp, &w.private };
+
+	while (text.n) {
+		struct view one = view_head(text, view_find(text, ','));
+		size_t i = 0;
+
+		text = view_skip(text, one.n + 1);
+		while (i < 3 && !view_eq(one, view_cstr(wish_words[i])))
+			i++;
+		if (i == 3)
+			return false;
+		*to[i] = true;
+	}
+	*ret = w;
+	return true;
+}
+
+void revocation_wish_put(const struct revocation_wish *w, struct buf *out)
+{
+	const bool set[] = { w->crl, w->ocsp, w->private };
+	size_t from = out->n;
+
+	for (size_t i = 0; i < 3; i++)
+		if (set[i])
+			buf_putf(out, "%s%s", out->n > from ? "," : "", wish_words[i]);
+}

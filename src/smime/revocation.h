@@ -23,6 +23,20 @@ struct revocation_place {
 enum status smime_revocation_places(struct smime_trust *t, X509 *leaf, STACK_OF(X509) *others, wall_ms now, struct arena *a,
 				    struct revocation_place ret[REVOCATION_PLACES], size_t *ret_n) MUST_USE;
 
+/* The certificates that came with a letter, as far as they can be read; the caller's.  NULL: no
+ * memory. */
+struct smime_letter;
+STACK_OF(X509) *smime_certificates_along(const struct smime_letter *l);
+
+/* What may be fetched: "crl", "ocsp" (which tells the authority who is read, and when), and
+ * "private": also from other than public addresses and usual ports; commas between.  Empty:
+ * nothing.  False: another word stands there. */
+struct revocation_wish {
+	bool crl, ocsp, private;
+};
+bool revocation_wish_take(struct view text, struct revocation_wish *ret);
+void revocation_wish_put(const struct revocation_wish *w, struct buf *out);
+
 /* Is it a list that has not ended? */
 bool smime_list_is_fresh(struct view der, wall_ms now);
 
