@@ -190,6 +190,18 @@ def test_keywords_are_set_and_undone(reader, copy):
     t.text("a(b")
     t.keys("Enter")
     t.until("no word for a keyword")
+    # The letter that one answers, from there.
+    t.keys("/")
+    t.until("Search:")
+    t.text("re: meeting")
+    t.keys("Enter")
+    t.until("1 of 6")
+    t.keys("Enter")
+    t.until("Yes.")
+    t.keys("P")
+    t.until("Shall we meet at the old mill?")
+    t.keys("P")
+    t.until("answers no letter that is here")
 
 
 def test_flags_are_in_the_files(reader, copy):

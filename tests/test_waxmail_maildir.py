@@ -76,6 +76,7 @@ def test_keywords_of_the_maildir_and_the_server(jones, tmp_path):
     assert set(other.list("--oldest")[0]["flags"]) == {"work", "$Junk", "forwarded"}
     assert [x["subject"] for x in other.json("search", "tag:work", "tag:$Forwarded")] == [other.list("--oldest")[0]["subject"]]
     assert "[work, junk]" in other.run("list").stdout
+    assert "Tags:     work, junk\n" in other.run("show", str(other.list("--oldest")[0]["id"])).stdout
     # Another program takes a letter away and gives one; another reader changes a third word.
     at = os.path.join(maildir(person), "cur")
     os.rename(os.path.join(at, name), os.path.join(at, name.replace(":2,Pab", ":2,Pb")))

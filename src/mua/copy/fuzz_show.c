@@ -66,6 +66,20 @@ static void parts(struct view letter)
 	arena_free(&a);
 }
 
+static void report(struct view letter)
+{
+	struct buf text = BUF((size_t)1 << 22), id = BUF((size_t)1 << 22);
+
+	if (show_report(letter, &text, &id) == ST_OK) {
+		FUZZ_CHECK(text.n > 0 || buf_status(&text) != ST_OK);
+		check_harmless(buf_view(&text));
+		check_harmless(buf_view(&id));
+		FUZZ_CHECK(view_find(buf_view(&id), '\n') == id.n);
+	}
+	buf_free(&text);
+	buf_free(&id);
+}
+
 static void page(struct view html, uint8_t how)
 {
 	struct buf out = BUF((size_t)1 << 22);
@@ -92,6 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	} else {
 		show(v, data[0]);
 		parts(v);
+		report(v);
 	}
 	return 0;
 }

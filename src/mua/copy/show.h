@@ -7,6 +7,7 @@
  * links numbered and listed.
  *
  *     Verdict:  from example.net, proved (DMARC)            only if options say whom to trust
+ *     Report:   Your letter could not be delivered to ...   RFC 3464, RFC 8098
  *     From:     Mary Smith <mary@example.net>               author.h: as it is judged
  *     ...
  *
@@ -45,6 +46,7 @@ struct show_options {
 	 * the account's own server, and only the topmost field; empty: none. */
 	struct view authserv_id;
 	struct view keywords;		/* of the copy, blanks between; may be empty */
+	struct view about;		/* which letter a report is about, in words; may be empty */
 	/* A line that somebody else judged (S/MIME), shown first; empty: none. */
 	struct view seal;
 	enum show_style seal_style;
@@ -75,6 +77,10 @@ enum status show_part_octets(struct view letter, uint32_t number, struct buf *ou
 /* The text alone, for quoting in a reply: flowed lines joined, no header. */
 enum status show_body(struct view letter, size_t width, struct buf *out) MUST_USE;
 
+/* A report on a letter of one's own (RFC 3464, 8098): a sentence for each recipient, LF
+ * between, and the letter's Message-ID without <>, or nothing.  Both harmless.  ST_MISSING: it
+ * is none. */
+enum status show_report(struct view letter, struct buf *text, struct buf *id) MUST_USE;
 
 /* A text of a stranger made harmless on one line, at most `columns` wide (0:
  * any): for lists. */

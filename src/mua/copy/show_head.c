@@ -340,6 +340,28 @@ static void put_verdict(struct showing *s)
 	buf_free(&line);
 }
 
+/* A sentence a line. */
+static void put_report(struct showing *s)
+{
+	struct buf text = BUF(FIELD_MOST), id = BUF(FIELD_MOST);
+	struct showing_report r = { .text = &text, .id = &id };
+
+	if (report_read(s->m, &r)) {
+		for (struct view left = buf_view(&text); left.n;) {
+			size_t n = view_find(left, '\n');
+
+			put_name(s, "Report");
+			put_value(s, view_head(left, n), r.style);
+			left = view_skip(left, n + 1);
+		}
+		if (s->o->about.n) {
+			put_name(s, "About");
+			put_value(s, s->o->about, SHOW_HEADER);
+		}
+	}
+	buf_free(&text);
+	buf_free(&id);
+}
 
 void show_head(struct showing *s)
 {
@@ -348,6 +370,7 @@ void show_head(struct showing *s)
 		put_value(s, s->o->seal, s->o->seal_style);
 	}
 	put_verdict(s);
+	put_report(s);
 	put_keywords(s);
 	if (s->o->all_headers)
 		put_every_field(s);

@@ -3,6 +3,8 @@
 #include "mua/copy/show.h"
 #include "mua/copy/text.h"
 
+#include <stdlib.h>
+
 static void shows_as(const struct show_options *o, const char *letter, const char *want)
 {
 	struct buf out = BUF(65536);
@@ -29,6 +31,55 @@ static void headers(void **state)
 	shows_as(&o, "From: \"ceo@foo.com\" <eve@evil.example>\r\n\r\nx",
 		 "From:     ceo@foo.com <eve@evil.example>\n"
 		 "Note:     the name shows an address that is not the author's\n\nx\n");
+}
+
+#define REPORT(type, part)                                                                                             \
+	"From: postmaster@bar.com\r\nDate: Tue, 14 Nov 2023 22:13:00 +0000\r\nContent-Type: multipart/report; "      \
+	"report-type=" type "; boundary=b\r\n\r\n--b\r\n\r\nFor people.\r\n--b\r\nContent-Type: message/" type  \
+	"\r\n\r\n" part "\r\n--b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: <1@x>\r\nSubject: Blah\r\n--b--\r\n"
+
+static void reports_as(const char *letter, const char *want, const char *want_id)
+{
+	struct buf text = BUF(65536), id = BUF(1024);
+
+	assert_int_equal(show_report(view_cstr(letter), &text, &id), ST_OK);
+	assert_view(buf_view(&text), want);
+	assert_view(buf_view(&id), want_id);
+	buf_free(&text);
+	buf_free(&id);
+}
+
+/* RFC 3464, RFC 8098: a sentence for each recipient, and which letter it was. */
+static void reports(void **state)
+{
+	const struct show_options o = { .width = 78, .about = VIEW("letter 17 in Sent: Blah") };
+	struct buf out = BUF(65536), id = BUF(1024);
+
+	(void)state;
+	setenv("TZ", "UTC", 1);
+	reports_as(REPORT("delivery-status",
+			  "Reporting-MTA: dns; mx.bar.com\r\n\r\nFinal-Recipient: rfc822; Green@bar.com\r\n"
+			  "Action: failed\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 5.1.1 no such user \x1b[31m\r\n\r\n"
+			  "Original-Recipient: rfc822;a+2Bb@foo.com\r\nFinal-Recipient: rfc822; x@y\r\nAction: delayed (y)\r\n"
+			  "Status: 4.4.1 (x)\r\nWill-Retry-Until: Wed, 15 Nov 2023 22:13:00 +0000\r\n\r\n"
+			  "Final-Recipient: rfc822; Jones@foo.com\r\nAction: delivered\r\nStatus: 2.0.0\r\n"),
+		   "Your letter could not be delivered to Green@bar.com: 550 5.1.1 no such user \xef\xbf\xbd[31m\n"
+		   "Your letter could not be delivered yet to a+b@foo.com: That host does not answer."
+		   " It is tried until Wed, 15 Nov 2023 22:13\n"
+		   "Your letter was delivered to Jones@foo.com.", "1@x");
+	reports_as(REPORT("disposition-notification",
+			  "Final-Recipient: rfc822; Jones@foo.com\r\nOriginal-Message-ID: <2@x>\r\n"
+			  "Disposition: automatic-action/MDN-sent-automatically; displayed/warning\r\n"),
+		   "The mail program of Jones@foo.com says that your letter was displayed, on Tue, 14 Nov 2023 22:13, without anybody's doing.",
+		   "2@x");
+	assert_int_equal(show_report(VIEW("Subject: x\r\n\r\nAction: failed\r\nFinal-Recipient: rfc822; x@y\r\n"), &out, &id), ST_MISSING);
+	assert_int_equal(show_letter(VIEW(REPORT("delivery-status", "Reporting-MTA: dns; x\r\n\r\nFinal-Recipient: rfc822; Green@bar.com\r\n"
+						 "Action: failed\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 no\r\n")),
+				     true, &o, &out), ST_OK);
+	assert_true(view_starts_i(buf_view(&out), VIEW("Report:   Your letter could not be delivered to Green@bar.com: 550 no\n"
+						       "About:    letter 17 in Sent: Blah\nFrom:     postmaster@bar.com\n")));
+	buf_free(&out);
+	buf_free(&id);
 }
 
 static void nothing_moves_the_cursor(void **state)
@@ -197,7 +248,7 @@ static void columns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(headers), cmocka_unit_test(nothing_moves_the_cursor), cmocka_unit_test(flowed),
+		cmocka_unit_test(headers), cmocka_unit_test(reports), cmocka_unit_test(nothing_moves_the_cursor), cmocka_unit_test(flowed),
 		cmocka_unit_test(wrapping), cmocka_unit_test(parts), cmocka_unit_test(pages),
 		cmocka_unit_test(deep_page), cmocka_unit_test(verdicts), cmocka_unit_test(columns),
 	};

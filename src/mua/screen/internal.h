@@ -173,7 +173,11 @@ bool screen_go_to(struct screen *s, int64_t id);
 
 void screen_open_letter(struct screen *s);
 void screen_close_letter(struct screen *s);
+/* The one that it answers, or that it is a report on, in whatever folder. */
+void screen_open_earlier(struct screen *s);
 void screen_draw_letter(struct screen *s, size_t y, size_t rows);
+/* "all", "top", "end", or "45%": what of it is seen. */
+void screen_put_extent(const struct screen *s, struct buf *out);
 /* How many rows the letter, and above it the list, have. */
 size_t screen_letter_rows(void);
 size_t screen_strip_rows(void);

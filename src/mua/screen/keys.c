@@ -570,6 +570,7 @@ static const struct command commands[] = {
 	{ 'c', 0, IN_LIST | IN_LETTER, change_folder, "c", "go to a folder by its name", "c:Folder" },
 	{ 'y', 0, IN_LIST | IN_LETTER, show_folders, "y", "list of folders", NULL },
 	{ 'v', 0, IN_LIST | IN_LETTER, screen_open_parts, "v", "attachments: Enter opens, s saves", "v:Parts" },
+	{ 'P', 0, IN_LETTER, screen_open_earlier, "P", "the letter that it answers, or reports on", NULL },
 	{ 'h', 0, IN_LETTER, all_headers, "h", "all header fields, or few", NULL },
 	{ 'H', 0, IN_LETTER, other_form, "H", "HTML, or plain text", NULL },
 	{ 'o', 0, IN_LIST, next_order, "o", "another order", NULL },

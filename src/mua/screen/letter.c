@@ -1,6 +1,8 @@
 /* letter.c - the letter that is open. */
 #include "mua/screen/internal.h"
 
+#include "msg/header.h"
+#include "msg/msgid.h"
 #include "mua/copy/text.h"
 
 #include <stdlib.h>
@@ -66,6 +68,37 @@ static void part_lines(struct screen_letter *l, size_t columns)
 	}
 }
 
+/* The letter that a report is about, else the one that this one answers; false: it is not here. */
+static bool find_earlier(struct screen *s, struct arena *a, struct copy_message *ret, bool *ret_report)
+{
+	struct screen_letter *l = &s->letter;
+	struct buf text = BUF(SHOW_TEXT_MAX), id = BUF(SHOW_TEXT_MAX);
+	struct msgid_reader ids;
+	struct view one, last = VIEW_NONE;
+	struct field f;
+	bool found;
+
+	*ret_report = l->letter.whole && show_report(l->bytes, &text, &id) == ST_OK;
+	if (!*ret_report && (field_find(l->bytes, VIEW("In-Reply-To"), &f) || field_find(l->bytes, VIEW("References"), &f)))
+		for (ids = msgid_reader(f.value); msgid_next(&ids, &one);)
+			last = one;
+	found = copy_by_message_id(s->copy, *ret_report ? buf_view(&id) : last, a, ret) == ST_OK;
+	buf_free(&text);
+	buf_free(&id);
+	return found;
+}
+
+static void put_about(struct screen *s, struct buf *out)
+{
+	struct arena a = ARENA((size_t)1 << 20);
+	struct copy_message m;
+	bool report;
+
+	if (find_earlier(s, &a, &m, &report) && report)
+		buf_putf(out, "%.*s  (P opens it)", VIEW_ARG(m.subject.n ? m.subject : VIEW("(no subject)")));
+	arena_free(&a);
+}
+
 static enum status lay_out(struct screen *s)
 {
 	struct screen_letter *l = &s->letter;
@@ -76,14 +109,18 @@ static enum status lay_out(struct screen *s)
 		.prefer_html = l->html, .authserv_id = s->o->accounts[s->account].authserv_id,
 		.seal = buf_view(&l->seal), .seal_style = l->seal_style, .style = note_style, .style_arg = l,
 	};
+	struct buf about = BUF(8192);
 	enum status st;
 
+	put_about(s, &about);
+	o.about = buf_view(&about);
 	buf_clear(&l->text);
 	buf_clear(&l->styles);
 	buf_clear(&l->lines);
 	st = show_letter(l->bytes, l->letter.whole, &o, &l->text);
 	if (st == ST_LIMIT)
 		st = ST_OK;
+	buf_free(&about);
 	part_lines(l, columns);
 	l->width = columns;
 	return st;
@@ -175,11 +212,55 @@ void screen_open_letter(struct screen *s)
 	}
 }
 
+void screen_open_earlier(struct screen *s)
+{
+	struct arena a = ARENA((size_t)16 << 20);
+	struct copy_message m;
+	struct copy_folder *all;
+	size_t n = 0;
+	bool report;
+	enum status st = ST_OK;
+
+	if (!find_earlier(s, &a, &m, &report)) {
+		screen_say(s, true, report ? "The letter that it reports on is not here."
+					   : "It answers no letter that is here.");
+	} else {
+		if (m.folder != s->folder) {
+			st = copy_folders(s->copy, &a, &all, &n);
+			for (size_t i = 0; st == ST_OK && i < n; i++)
+				if (all[i].id == m.folder)
+					st = screen_open_folder(s, s->account, all[i].name);
+		}
+		if (st == ST_OK && screen_go_to(s, m.id))
+			screen_open_letter(s);
+		else
+			screen_say(s, true, "The letter is gone.");
+	}
+	arena_free(&a);
+}
+
 /* ---- drawing ---- */
 
 static size_t lines_of(const struct screen_letter *l)
 {
 	return l->lines.n / sizeof(struct screen_text_line);
+}
+
+void screen_put_extent(const struct screen *s, struct buf *out)
+{
+	size_t n = lines_of(&s->letter), rows = screen_letter_rows() - (screen_strip_rows() > 0), top = s->letter.top;
+
+	/* Before it is drawn the end is not known (screen_draw_letter). */
+	if (top + rows > n)
+		top = n > rows ? n - rows : 0;
+	if (n <= rows)
+		buf_puts(out, "all  ");
+	else if (top == 0)
+		buf_puts(out, "top  ");
+	else if (top + rows >= n)
+		buf_puts(out, "end  ");
+	else
+		buf_putf(out, "%zu%%  ", (top + rows) * 100 / n);
 }
 
 static struct screen_text_line line_at(const struct screen_letter *l, size_t i)

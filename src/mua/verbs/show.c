@@ -70,11 +70,34 @@ static struct show_options options(const struct invocation *in, const struct pla
 	};
 }
 
-static enum status print_text(const struct invocation *in, struct place *p, const struct copy_letter *letter)
+/* The letter that a report is about, where it is here: "letter 17 in Sent: Blah".  Its id, or 0. */
+static int64_t find_about(struct place *p, struct view letter, struct buf *text, struct buf *about)
+{
+	struct arena a = ARENA(SMALL_ARENA);
+	struct buf id = BUF(SHOW_TEXT_MAX);
+	struct copy_message m;
+	struct folder_names names;
+	int64_t found = 0;
+
+	if (show_report(letter, text, &id) == ST_OK && id.n && folder_names(p->copy, &a, &names) == ST_OK &&
+	    copy_by_message_id(p->copy, buf_view(&id), &a, &m) == ST_OK) {
+		found = m.id;
+		buf_putf(about, "letter %lld in %.*s: %.*s", (long long)m.id, VIEW_ARG(folder_name(&names, m.folder)),
+			 VIEW_ARG(m.subject));
+	}
+	arena_free(&a);
+	buf_free(&id);
+	return found;
+}
+
+static enum status print_text(const struct invocation *in, struct place *p, int64_t id, const struct copy_letter *letter)
 {
 	struct styles *styles = calloc(1, sizeof *styles);
 	struct show_options o = options(in, p);
+	struct arena a = ARENA(SMALL_ARENA);
+	struct copy_message m;
 	struct buf out = BUF(SHOW_TEXT_MAX), line = BUF(4096), inner = BUF(SAVED_MAX);
+	struct buf report = BUF(SHOW_TEXT_MAX), about = BUF(SHOW_TEXT_MAX);
 	struct view bytes = letter->bytes;
 	enum status st;
 
@@ -86,6 +109,10 @@ static enum status print_text(const struct invocation *in, struct place *p, cons
 		o.seal = buf_view(&line);
 		bytes = inner.n ? buf_view(&inner) : bytes;
 	}
+	if (copy_message(p->copy, id, &a, &m) == ST_OK)
+		o.keywords = m.keywords;
+	if (find_about(p, bytes, &report, &about))
+		o.about = buf_view(&about);
 	st = show_letter(bytes, letter->whole, &o, &out);
 	if (st == ST_OK || (st == ST_LIMIT && out.n)) {
 		if (o.style)
@@ -98,6 +125,9 @@ static enum status print_text(const struct invocation *in, struct place *p, cons
 	buf_free(&out);
 	buf_free(&line);
 	buf_free(&inner);
+	buf_free(&report);
+	buf_free(&about);
+	arena_free(&a);
 	return st;
 }
 
@@ -179,6 +209,19 @@ static json_t *fields_json(struct view letter)
 	return list;
 }
 
+static json_t *report_json(struct place *p, struct view letter)
+{
+	struct buf text = BUF(SHOW_TEXT_MAX), about = BUF(SHOW_TEXT_MAX);
+	int64_t id = find_about(p, letter, &text, &about);
+	json_t *o = text.n ? json_pack("{so,so}", "says", say_text(buf_view(&text)), "about",
+				       id ? json_integer((json_int_t)id) : json_null())
+			   : json_null();
+
+	buf_free(&text);
+	buf_free(&about);
+	return o;
+}
+
 static enum status letter_json(struct place *p, int64_t id, struct view letter, json_t **ret)
 {
 	struct arena a = ARENA(MIME_ARENA_MAX), small = ARENA(SMALL_ARENA);
@@ -204,6 +247,7 @@ static enum status letter_json(struct place *p, int64_t id, struct view letter, 
 	if (st == ST_OK) {
 		o = message_json(&m, &names);
 		json_object_set_new(o, "verdict", verdict.n ? say_text(buf_view(&verdict)) : json_null());
+		json_object_set_new(o, "report", report_json(p, letter));
 		json_object_set_new(o, "fields", fields_json(letter));
 		json_object_set_new(o, "text", say_text(buf_view(&text)));
 		json_object_set_new(o, "parts", json_incref(parts));
@@ -231,7 +275,7 @@ static enum status show_one(const struct invocation *in, struct place *p, int64_
 		st = letter_json(p, id, letter.bytes, &o);
 		json_array_append_new(rows, o ? o : json_null());
 	} else {
-		st = GIVEN(in, parts) ? print_parts(letter.bytes) : print_text(in, p, &letter);
+		st = GIVEN(in, parts) ? print_parts(letter.bytes) : print_text(in, p, id, &letter);
 	}
 	copy_letter_close(&letter);
 	if (st != ST_OK)
