@@ -59,6 +59,11 @@ class Terminal:
             assert time.monotonic() < end, f"never seen: {what}\n{seen}"
             time.sleep(0.05)
 
+    def send(self):
+        """The editor has ended: what was written goes.  Earlier questions may still stand above."""
+        self.until(lambda s: s.rstrip().endswith("throw it away"))
+        self.keys("y")
+        self.until(lambda s: "It is sent." in s and "Send it?" not in s)
 
     def ended(self):
         end = time.monotonic() + LIMIT
@@ -409,8 +414,14 @@ def test_waxmail_alone(instance, tmp_path):
         t.until("2 messages")
         t.until(lambda s: "told" in s or "moved" in s)
         assert [x["subject"] for x in person.list("Trash")] == ["letter 2"]
+        # Without a recipient nothing goes, and nothing is lost: it is asked again.
         t.keys("m")
-        t.until(lambda s: "INBOX" in s)
+        t.until("Send it?")
+        t.keys("y")
+        t.until("it has no recipient")
+        t.keys("p")
+        t.until("It is draft")
+        assert [x["subject"] for x in person.list("Drafts")] == ["Re: written here"]
         t.keys("y")
         t.until("Trash")
         t.keys("q", "q")

@@ -271,6 +271,8 @@ def test_watch(jones):
         p.communicate()
 
 
+
+
 # ---- composing ----
 
 def draft(person, *args, input="Blah\n"):
@@ -607,7 +609,7 @@ def test_the_reader_syncs_and_writes(jones, tmp_path):
         t.keys("$")
         t.until("letter 1")
         t.keys("m")
-        t.until("It is sent.")
+        t.send()
         end = time.monotonic() + 60
         while "from the reader" not in t.screen():
             assert time.monotonic() < end, t.screen()
@@ -616,7 +618,7 @@ def test_the_reader_syncs_and_writes(jones, tmp_path):
         t.keys("=", "Enter")
         t.until("written in the editor")
         t.keys("r")
-        t.until("It is sent.")
+        t.send()
         # The server goes: what is here stays, and says why nothing new comes.
         w.stop()
         t.keys("q")

@@ -82,6 +82,8 @@ def test_on_a_terminal_it_is_asked(stubbed, tmp_path, key, left):
     t = Terminal(tmp_path, ["sh", "-c", f"'{WAXMAIL} send --to Smith@bar.com --subject x --protect protect; echo done $?; read x'"],
                  env=[*env, f"EDITOR={editor}"])
     try:
+        t.until("Send it?")
+        t.keys("y")
         assert "does not offer REQUIRETLS" in t.until("Send it without that? [y/N]").replace("\n", "")
         t.keys(key, "Enter")
         t.until("done 0")

@@ -208,7 +208,7 @@ def test_reader_with_dovecot_and_postfix(person, peer, authority, tmp_path):
         t.keys("Enter")
         t.until("Blah")
         t.keys("r")
-        t.until("It is sent.")
+        t.send()
         t.keys("q", "b")
         t.until("Send it on as it is to:")
         t.text("Jones@foo.com")

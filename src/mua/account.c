@@ -35,6 +35,7 @@ static const struct row general[] = {
 	{ "autodiscover", KIND_TEXT, offsetof(struct settings, autodiscover), 0, 0 },
 	{ "dane", KIND_BOOL, offsetof(struct settings, dane), 0, 0 },
 	{ "revocation", KIND_REVOCATION, offsetof(struct settings, revocation), 0, 0 },
+	{ "review", KIND_BOOL, offsetof(struct settings, review), 0, 0 },
 	{ "patience", KIND_INT, offsetof(struct settings, patience_s), 1, 3600 },
 	{ "letter_size", KIND_INT, offsetof(struct settings, letter_max), 65536, 512 * 1024 * 1024 },
 };
@@ -211,6 +212,7 @@ enum status settings_load(struct settings *ret, struct buf *why)
 		.autoconfig = "",
 		.autodiscover = "",
 		.dane = true,
+		.review = true,
 		.patience_s = PATIENCE_S,
 		.letter_max = LETTER_MAX,
 	};

@@ -68,6 +68,7 @@ struct settings {
 	const char *autodiscover;	/* the same for Autodiscover */
 	bool dane;			/* TLSA records of servers count */
 	struct revocation_wish revocation;	/* what may be fetched for signatures; none: "not checked" */
+	bool review;			/* behind the editor it is asked what becomes of a letter */
 	int64_t patience_s;		/* of silence of a server */
 	int64_t letter_max;		/* octets */
 };

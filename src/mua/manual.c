@@ -37,12 +37,13 @@ static const char tour[] =
 
 static const char config[] =
 	"The file config is read by libconfig: NAME = VALUE; with texts in quotes. `default` is the account that is meant where none is named; "
-	"`authorities` a PEM file of the authorities that servers' certificates are believed from; `editor` a command; `patience` how many seconds a server may be silent (60); "
-	"`letter_size` the octets of the largest letter that is fetched (256 MiB); `resolver` and `trust_anchor` the DNS server and anchor to ask instead of the root's servers; `autoconfig` a URL to ask for an account's servers instead of the usual ones, in which DOMAIN and ADDRESS stand for those of the account.\n\n"
+	"`authorities` a PEM file of the authorities that servers' certificates are believed from; `editor` a command; `revocation` what may be fetched to see whether the certificate of who signed a letter was revoked: nothing (what stands when nothing does; it then says \"not checked\"), `crl` (lists, which tell who looks on little), `ocsp` (which tells the authority whom you read, and when) or `crl,ocsp`; `review` whether it is asked what becomes of a letter when the editor ends (true); `patience` how many seconds a server may be silent (60); "
+	"`letter_size` the octets of the largest letter that is fetched (256 MiB); `resolver` and `trust_anchor` the DNS server and anchor to ask instead of the root's servers; `autoconfig` a URL to ask for an account's servers instead of the usual ones, in which DOMAIN and ADDRESS stand for those of the account; `autodiscover` the same for Microsoft's form of it.\n\n"
 	"accounts is a list of groups, each with `address`, `name`, `user` (where it is not the address), `read`, `send`, `password_command`, `signature` (a file), `authserv_id` (whose verdicts about letters are believed; the host that is read from where not given), "
 	"`save_sent` (true: a copy of what is sent goes into the folder for that; false where the server does so itself), `leave_on_server` (POP3; true), `flowed` (format=flowed; true), `user_agent` (false), `local_time` (true: the date of a letter is in the zone of this machine; false: in UTC, which tells less), `ldap` (a directory that is asked for a certificate when neither DNS nor a letter has one, as ldaps://ldap.example.org/dc=example,dc=org; with ldap: STARTTLS is demanded) and `protect`: how much is wanted for letters, `off`, `sign`, `auto` (what stands when nothing does), `protect` or `encrypt`, as the verb send says.\n\n"
 	"Passwords come from password_command, else from the kernel's keyring, else from the terminal; they are never in a file or on a command line of ours. "
-	"Servers are spoken with over TLS only, and their certificates are verified; there is no way around it.";
+	"Servers are spoken with over TLS only, and their certificates are verified; there is no way around it: by TLSA records of DNS where DNSSEC proves that there are some (RFC 6698, 7671), else by an authority and the server's name. "
+	"DNS is asked for them before the first connection of a run; `dane` = false; does without, on a network where that takes long.";
 
 void verb_manual(struct buf *out)
 {

@@ -36,6 +36,8 @@ static void put_all(const struct writing *w, struct buf *out)
 	put_field(out, "To", &w->to);
 	put_field(out, "Cc", &w->cc);
 	put_field(out, "Bcc", &w->bcc);
+	if (w->reply_to.n)
+		put_field(out, "Reply-To", &w->reply_to);
 	put_field(out, "Subject", &w->subject);
 	if (w->protect != PROTECTION_AUTO)
 		buf_putf(out, "Protect: %s\n", protection_word(w->protect));
@@ -213,6 +215,8 @@ enum status writing_edit(struct writing *w, struct place *p)
 		if (st == ST_OK)
 			st = take_all(w, buf_view(&after));
 	} while (st == ST_SYNTAX && ask_again());
+	if (st == ST_OK)
+		w->quote_below = false;	/* what was typed stands there already */
 	if (st == ST_OK || st == ST_MISSING)
 		unlink(path);
 	else

@@ -691,7 +691,7 @@ enum status writing_finish(struct writing *w, struct place *p, enum fate fate, s
 		account_put_person(p->account, &w->from);
 	st = recipients(w, &a, &to, &n_to, &n_open, &bad);
 	if (st == ST_OK && n_to == 0 && fate != FATE_DRAFT) {
-		say("it has no recipient: --to ADDRESS");
+		say("it has no recipient: To: is empty (--to ADDRESS)");
 		st = ST_MISSING;
 		goto out;
 	}

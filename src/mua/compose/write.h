@@ -57,6 +57,12 @@ struct fate_told {
  * Complains itself of what the person gave; else told->why says why. */
 enum status writing_finish(struct writing *w, struct place *p, enum fate fate, struct fate_told *told) MUST_USE;
 
+/* The same, asked of the person at the terminal, after the editor: it is sent, edited again,
+ * gets files, becomes a draft or is thrown away (ST_MISSING).  What cannot be sent as it is,
+ * for want of a recipient, say, is asked about again, so that nothing that was written is lost.
+ * Without a terminal, or with the setting review off, as writing_finish. */
+enum status writing_review(struct writing *w, struct place *p, enum fate fate, struct fate_told *told) MUST_USE;
+
 /* ---- sending on ---- */
 
 struct resend {

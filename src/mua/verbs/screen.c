@@ -112,7 +112,9 @@ static enum status begin(struct writing *w, struct place *p, enum screen_compose
 
 static void tell_fate(const struct fate_told *told, enum status st, struct buf *said)
 {
-	if (st == ST_OK)
+	if (st == ST_OK && told->draft)
+		buf_putf(said, "It is draft %lld.", (long long)told->draft);
+	else if (st == ST_OK)
 		buf_puts(said, told->held	? "It is held in the outbox: "
 			       : told->queued ? "It waits in the outbox. "
 					      : "It is sent.");
@@ -138,12 +140,17 @@ static enum status do_compose(void *arg, size_t account, enum screen_compose how
 		st = writing_edit(w, p);
 	if (st == ST_OK) {
 		buf_clear(said);	/* of what was edited again */
-		st = writing_finish(w, p, FATE_SEND, &told);
+		st = writing_review(w, p, FATE_SEND, &told);
+		if (st == ST_OK || st == ST_MISSING)
+			buf_clear(said);	/* of what was mended before */
+		if (st == ST_MISSING)
+			buf_puts(said, "Nothing is sent.");
 		tell_fate(&told, st, said);
 		if (st == ST_OK && w->how_sealed.n) {
 			buf_putc(said, ' ');
 			put_harmless(view_head(buf_view(&w->how_sealed), 400), said);
 		}
+		st = st == ST_MISSING ? ST_OK : st;	/* thrown away */
 	} else if (st == ST_MISSING) {
 		buf_clear(said);
 		buf_puts(said, "Nothing was written.");

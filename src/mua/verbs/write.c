@@ -171,7 +171,7 @@ static int finish(const struct invocation *in, struct place *p, struct writing *
 	int status = FAILED;
 
 	if (st == ST_OK) {
-		st = writing_finish(w, p, fate_of(in), &told);
+		st = wants_editor(in) ? writing_review(w, p, fate_of(in), &told) : writing_finish(w, p, fate_of(in), &told);
 		status = tell(in, w, &told, st);
 	}
 	buf_free(&told.message_id);
