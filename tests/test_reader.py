@@ -439,7 +439,13 @@ def test_password_is_asked(instance, tmp_path):
     env = [f"{k}={v}" for k, v in person.env.items() if k in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")]
     t = Terminal(tmp_path, [WAXMAIL], env=env)
     try:
+        # One that is refused is asked for again, and not kept.
+        t.until("Password for")
+        t.text("wrong")
+        t.keys("Enter")
+        t.until("INBOX")
         t.keys("$")
+        t.until("says: ")
         t.keys("$")
         t.until("Password for")
         t.text("secret")

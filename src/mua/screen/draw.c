@@ -188,6 +188,23 @@ void screen_say_status(struct screen *s, enum status st, struct view said, const
 		screen_say(s, false, "%s", done);
 }
 
+bool screen_unlock(struct screen *s)
+{
+	const struct screen_program *p = s->o->program;
+	struct buf said = BUF(SCREEN_SAID_MAX);
+	enum status st;
+
+	if (p->locked == NULL || p->unlock == NULL || !p->locked(p->arg, s->account))
+		return true;
+	screen_leave();
+	st = p->unlock(p->arg, s->account, &said);
+	screen_return();
+	if (st != ST_OK)
+		screen_say(s, true, "%.*s", VIEW_ARG(said.n ? buf_view(&said) : VIEW("Without a password nothing is fetched or sent.")));
+	buf_free(&said);
+	return st == ST_OK;
+}
+
 static void put_bar(struct screen *s, struct view what, uint64_t done, uint64_t all)
 {
 	struct buf b = BUF(SCREEN_SAID_MAX);
@@ -271,6 +288,8 @@ static void put_place(const struct screen *s, struct buf *left, struct buf *righ
 		buf_putf(left, ", %zu tagged", l->n_tagged);
 	if (l->part)
 		buf_puts(left, ", reading ...");
+	if (s->where == IN_LETTER)
+		screen_put_extent(s, right);
 	if (s->o->n_accounts > 1)
 		buf_putf(right, "%.*s  ", VIEW_ARG(s->o->accounts[s->account].name));
 	buf_putf(right, "%s  %zu/%zu ", orders[s->order], l->n ? l->at + 1 : 0, l->n);

@@ -144,6 +144,8 @@ void screen_draw(struct screen *s);
 void screen_say(struct screen *s, bool bad, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* A callback's outcome: what it wrote, else the status. */
 void screen_say_status(struct screen *s, enum status st, struct view said, const char *done);
+/* Asks for the account's password where that is missing; false: there is none, and it is said. */
+bool screen_unlock(struct screen *s);
 /* For struct screen_program; arg is the screen. */
 bool screen_show_progress(void *arg, struct view what, uint64_t done, uint64_t all);
 /* The next key: a character, or KEY_... of curses with `*ret_special`.  False:

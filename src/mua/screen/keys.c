@@ -457,6 +457,8 @@ static void sync_now(struct screen *s)
 	enum status st = ST_OK;
 
 	screen_purge(s);
+	if (p->sync && !screen_unlock(s))
+		return;
 	if (p->sync) {
 		st = p->sync(p->arg, s->account, 0, false, screen_show_progress, s, &said);
 		screen_say_status(s, st, buf_view(&said), "In step with the server.");
@@ -473,12 +475,14 @@ static void flush_outbox(struct screen *s)
 {
 	const struct screen_program *p = s->o->program;
 	struct buf said = BUF(SCREEN_SAID_MAX);
+	enum status st;
 
-	if (p->flush_outbox)
-		screen_say_status(s, p->flush_outbox(p->arg, s->account, screen_show_progress, s, &said),
-				  buf_view(&said), "Sent.");
-	else
+	if (p->flush_outbox == NULL) {
 		screen_say(s, true, "Nothing can be sent from here.");
+	} else if (screen_unlock(s)) {
+		st = p->flush_outbox(p->arg, s->account, screen_show_progress, s, &said);
+		screen_say_status(s, st, buf_view(&said), "Sent.");
+	}
 	buf_free(&said);
 }
 

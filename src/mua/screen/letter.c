@@ -174,7 +174,7 @@ static void fetch(struct screen *s, int64_t id)
 	struct buf said = BUF(SCREEN_SAID_MAX);
 	enum status st;
 
-	if (p->fetch == NULL)
+	if (p->fetch == NULL || !screen_unlock(s))
 		return;
 	st = p->fetch(p->arg, s->account, id, screen_show_progress, s, &said);
 	screen_say_status(s, st, buf_view(&said), NULL);

@@ -152,7 +152,9 @@ enum status screen_run(const struct screen_options *o)
 	s->last_folder = BUF(4 * SCREEN_LINE_MAX);
 	s->letter.sought = BUF(4 * SCREEN_LINE_MAX);
 	s->list.filter = BUF(4 * SCREEN_LINE_MAX);
-	s->synced = s->typed = clock_steady();
+	s->typed = clock_steady();
+	/* The first sync is due at once, when nobody types. */
+	s->synced = s->typed - (steady_ms)o->idle_seconds * 1000;
 	st = screen_begin(s);
 	if (st == ST_OK) {
 		st = open_first(s);

@@ -39,6 +39,10 @@ struct screen_program {
 	 * `idle` when nobody types: only what takes no time to begin. */
 	enum status (*sync)(void *arg, size_t account, int64_t folder, bool idle, screen_progress *progress,
 			    void *progress_arg, struct buf *said);
+	/* The password of an account, where it is not known, or was refused: asks for it; the
+	 * terminal is free for it.  Comes before the others, unless idle. */
+	bool (*locked)(void *arg, size_t account);
+	enum status (*unlock)(void *arg, size_t account, struct buf *said);
 	/* Fetch the body of a message that is here by its header alone. */
 	enum status (*fetch)(void *arg, size_t account, int64_t id, screen_progress *progress,
 			     void *progress_arg, struct buf *said);

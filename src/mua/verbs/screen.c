@@ -5,6 +5,7 @@
 #include "mua/compose/write.h"
 #include "mua/say.h"
 #include "mua/seal.h"
+#include "mua/secret.h"
 #include "mua/sync/sync.h"
 #include "mua/verb.h"
 
@@ -28,6 +29,33 @@ static enum status tell(enum status st, const struct sync *s, struct buf *said)
 	return st == ST_AGAIN ? ST_OK : st;
 }
 
+static bool do_locked(void *arg, size_t account)
+{
+	const struct desk *d = arg;
+
+	return d->places[account].password.n == 0 && d->places[account].account->password_command[0] == '\0';
+}
+
+static enum status do_unlock(void *arg, size_t account, struct buf *said)
+{
+	struct place *p = &((struct desk *)arg)->places[account];
+	enum status st;
+
+	p->may_ask = true;
+	say_into(said);
+	st = place_password(p);
+	say_into(NULL);
+	p->may_ask = false;
+	return st;
+}
+
+/* One that was refused is asked for anew. */
+static void forget_refused(struct place *p, enum status st)
+{
+	if (st == ST_DENIED && p->account->password_command[0] == '\0')
+		password_wipe(&p->password);
+}
+
 static struct sync sync_of(struct desk *d, size_t account, screen_progress *progress, void *arg)
 {
 	return (struct sync){ .place = &d->places[account], .progress = progress, .progress_arg = arg };
@@ -44,7 +72,7 @@ static enum status do_sync(void *arg, size_t account, int64_t folder, bool idle,
 	enum status st = ST_OK;
 
 	/* Nobody types: no question about a password. */
-	if (idle && d->places[account].password.n == 0 && d->places[account].account->password_command[0] == '\0')
+	if (idle && do_locked(arg, account))
 		return ST_OK;
 	if (folder)
 		st = copy_folders(d->places[account].copy, &a, &all, &n);
@@ -60,6 +88,7 @@ static enum status do_sync(void *arg, size_t account, int64_t folder, bool idle,
 	if (st == ST_OK && !idle)
 		buf_putf(said, "%llu new, %llu gone, %llu told", (unsigned long long)s.headers,
 			 (unsigned long long)s.gone, (unsigned long long)s.told);
+	forget_refused(&d->places[account], st);
 	st = tell(st, &s, said);
 	arena_free(&a);
 	return st;
@@ -74,6 +103,7 @@ static enum status do_fetch(void *arg, size_t account, int64_t id, screen_progre
 	say_into(said);
 	st = sync_fetch(&s, id);
 	say_into(NULL);
+	forget_refused(s.place, st);
 	return tell(st, &s, said);
 }
 
@@ -132,6 +162,7 @@ static enum status do_compose(void *arg, size_t account, enum screen_compose how
 	struct fate_told told = { .message_id = BUF(0), .why = BUF(0) };
 	enum status st;
 
+	p->may_ask = true;
 	say_into_too(said);
 	st = w ? writing_begin(w, p) : ST_NOMEM;
 	if (st == ST_OK)
@@ -157,6 +188,7 @@ static enum status do_compose(void *arg, size_t account, enum screen_compose how
 		st = ST_OK;
 	}
 	say_into(NULL);
+	p->may_ask = false;
 	if (w)
 		writing_end(w);
 	free(w);
@@ -253,8 +285,8 @@ static enum status open_all(struct desk *d, const struct invocation *in, struct 
 int verb_screen(struct invocation *in)
 {
 	static const struct screen_program functions = {
-		.sync = do_sync, .fetch = do_fetch, .compose = do_compose, .resend = do_resend, .flush_outbox = do_outbox, .view = do_view,
-		.seal = do_seal,
+		.sync = do_sync, .locked = do_locked, .unlock = do_unlock, .fetch = do_fetch, .compose = do_compose,
+		.resend = do_resend, .flush_outbox = do_outbox, .view = do_view, .seal = do_seal,
 	};
 	struct screen_account accounts[ACCOUNTS_MAX] = { 0 };
 	struct desk d = { .places = calloc(ACCOUNTS_MAX, sizeof *d.places) };
