@@ -271,6 +271,32 @@ def test_watch(jones):
         p.communicate()
 
 
+def test_watching_outlives_the_server(jones):
+    """The server starts again, and who watches goes on; a wrong password ends it."""
+    person, w = jones
+    person.sync()
+    p = subprocess.Popen([WAXMAIL, "sync", "--watch"], env=person.env, stdin=subprocess.DEVNULL,
+                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        w.stop()
+        said = ""
+        while "tried again" not in said:
+            said = p.stderr.readline()
+            assert said, p.wait()
+        w.start()
+        fill(w, 1)
+        end = time.monotonic() + 60
+        while not person.list():
+            assert time.monotonic() < end and p.poll() is None
+            time.sleep(0.05)
+    finally:
+        p.kill()
+        p.communicate()
+    config = os.path.join(person.env["XDG_CONFIG_HOME"], "waxmail/config")
+    text = open(config).read().replace("echo secret", "echo wrong")
+    open(config, "w").write(text)
+    p = person.run("sync", "--watch", status=1)
+    assert "tried again" not in p.stderr and "says" in p.stderr
 
 
 # ---- composing ----

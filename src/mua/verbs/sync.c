@@ -7,8 +7,9 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
-enum { SMALL_ARENA = 64 * 1024 * 1024 };
+enum { SMALL_ARENA = 64 * 1024 * 1024, AGAIN_LEAST_S = 1, AGAIN_MOST_S = 300 };
 
 /* Ctrl-C ends at the next step, so that what is half done is whole. */
 static volatile sig_atomic_t ended;
@@ -49,7 +50,8 @@ static int tell(const struct invocation *in, const struct sync *s)
 	return printed();
 }
 
-static int sync_one(const struct invocation *in, struct place *p)
+/* ret_why (or NULL): how reading ended. */
+static int sync_one(const struct invocation *in, struct place *p, enum status *ret_why)
 {
 	struct progress bar;
 	struct sync s = { .place = p, .folder = view_cstr(in->n ? in->args[0] : ""), .watch = GIVEN(in, watch),
@@ -66,6 +68,8 @@ static int sync_one(const struct invocation *in, struct place *p)
 	}
 	st = p->account->read.port ? sync_run(&s) : ST_OK;
 	progress_end(&bar);
+	if (ret_why)
+		*ret_why = st;
 	if (st == ST_AGAIN)
 		say("ended; the next sync goes on from here");
 	else if (st != ST_OK && s.why[0])
@@ -75,6 +79,30 @@ static int sync_one(const struct invocation *in, struct place *p)
 	if (st != ST_OK || out != ST_OK)
 		return FAILED;
 	return tell(in, &s);
+}
+
+/* A connection that breaks is no end of watching: the network comes back, the server starts
+ * again.  What does not mend itself, a wrong password say, ends it. */
+static int watch(const struct invocation *in, struct place *p)
+{
+	unsigned wait_s = AGAIN_LEAST_S;
+	bool worked = false;
+
+	for (;;) {
+		steady_ms begun = clock_steady();
+		enum status why = ST_OK;
+		int status = sync_one(in, p, &why);
+
+		worked |= why != ST_MISSING;
+		/* Without a network there is no DNS, and so no such host. */
+		if (why != ST_CLOSED && why != ST_TIMEOUT && (why != ST_MISSING || !worked))
+			return status;
+		wait_s = clock_steady() - begun > (steady_ms)wait_s * 2000 ? AGAIN_LEAST_S :
+			 wait_s * 2 > AGAIN_MOST_S		       ? AGAIN_MOST_S :
+									 wait_s * 2;
+		say("tried again in %u seconds", wait_s);
+		sleep(wait_s);
+	}
 }
 
 int verb_sync(struct invocation *in)
@@ -88,11 +116,13 @@ int verb_sync(struct invocation *in)
 		signal(SIGINT, on_signal);
 		signal(SIGTERM, on_signal);
 	}
-	if (st == ST_OK && !GIVEN(in, all))
-		status = sync_one(in, &p);
-	for (size_t i = 0; st == ST_OK && GIVEN(in, all) && i < p.settings.n && !ended; i++) {
+	if (st == ST_OK && GIVEN(in, watch))
+		status = watch(in, &p);
+	else if (st == ST_OK && !GIVEN(in, all))
+		status = sync_one(in, &p, NULL);
+	for (size_t i = 0; st == ST_OK && GIVEN(in, all) && !GIVEN(in, watch) && i < p.settings.n && !ended; i++) {
 		st = place_use(&p, &p.settings.accounts[i]);
-		if (st == ST_OK && sync_one(in, &p) != DONE)
+		if (st == ST_OK && sync_one(in, &p, NULL) != DONE)
 			status = FAILED;
 	}
 	place_close(&p);
