@@ -145,16 +145,13 @@ static int search(struct copy *c, const char *text)
 	struct arena a = ARENA(COPY_LIST_ARENA(2000000));
 	struct copy_list l;
 	struct query q;
-	uint32_t *hits;
-	size_t n = 0;
-	enum status st = all_of(c, &a, &l);
+	enum status st = query_parse(view_cstr(text), clock_wall(), &a, &q);
 
+	l.n = 0;
 	if (st == ST_OK)
-		st = query_parse(view_cstr(text), clock_wall(), &a, &q);
-	if (st == ST_OK)
-		st = copy_search(c, &l, &q, NULL, 0, &a, &hits, &n);
-	for (size_t i = 0; i < n; i++)
-		printf("%lld %.*s\n", (long long)l.all[hits[i]].id, VIEW_ARG(l.all[hits[i]].subject));
+		st = copy_find(c, 0, &q, true, &a, &l);
+	for (size_t i = 0; i < l.n; i++)
+		printf("%lld %.*s\n", (long long)l.all[i].id, VIEW_ARG(l.all[i].subject));
 	arena_free(&a);
 	return st == ST_OK ? 0 : fail(st, "search");
 }

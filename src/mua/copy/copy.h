@@ -322,6 +322,11 @@ enum status copy_search(struct copy *c, const struct copy_list *l, const struct 
 			const uint32_t *hits, size_t n_hits, struct arena *a, uint32_t **ret,
 			size_t *ret_n) MUST_USE;
 
+/* The same of a folder (0: all) without a list of it: what is found, by date.  For one search;
+ * who types on has the list. */
+enum status copy_find(struct copy *c, int64_t folder, const struct query *q, bool newest_first, struct arena *a,
+		      struct copy_list *ret) MUST_USE;
+
 /* ---- letters ---- */
 
 struct copy_letter {

@@ -18,7 +18,7 @@ enum copy_statement {
 	S_HEADER, S_HEADER_PUT, S_HEADER_DROP, S_UIDL, S_UIDL_PUT, S_UIDL_DROP_ALL,
 	S_WISH_PUT, S_WISH_DROP, S_WISH, S_WISHES, S_WISHES_PUT, S_PENDING,
 	S_LIST_DATE, S_LIST_DATE_UP, S_LIST_ARRIVAL, S_LIST_ARRIVAL_UP, S_LIST_ALL, S_TOTAL, S_ROWS, S_FILES,
-	S_UNREAD_WORDS, S_WORDS_PUT, S_WORDS_DONE, S_WORDS, S_WORDS_LEFT,
+	S_FIND_ROW, S_UNREAD_WORDS, S_WORDS_PUT, S_WORDS_DONE, S_WORDS, S_WORDS_LEFT,
 	S_OUT_ADD, S_OUT_ALL, S_OUT_FAIL, S_OUT_RELEASE, S_OUT_REMOVE,
 	S_COUNT
 };
@@ -150,6 +150,14 @@ enum status copy_summarise(struct view letter, bool whole, wall_ms received, uin
 enum status copy_unpack(struct view packed, struct copy_message *m) MUST_USE;
 uint64_t copy_hash(struct view v);
 
+/* ---- list.c ---- */
+
+/* From a statement whose columns are ROW_COLUMNS; a NULL: its views are the statement's, until
+ * it goes on.  ST_CORRUPT, and those of the arena. */
+enum status copy_message_read(struct sql_stmt *q, struct arena *a, struct copy_message *m) MUST_USE;
+/* The statement that gives all that are shown of a folder (0: of all), bound, in any order. */
+enum status copy_all_rows(struct copy *c, int64_t folder, struct sql_stmt **ret) MUST_USE;
+void copy_sort_by_date(struct copy_message *all, size_t n, bool newest_first);
 
 /* ---- outbox.c ---- */
 

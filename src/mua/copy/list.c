@@ -6,10 +6,15 @@
 
 /* Only what a list wants: the columns of strings that it does not show stay
  * where they are. */
-static enum status read_message(struct sql_stmt *q, struct arena *a, struct copy_message *m)
+enum status copy_message_read(struct sql_stmt *q, struct arena *a, struct copy_message *m)
 {
 	bool there = sql_col_int(q, 1) == sql_col_int(q, 2) && sql_col_int(q, 5) == 0;
-	struct view packed = arena_copy(a, sql_col_view(q, 16)), keywords = sql_col_view(q, 8);
+	struct view packed = sql_col_view(q, 16), keywords = sql_col_view(q, 8);
+
+	if (a) {
+		packed = arena_copy(a, packed);
+		keywords = keywords.n ? arena_copy(a, keywords) : VIEW_NONE;
+	}
 
 	*m = (struct copy_message){
 		.id = sql_col_int(q, 0),
@@ -20,10 +25,10 @@ static enum status read_message(struct sql_stmt *q, struct arena *a, struct copy
 		.size = (uint64_t)sql_col_int(q, 11),
 		.date = sql_col_int(q, 12),
 		.received = sql_col_int(q, 13),
-		.keywords = keywords.n ? arena_copy(a, keywords) : VIEW_NONE,
+		.keywords = keywords,
 		.name = (uint64_t)sql_col_int(q, 15),
 	};
-	return arena_status(a) == ST_OK ? copy_unpack(packed, m) : arena_status(a);
+	return a == NULL || arena_status(a) == ST_OK ? copy_unpack(packed, m) : arena_status(a);
 }
 
 static enum status total_of(struct copy *c, int64_t folder, size_t *ret)
@@ -47,7 +52,7 @@ static enum status take(struct sql_stmt *q, size_t most, struct arena *a, struct
 	enum status st = ST_OK;
 
 	while (st == ST_OK && l->n < most && (st = sql_step(q, &row)) == ST_OK && row) {
-		st = read_message(q, a, &l->all[l->n]);
+		st = copy_message_read(q, a, &l->all[l->n]);
 		l->n += st == ST_OK;
 	}
 	sql_reset(q);
@@ -113,32 +118,42 @@ static int compare(const void *x, const void *y, void *arg)
 }
 
 /* In the order of the table where that is most of it, else by the index. */
-static enum status read_all(struct copy *c, int64_t folder, struct arena *a, struct copy_list *l)
+enum status copy_all_rows(struct copy *c, int64_t folder, struct sql_stmt **ret)
 {
-	struct sql_stmt *q = c->q[S_LIST_ALL];
-	size_t table = l->total;
+	size_t here = 0, table = 0;
 	enum status st = folder ? total_of(c, 0, &table) : ST_OK;
 
-	sql_bind_int(q, 1, folder);
-	if (st == ST_OK && l->total < table / 3) {
-		q = c->q[S_LIST_DATE];
-		sql_bind_int(q, 1, folder);
-		sql_bind_int(q, 2, -1);
-		sql_bind_int(q, 3, 0);
+	if (st == ST_OK && folder)
+		st = total_of(c, folder, &here);
+	*ret = c->q[folder && here < table / 3 ? S_LIST_DATE : S_LIST_ALL];
+	sql_bind_int(*ret, 1, folder);
+	if (*ret == c->q[S_LIST_DATE]) {
+		sql_bind_int(*ret, 2, -1);
+		sql_bind_int(*ret, 3, 0);
 	}
-	return st == ST_OK ? take(q, l->total, a, l) : st;
+	return st;
+}
+
+void copy_sort_by_date(struct copy_message *all, size_t n, bool newest_first)
+{
+	struct ordering o = { COPY_BY_DATE, newest_first };
+
+	qsort_r(all, n, sizeof *all, compare, &o);
 }
 
 /* All of them, sorted here. */
 static enum status list_all(struct copy *c, int64_t folder, struct ordering o, size_t first, size_t n,
 			    struct arena *a, struct copy_list *l)
 {
+	struct sql_stmt *q;
 	enum status st;
 
 	l->all = arena_array(a, l->total + 1, sizeof *l->all);
 	if (l->all == NULL)
 		return arena_status(a);
-	st = read_all(c, folder, a, l);
+	st = copy_all_rows(c, folder, &q);
+	if (st == ST_OK)
+		st = take(q, l->total, a, l);
 	if (st != ST_OK)
 		return st;
 	qsort_r(l->all, l->n, sizeof *l->all, compare, &o);
@@ -194,7 +209,7 @@ enum status copy_message(struct copy *c, int64_t id, struct arena *a, struct cop
 	sql_bind_int(q, 1, id);
 	st = sql_step(q, &row);
 	if (st == ST_OK)
-		st = row ? read_message(q, a, &m) : ST_MISSING;
+		st = row ? copy_message_read(q, a, &m) : ST_MISSING;
 	sql_reset(q);
 	if (st == ST_OK)
 		*ret = m;
@@ -210,7 +225,7 @@ enum status copy_by_message_id(struct copy *c, struct view message_id, struct ar
 
 	sql_bind_int(q, 1, (int64_t)copy_hash(message_id));
 	while (st == ST_OK && !found && (st = sql_step(q, &row)) == ST_OK && row) {
-		st = read_message(q, a, &m);
+		st = copy_message_read(q, a, &m);
 		found = st == ST_OK && view_eq(m.message_id, message_id);
 	}
 	sql_reset(q);

@@ -120,6 +120,7 @@ static const char *const texts[S_COUNT] = {
 	/* In the order of the table: fastest where all are wanted. */
 	[S_LIST_ALL] = SELECT_ROWS "NOT INDEXED WHERE ($1 = 0 OR folder = $1) AND hidden = 0",
 	[S_TOTAL] = "SELECT count(*) FROM message WHERE ($1 = 0 OR folder = $1) AND hidden = 0",
+	[S_FIND_ROW] = SELECT_ROWS "WHERE id = $1 AND hidden = 0",
 	[S_ROWS] = SELECT_ROWS,
 	[S_UNREAD_WORDS] = SELECT_ROWS "WHERE worded = 0 AND flags & 256 LIMIT $1",
 	[S_WORDS_PUT] = "INSERT INTO words (rowid, text) VALUES ($1, $2)",

@@ -19,7 +19,7 @@
 /* What FTS5's unicode61 makes words of. */
 enum { WORD = UC_CATEGORY_MASK_L | UC_CATEGORY_MASK_N | UC_CATEGORY_MASK_M | UC_CATEGORY_MASK_Co };
 
-enum { STEP_LETTERS = 20, WORDS_MOST = 1024 * 1024, FTS_MOST = 64 * 1024 };
+enum { FEW = 20000, STEP_LETTERS = 20, WORDS_MOST = 1024 * 1024, FTS_MOST = 64 * 1024 };
 
 /* ---- taking words ---- */
 
@@ -236,6 +236,17 @@ static enum status match(struct copy *c, const struct query *q, const struct ask
 	return st;
 }
 
+static enum status ask_all(struct copy *c, const struct query *q, struct arena *a, struct asked *asked, size_t *ret_n)
+{
+	enum status st = ST_OK;
+
+	*ret_n = 0;
+	for (size_t i = 0; i < q->n && st == ST_OK; i++)
+		if (q->terms[i].kind == QUERY_BODY)
+			st = ask(c, &q->terms[i], a, &asked[(*ret_n)++]);
+	return st;
+}
+
 enum status copy_search(struct copy *c, const struct copy_list *l, const struct query *q, const uint32_t *hits,
 			size_t n_hits, struct arena *a, uint32_t **ret, size_t *ret_n)
 {
@@ -244,9 +255,8 @@ enum status copy_search(struct copy *c, const struct copy_list *l, const struct 
 	struct asked asked[QUERY_TERMS_MAX];
 	enum status st = arena_status(a);
 
-	for (size_t i = 0; i < q->n && st == ST_OK; i++)
-		if (q->terms[i].kind == QUERY_BODY)
-			st = ask(c, &q->terms[i], a, &asked[n_asked++]);
+	if (st == ST_OK)
+		st = ask_all(c, q, a, asked, &n_asked);
 	for (size_t i = 0; i < n && st == ST_OK; i++) {
 		uint32_t at = hits ? hits[i] : (uint32_t)i;
 		bool there = false;
@@ -259,5 +269,109 @@ enum status copy_search(struct copy *c, const struct copy_list *l, const struct 
 		*ret = out;
 		*ret_n = found;
 	}
+	return copy_note(c, st);
+}
+
+/* ---- without a list ---- */
+
+struct finding {
+	struct copy *c;
+	const struct query *q;
+	int64_t folder;
+	struct asked asked[QUERY_TERMS_MAX];
+	size_t n_asked;
+	struct arena *a;
+	struct buf hits;	/* struct copy_message each */
+};
+
+/* Only what is found is kept. */
+static enum status take_if(struct finding *f, struct sql_stmt *q)
+{
+	struct copy_message m;
+	bool there = false;
+	enum status st = copy_message_read(q, NULL, &m);
+
+	if (st == ST_OK && (f->folder == 0 || m.folder == f->folder))
+		st = match(f->c, f->q, f->asked, f->n_asked, &m, &there);
+	if (st != ST_OK || !there)
+		return st;
+	st = copy_message_read(q, f->a, &m);
+	buf_put(&f->hits, view_make((const char *)&m, sizeof m));
+	return st == ST_OK ? buf_status(&f->hits) : st;
+}
+
+static enum status take_rows(struct finding *f, struct sql_stmt *q)
+{
+	bool row = true;
+	enum status st = ST_OK;
+
+	while (st == ST_OK && (st = sql_step(q, &row)) == ST_OK && row)
+		st = take_if(f, q);
+	sql_reset(q);
+	return st;
+}
+
+static enum status take_ids(struct finding *f, struct ids ids)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < ids.n && st == ST_OK; i++) {
+		sql_bind_int(f->c->q[S_FIND_ROW], 1, ids.all[i]);
+		st = take_rows(f, f->c->q[S_FIND_ROW]);
+	}
+	return st;
+}
+
+/* The term of bodies with the fewest letters that can have it; NULL: none says. */
+static const struct asked *fewest(const struct finding *f)
+{
+	const struct asked *best = NULL;
+
+	for (size_t i = 0; i < f->n_asked; i++) {
+		const struct asked *k = &f->asked[i];
+
+		if (!k->wide && !k->term->not && (!best || k->found.n + k->left.n < best->found.n + best->left.n))
+			best = k;
+	}
+	return best;
+}
+
+static enum status find(struct finding *f)
+{
+	const struct asked *k = fewest(f);
+	struct sql_stmt *q;
+	enum status st;
+
+	if (k && k->found.n + k->left.n < FEW) {
+		st = take_ids(f, k->found);
+		return st == ST_OK ? take_ids(f, k->left) : st;
+	}
+	for (size_t i = 0; i < f->q->n; i++)
+		if (f->q->terms[i].kind == QUERY_ID && !f->q->terms[i].not) {
+			sql_bind_int(f->c->q[S_BY_NAME], 1, (int64_t)copy_hash(f->q->terms[i].text));
+			return take_rows(f, f->c->q[S_BY_NAME]);
+		}
+	st = copy_all_rows(f->c, f->folder, &q);
+	return st == ST_OK ? take_rows(f, q) : st;
+}
+
+enum status copy_find(struct copy *c, int64_t folder, const struct query *q, bool newest_first, struct arena *a,
+		      struct copy_list *ret)
+{
+	struct finding f = { .c = c, .q = q, .folder = folder, .a = a, .hits = BUF((size_t)4 << 30) };
+	enum status st = ask_all(c, q, a, f.asked, &f.n_asked);
+	struct copy_list l;
+
+	if (st == ST_OK)
+		st = find(&f);
+	l = (struct copy_list){ copy_array(a, &f.hits), f.hits.n / sizeof(struct copy_message), 0 };
+	l.total = l.n;
+	if (st == ST_OK)
+		st = arena_status(a);
+	if (st == ST_OK) {
+		copy_sort_by_date(l.all, l.n, newest_first);
+		*ret = l;
+	}
+	buf_free(&f.hits);
 	return copy_note(c, st);
 }

@@ -546,12 +546,18 @@ static void batches(void **state)
 static size_t found(struct copy *c, const struct copy_list *l, const char *text)
 {
 	struct arena a = ARENA((size_t)16 << 20);
+	struct copy_list other;
 	struct query q;
 	uint32_t *hits;
 	size_t n;
 
 	assert_int_equal(query_parse(view_cstr(text), 1700000000000, &a, &q), ST_OK);
 	assert_int_equal(copy_search(c, l, &q, NULL, 0, &a, &hits, &n), ST_OK);
+	/* Without a list it finds the same. */
+	assert_int_equal(copy_find(c, l->all[0].folder, &q, true, &a, &other), ST_OK);
+	assert_int_equal(other.n, n);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(other.all[i].id, l->all[hits[i]].id);
 	arena_free(&a);
 	return n;
 }

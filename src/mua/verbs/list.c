@@ -174,8 +174,6 @@ static enum status search(struct place *p, int64_t folder, struct view text, siz
 	struct arena a = ARENA(COPY_LIST_ARENA(ALL_MAX));
 	struct copy_list l;
 	struct query q;
-	uint32_t *hits;
-	size_t n;
 	bool more = true;
 	enum status st = query_parse(text, clock_wall(), &a, &q);
 
@@ -183,11 +181,9 @@ static enum status search(struct place *p, int64_t folder, struct view text, siz
 	while (st == ST_OK && q.bodies && more)
 		st = copy_step(p->copy, &more);
 	if (st == ST_OK)
-		st = copy_list(p->copy, folder, COPY_BY_DATE, !GIVEN(to->in, oldest), 0, ALL_MAX, &a, &l);
-	if (st == ST_OK)
-		st = copy_search(p->copy, &l, &q, NULL, 0, &a, &hits, &n);
-	for (size_t i = 0; st == ST_OK && i < n && i < limit; i++)
-		print_row(to, &l.all[hits[i]], 0);
+		st = copy_find(p->copy, folder, &q, !GIVEN(to->in, oldest), &a, &l);
+	for (size_t i = 0; st == ST_OK && i < l.n && i < limit; i++)
+		print_row(to, &l.all[i], 0);
 	arena_free(&a);
 	return st;
 }
