@@ -1,4 +1,5 @@
 """waxmail(1) in pipes: against our own server, and what it makes of letters."""
+import contextlib
 import email
 import email.policy
 import imaplib
@@ -15,7 +16,7 @@ import time
 import pytest
 
 from conftest import ROOT
-from test_reader import Terminal
+from test_reader import Terminal, deliver
 from waxmail import WAXMAIL, Person
 
 PDF = bytes(range(256)) * 100
@@ -255,29 +256,37 @@ def test_two_places_at_once(jones, tmp_path):
         assert [x["flags"] for x in p.list("--oldest")] == [["flagged"], ["seen"]]
 
 
-def test_watch(jones):
-    person, w = jones
-    person.sync()
+@contextlib.contextmanager
+def watching(person):
     p = subprocess.Popen([WAXMAIL, "sync", "--watch"], env=person.env, stdin=subprocess.DEVNULL,
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
-        end = time.monotonic() + 60
-        fill(w, 1)
-        while not person.list():
-            assert time.monotonic() < end and p.poll() is None
-            time.sleep(0.05)
+        yield p
     finally:
         p.kill()
         p.communicate()
+
+
+def until_there(person, p):
+    end = time.monotonic() + 60
+    while not person.list():
+        assert time.monotonic() < end and p.poll() is None
+        time.sleep(0.05)
+
+
+def test_watch(jones):
+    person, w = jones
+    person.sync()
+    with watching(person) as p:
+        fill(w, 1)
+        until_there(person, p)
 
 
 def test_watching_outlives_the_server(jones):
     """The server starts again, and who watches goes on; a wrong password ends it."""
     person, w = jones
     person.sync()
-    p = subprocess.Popen([WAXMAIL, "sync", "--watch"], env=person.env, stdin=subprocess.DEVNULL,
-                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    try:
+    with watching(person) as p:
         w.stop()
         said = ""
         while "tried again" not in said:
@@ -285,18 +294,53 @@ def test_watching_outlives_the_server(jones):
             assert said, p.wait()
         w.start()
         fill(w, 1)
-        end = time.monotonic() + 60
-        while not person.list():
-            assert time.monotonic() < end and p.poll() is None
-            time.sleep(0.05)
-    finally:
-        p.kill()
-        p.communicate()
+        until_there(person, p)
     config = os.path.join(person.env["XDG_CONFIG_HOME"], "waxmail/config")
     text = open(config).read().replace("echo secret", "echo wrong")
     open(config, "w").write(text)
     p = person.run("sync", "--watch", status=1)
     assert "tried again" not in p.stderr and "says" in p.stderr
+
+
+REPORT = """From: postmaster@bar.com
+Subject: Undeliverable
+Content-Type: multipart/report; report-type=delivery-status; boundary=b
+
+--b
+
+It did not work.
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.bar.com
+
+Final-Recipient: rfc822; Green@bar.com
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 no such user
+--b
+Content-Type: text/rfc822-headers
+
+Message-ID: {}
+--b--
+"""
+
+
+def test_a_report_names_the_letter_that_was_sent(jones):
+    person, w = jones
+    sent = person.run("send", "--to", "Smith@bar.com", "--subject", "Blah blah", "--print-id", input="x\n").stdout.strip()
+    deliver(w, REPORT.format(sent).replace("\n", "\r\n"))
+    person.sync()
+    mine, = person.list("Sent")
+    report, = person.list()
+    shown = person.run("show", str(report["id"])).stdout
+    assert shown.startswith("Report:   Your letter could not be delivered to Green@bar.com: 550 5.1.1 no such user\n"
+                            f"About:    letter {mine['id']} in Sent: Blah blah\nFrom: "), shown
+    assert "It did not work." in shown and "Final-Recipient" in shown
+    got, = person.json("show", str(report["id"]))
+    assert got["report"] == {"says": "Your letter could not be delivered to Green@bar.com: 550 5.1.1 no such user", "about": mine["id"]}
+    got, = person.json("show", str(mine["id"]))
+    assert got["report"] is None
 
 
 # ---- composing ----

@@ -165,7 +165,7 @@ static const struct {
 	{ VIEW("deleted"), "was deleted" },
 	{ VIEW("dispatched"), "went on from there" },
 	{ VIEW("processed"), "was taken by a program" },
-	{ VIEW("denied"), "is something that it does not tell about" },	/* RFC 2298 */
+	{ VIEW("denied"), "is something that it does not tell about" },	/* of before RFC 8098 */
 	{ VIEW("failed"), "could not be dealt with" },
 };
 

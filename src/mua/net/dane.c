@@ -26,7 +26,7 @@ const struct dane_host *dane_of(struct net *n, const char *host, uint16_t port)
 	return host_of(n, host, port);
 }
 
-/* Names that are of this network alone have nothing that DNSSEC proves (RFC 6761, RFC 6762). */
+/* Names that are of this network alone have nothing that DNSSEC proves. */
 static bool is_worth_asking(const struct server *s)
 {
 	static const char *const ours[] = { ".localhost", ".local", ".internal", ".home.arpa" };
