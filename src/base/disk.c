@@ -201,3 +201,18 @@ enum status disk_read_at(int fd, void *p, size_t n, off_t at)
 	}
 	return ST_OK;
 }
+
+enum status disk_write_file(int dir, const char *name, int flags, struct view bytes)
+{
+	struct iovec iov = { (void *)(uintptr_t)bytes.p, bytes.n };
+	int fd;
+	enum status st = disk_open(dir, name, O_WRONLY | O_CREAT | O_NOFOLLOW | flags, 0600, &fd);
+
+	if (st != ST_OK)
+		return st;
+	st = disk_write_at(fd, &iov, 1, 0);
+	if (st == ST_OK)
+		st = disk_flush(fd);
+	close(fd);
+	return st;
+}

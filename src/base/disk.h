@@ -30,6 +30,10 @@ enum status disk_mkdir(int dir, const char *name, mode_t mode) MUST_USE;
 /* Whole reads: exactly n bytes at that place, or ST_CORRUPT at an early end. */
 enum status disk_read_at(int fd, void *p, size_t n, off_t at) MUST_USE;
 
+/* A file of these bytes, flushed (not its folder); flags beside those to create and
+ * write it: O_TRUNC or O_EXCL. */
+enum status disk_write_file(int dir, const char *name, int flags, struct view bytes) MUST_USE;
+
 /* For tests: "OP:ERRNO:SKIP[:COUNT]", e.g. "flush:EIO:3:1" lets three flushes
  * pass and fails the next one; OP "any" is each call.  With DIE as ERRNO the
  * process dies as soon as that call has succeeded.  ST_SYNTAX. */

@@ -115,21 +115,6 @@ static enum status open_folder(const struct warden *w, int *ret_fd)
 	return disk_open(w->sealing.keys, "issuers", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, ret_fd);
 }
 
-static enum status write_file(int folder, const char *name, struct view text)
-{
-	struct iovec iov = { (void *)(uintptr_t)text.p, text.n };
-	int fd;
-	enum status st = disk_open(folder, "new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600, &fd);
-
-	if (st != ST_OK)
-		return st;
-	st = disk_write_at(fd, &iov, 1, 0);
-	if (st == ST_OK)
-		st = disk_flush(fd);
-	close(fd);
-	return st == ST_OK ? disk_rename(folder, "new", name) : st;
-}
-
 /* What is not kept is fetched again at the next start. */
 static void keep(const struct issuer *i, struct view keys, wall_ms until)
 {
@@ -144,7 +129,9 @@ static void keep(const struct issuer *i, struct view keys, wall_ms until)
 
 	file_name(issuer, &name);
 	if (st == ST_OK)
-		st = write_file(folder, name.p, view_cstr(text));
+		st = disk_write_file(folder, "new", O_TRUNC, view_cstr(text));
+	if (st == ST_OK)
+		st = disk_rename(folder, "new", name.p);
 	if (st != ST_OK)
 		log_issuer("issuer-not-kept", issuer, status_name(st));
 	if (folder >= 0)

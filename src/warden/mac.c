@@ -80,21 +80,13 @@ static enum status read_key(int dir, const char *name, unsigned char key[MAC_KEY
 /* Whole or not there: written beside, flushed, renamed. */
 static enum status make_key(int dir, const char *name, unsigned char key[MAC_KEY])
 {
-	struct iovec iov = { key, MAC_KEY };
 	char beside[64];
-	int fd;
 	enum status st;
 
 	snprintf(beside, sizeof beside, "%s.new", name);
 	if (getrandom(key, MAC_KEY, 0) != MAC_KEY)
 		return ST_IO;
-	st = disk_open(dir, beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600, &fd);
-	if (st != ST_OK)
-		return st;
-	st = disk_write_at(fd, &iov, 1, 0);
-	if (st == ST_OK)
-		st = disk_flush(fd);
-	close(fd);
+	st = disk_write_file(dir, beside, O_TRUNC, view_make((const char *)key, MAC_KEY));
 	if (st == ST_OK)
 		st = disk_rename(dir, beside, name);
 	return st == ST_OK ? disk_flush_all(dir) : st;

@@ -127,21 +127,6 @@ enum status certificate_make(const struct view *names, size_t n, struct buf *ret
 	return good ? ST_OK : ST_NOMEM;
 }
 
-static enum status write_file(int dir, const char *name, const struct buf *b)
-{
-	struct iovec iov = { b->p, b->n };
-	int fd;
-	enum status st = disk_open(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0600, &fd);
-
-	if (st != ST_OK)
-		return st;
-	st = disk_write_at(fd, &iov, 1, 0);
-	if (st == ST_OK)
-		st = disk_flush(fd);
-	close(fd);
-	return st;
-}
-
 /* The certificate is written last: where it is, its key is there too. */
 static enum status write_pair(int dir, const char *pem, const char *secret, const struct buf *chain,
 			      const struct buf *key)
@@ -149,9 +134,9 @@ static enum status write_pair(int dir, const char *pem, const char *secret, cons
 	enum status st;
 
 	(void)!disk_unlink(dir, secret);
-	st = write_file(dir, secret, key);
+	st = disk_write_file(dir, secret, O_EXCL, buf_view(key));
 	if (st == ST_OK)
-		st = write_file(dir, pem, chain);
+		st = disk_write_file(dir, pem, O_EXCL, buf_view(chain));
 	return st == ST_OK ? disk_flush_all(dir) : st;
 }
 
