@@ -4,6 +4,7 @@ import http.server
 import itertools
 import json
 import os
+import re
 import threading
 import time
 
@@ -13,6 +14,7 @@ from certificates import Authority
 from test_sasl import CHEAP, NAME, Imap, integer, make_key, openssl, part
 
 HOST = "id.issuer.example"
+LIMIT = 40
 
 
 class Keys:
@@ -139,20 +141,21 @@ def test_keys_are_found_and_rolled_over(world, keys):
     away counts no more."""
     site, make = world
     issuer = site.publish(keys[0])
-    w = make({"oauth.issuer": issuer, "oauth.again": "2s"})
+    w = make({"oauth.issuer": issuer, "oauth.again": "1s"})
     assert "AUTH=OAUTHBEARER AUTH=XOAUTH2" in Imap(w).greeting
     assert login(w, keys[0], issuer).startswith(GOOD)
     w.wait_log(r"issuer-keys issuer=\S+ url=\S+/keys")
     assert site.asked == ["/.well-known/openid-configuration", "/keys"]
     site.publish(keys[0], keys[1])
-    time.sleep(2)
+    time.sleep(1)   # not so soon after the fetch before
     assert login(w, keys[1], issuer).startswith(GOOD), "the login waited for the new keys"
     assert site.asked.count("/keys") == 2
-    for _ in range(3):
+    begin = time.monotonic()
+    for _ in range(5):
         assert login(w, keys[2], issuer).startswith(BAD)
-    assert site.asked.count("/keys") <= 4, "not one fetch for each"
+    assert site.asked.count("/keys") <= 3 + time.monotonic() - begin, "not one fetch for each"
     site.publish(keys[1])
-    w.wait_until(lambda: login(w, keys[2], issuer).startswith(BAD) and login(w, keys[0], issuer).startswith(BAD))
+    w.wait_until(lambda: login(w, keys[2], issuer).startswith(BAD) and login(w, keys[0], issuer).startswith(BAD), LIMIT)
     assert login(w, keys[1], issuer).startswith(GOOD)
 
 
@@ -163,13 +166,13 @@ def test_an_issuer_that_is_away(world, keys):
     w = make({"oauth.issuer": issuer, "oauth.refresh": "1s"})
     assert login(w, keys[0], issuer).startswith(GOOD)
     kept = os.path.join(w.dir, "keys", "issuers")
-    w.wait_until(lambda: [f for f in os.listdir(kept) if f.endswith(".json")])
+    w.wait_until(lambda: [f for f in os.listdir(kept) if f.endswith(".json")], LIMIT)
     site.stop()
     w.stop()
     w.start()
     w.wait_port(w.ports["imaps"])
     assert login(w, keys[0], issuer).startswith(GOOD)
-    w.wait_log(r'issuer-failed issuer=\S+')
+    w.wait_log(r"issuer-failed issuer=\S+", LIMIT)
     assert login(w, keys[0], issuer).startswith(GOOD)
     w.stop()
     for f in os.listdir(kept):
@@ -178,7 +181,7 @@ def test_an_issuer_that_is_away(world, keys):
     w.wait_port(w.ports["imaps"])
     assert login(w, keys[0], issuer).startswith(LATER)
     site.start()
-    w.wait_until(lambda: login(w, keys[0], issuer).startswith(GOOD))
+    w.wait_until(lambda: login(w, keys[0], issuer).startswith(GOOD), LIMIT)
 
 
 def test_old_keys_end(world, keys):
@@ -187,7 +190,7 @@ def test_old_keys_end(world, keys):
     w = make({"oauth.issuer": issuer, "oauth.refresh": "1s", "oauth.stale": "1s"})
     assert login(w, keys[0], issuer).startswith(GOOD)
     site.stop()
-    w.wait_log("issuer-stale issuer=")
+    w.wait_log("issuer-stale issuer=", LIMIT)
     assert login(w, keys[0], issuer).startswith(LATER)
 
 
@@ -197,30 +200,33 @@ def test_max_age(world, keys):
     site.cache = "public, max-age=1"
     issuer = site.publish(keys[0])
     w = make({"oauth.issuer": issuer})
-    w.wait_until(lambda: site.asked.count("/keys") >= 3)
+    w.wait_until(lambda: site.asked.count("/keys") >= 2, LIMIT)
     assert login(w, keys[0], issuer).startswith(GOOD)
 
 
-@pytest.mark.parametrize("fault", ["another issuer", "plain http", "no keys", "no json", "too deep", "secret", "giant"])
-def test_documents_that_are_no_good(world, keys, fault):
+def test_documents_that_are_no_good(world, keys):
+    """Nothing of them is used, and what is behind is told in the log."""
     site, make = world
     issuer = site.publish(keys[0])
-    path = "/.well-known/openid-configuration"
-    if fault == "another issuer":
-        site.pages[path]["issuer"] = "https://id.other.example"
-    elif fault == "plain http":
-        site.pages[path]["jwks_uri"] = "http://" + HOST + "/keys"
-    elif fault == "no json":
-        site.pages[path] = b"<html>no such page</html>"
-    else:
-        site.pages["/keys"] = {"no keys": {"keys": []}, "too deep": b'{"keys":' + b"[" * 20000,
-                               "secret": {"keys": [{"kty": "oct", "alg": "HS256", "kid": "one", "k": "AAAA"}]},
-                               "giant": b" " * 70000 + json.dumps(site.pages["/keys"]).encode()}[fault]
-    w = make({"oauth.issuer": issuer})
-    assert login(w, keys[0], issuer).startswith(LATER)
-    w.wait_log(r"issuer-failed issuer=\S+")
-    site.publish(keys[0])
-    w.wait_until(lambda: login(w, keys[0], issuer).startswith(GOOD))
+    document, good = "/.well-known/openid-configuration", dict(site.pages)
+    faults = [
+        (document, dict(good[document], issuer="https://id.other.example"), "about another issuer"),
+        (document, dict(good[document], jwks_uri="http://" + HOST + "/keys"), "no URL of https"),
+        (document, b"<html>no such page</html>", "about another issuer"),
+        ("/keys", {"keys": []}, "no key of use"),
+        ("/keys", b'{"keys":' + b"[" * 20000, "no key of use"),
+        ("/keys", {"keys": [{"kty": "oct", "alg": "HS256", "kid": "one", "k": "AAAA"}]}, "no key of use"),
+        ("/keys", b" " * 70000 + json.dumps(good["/keys"]).encode(), "too large"),
+    ]
+    w = None
+    for path, page, why in faults:
+        site.pages = dict(good, **{path: page})
+        w = w or make({"oauth.issuer": issuer})
+        seen = len(w.log())
+        w.wait_until(lambda: re.search(f'issuer-failed issuer=\\S+ .*why="[^"]*({why})', w.log()[seen:]), LIMIT)
+        assert login(w, keys[0], issuer).startswith(LATER), why
+    site.pages = good
+    w.wait_until(lambda: login(w, keys[0], issuer).startswith(GOOD), LIMIT)
 
 
 def test_several_issuers(world, keys, tmp_path):

@@ -94,18 +94,18 @@ static enum status read_document(struct issuer_fetch *f, struct view document)
 
 static enum status discover(struct issuer_fetch *f)
 {
-	enum status st = ST_MISSING;
-	struct view document;
+	struct view document, url = document_url(f, true);
+	enum status st = get(f, url, &document);
 
-	for (int openid = 1; openid >= 0 && st != ST_OK; openid--) {
-		struct view url = document_url(f, openid);
-
+	/* What is not there may be at the other place. */
+	if (st == ST_DENIED && !f->w.untrusted) {
+		url = document_url(f, false);
 		st = get(f, url, &document);
-		if (st == ST_OK)
-			st = read_document(f, document);
-		if (st == ST_OK)
-			f->configuration = url;
 	}
+	if (st == ST_OK)
+		st = read_document(f, document);
+	if (st == ST_OK)
+		f->configuration = url;
 	return st;
 }
 
