@@ -1,4 +1,5 @@
 """The harness: throw-away instances of waxwing on free loopback ports."""
+import fcntl
 import os
 import re
 import shutil
@@ -6,6 +7,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import termios
 import time
 
 import pytest
@@ -16,6 +18,29 @@ from ports import free_ports
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WAXWING = os.environ.get("WAXWING", os.path.join(ROOT, "build/src/waxwing"))
 SERVICES = ("smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "http", "https")
+
+
+def unread(pid):
+    """Does anything lie in pipes that this process reads from?"""
+    folder = f"/proc/{pid}/fd"
+    for name in os.listdir(folder) if os.path.exists(folder) else ():
+        try:
+            if int(name) > 2 and os.readlink(f"{folder}/{name}").startswith("pipe:"):
+                fd = os.open(f"{folder}/{name}", os.O_RDONLY | os.O_NONBLOCK)
+                n = fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4)
+                os.close(fd)
+                if any(n):
+                    return True
+        except OSError:
+            pass    # who has the other end has ended
+    return False
+
+
+def state(pid):
+    try:
+        return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return ""
 
 
 class Instance:
@@ -87,7 +112,17 @@ class Instance:
             assert self.process.wait(60) == 0
         self.process = None
 
+    def settle(self, limit=2):
+        """What the processes have said lies in pipes until the parent has written it into the log."""
+        end = time.monotonic() + limit
+        while self.process and self.process.poll() is None and time.monotonic() < end:
+            if not unread(self.process.pid) and state(self.process.pid) == "S":
+                return
+            time.sleep(0.001)
+
     def log(self):
+        """Whatever was said before."""
+        self.settle()
         path = os.path.join(self.dir, "log/waxwing.log")
         return open(path, errors="replace").read() if os.path.exists(path) else ""
 

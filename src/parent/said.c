@@ -47,9 +47,17 @@ static void put_stray(struct taking *t, const char *key, struct view text)
 	buf_putc(t->out, '\n');
 }
 
+/* Of a line that began there. */
+static void all_or_nothing(struct taking *t, size_t from)
+{
+	if (buf_status(t->out) != ST_OK)
+		t->out->n = from;
+}
+
 static void put_line(struct taking *t, struct view line)
 {
 	struct view said = view_skip(line, form.n);
+	size_t from = t->out->n;
 
 	if (has_time(line) && said.p[0] >= 'a' && said.p[0] <= 'z' && is_clean(said)) {
 		buf_put(t->out, view_head(line, form.n));
@@ -60,6 +68,7 @@ static void put_line(struct taking *t, struct view line)
 	} else if (line.n && ++t->strays <= STRAYS_MOST) {
 		put_stray(t, "text=", line);
 	}
+	all_or_nothing(t, from);
 }
 
 static void put_rest(struct taking *t, struct buf *rest)
@@ -84,11 +93,13 @@ static void keep(struct taking *t, struct buf *rest, struct view bytes)
 static void count_strays(struct taking *t)
 {
 	char lines[24];
+	size_t from = t->out->n;
 
 	if (t->strays <= STRAYS_MOST)
 		return;
 	snprintf(lines, sizeof lines, "%u", t->strays - STRAYS_MOST);
 	put_stray(t, "more=", view_cstr(lines));
+	all_or_nothing(t, from);
 }
 
 void said_take(struct buf *rest, struct view bytes, struct view name, wall_ms now, struct buf *out)
