@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum disk_op { OP_OPEN, OP_WRITE, OP_FLUSH, OP_RENAME, OP_UNLINK, OP_TRUNCATE, OP_MKDIR, OP_ANY };
+enum disk_op { OP_OPEN, OP_WRITE, OP_FLUSH, OP_RENAME, OP_UNLINK, OP_TRUNCATE, OP_MKDIR, OP_ANY, OP_READ, OPS };
 
 enum { DIE = -1 };
 
 static const char *const op_names[] = { "open", "write", "flush", "rename", "unlink",
-					"truncate", "mkdir", "any" };
+					"truncate", "mkdir", "any", "read" };
 
 static const struct {
 	const char *name;
@@ -39,7 +39,7 @@ enum status disk_fault(struct view spec)
 	if (sscanf(text, "%15[^:]:%15[^:]:%lu:%lu", op, err, &skip, &count) < 3)
 		return ST_SYNTAX;
 	for (size_t i = 0; i < sizeof errnos / sizeof *errnos; i++)
-		for (size_t k = 0; k <= OP_ANY; k++)
+		for (size_t k = 0; k < OPS; k++)
 			if (strcmp(errnos[i].name, err) == 0 && strcmp(op_names[k], op) == 0) {
 				fault.op = (enum disk_op)k;
 				fault.skip = skip;
@@ -53,7 +53,7 @@ enum status disk_fault(struct view spec)
 /* Is it this call's turn? */
 static bool meant(enum disk_op op)
 {
-	if (fault.count == 0 || (fault.op != op && fault.op != OP_ANY))
+	if (fault.count == 0 || (fault.op != op && (fault.op != OP_ANY || op == OP_READ)))
 		return false;
 	if (fault.skip) {
 		fault.skip--;
@@ -77,6 +77,11 @@ static void may_die(enum disk_op op)
 {
 	if (fault.err == DIE && meant(op))
 		__builtin_trap();
+}
+
+bool disk_read_fails(void)
+{
+	return faulty(OP_READ);
 }
 
 enum status disk_open(int dir, const char *name, int flags, mode_t mode, int *ret_fd)
@@ -187,7 +192,7 @@ enum status disk_read_at(int fd, void *p, size_t n, off_t at)
 	char *to = p;
 
 	while (n) {
-		ssize_t got = pread(fd, to, n, at);
+		ssize_t got = faulty(OP_READ) ? -1 : pread(fd, to, n, at);
 
 		if (got < 0 && errno == EINTR)
 			continue;

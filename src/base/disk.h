@@ -35,8 +35,10 @@ enum status disk_read_at(int fd, void *p, size_t n, off_t at) MUST_USE;
 enum status disk_write_file(int dir, const char *name, int flags, struct view bytes) MUST_USE;
 
 /* For tests: "OP:ERRNO:SKIP[:COUNT]", e.g. "flush:EIO:3:1" lets three flushes
- * pass and fails the next one; OP "any" is each call.  With DIE as ERRNO the
+ * pass and fails the next one; OP "any" is each call but "read".  With DIE as ERRNO the
  * process dies as soon as that call has succeeded.  ST_SYNTAX. */
 enum status disk_fault(struct view spec) MUST_USE;
+/* Is it the turn of a read that is not made here (mapped.c)?  errno is set then. */
+bool disk_read_fails(void);
 
 #endif

@@ -1,5 +1,7 @@
 #include "base/mapped.h"
 
+#include "base/disk.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -16,6 +18,8 @@ enum status mapped_read_in(struct view bytes)
 	size_t before = (uintptr_t)bytes.p % MAPPED_PAGE;
 	char *from = (char *)bytes.p - before;
 
+	if (disk_read_fails())
+		return ST_IO;
 	if (bytes.n == 0 || madvise(from, bytes.n + before, MADV_POPULATE_READ) == 0 || errno == EINVAL)
 		return ST_OK;
 	return errno == ENOMEM ? ST_NOMEM : ST_IO;

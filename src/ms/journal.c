@@ -138,7 +138,7 @@ static void measure(struct journal *j, struct segment *s)
 			continue;
 		}
 		j->damaged += lost;
-		lost = false;
+		lost = s->unreadable = false;
 		if (s->f.first_seq == 0)
 			s->f.first_seq = rec.seq;
 		if (rec.seq > s->last_seq)
@@ -146,7 +146,6 @@ static void measure(struct journal *j, struct segment *s)
 		at += record_span(rec.at.meta_n, rec.at.body_n);
 		end = at;
 	}
-	j->damaged += lost && s->unreadable;
 	s->size = end;
 	s->f.last_seq = s->last_seq;
 	journal_raise_seq(j, s->last_seq + 1);
@@ -228,20 +227,27 @@ static enum status begin_all(struct journal *j, const struct segment_facts *fact
 	return ST_OK;
 }
 
+/* Is what came last, behind all that the index knows, not to be read now?  To go
+ * on without it would give its UIDs and seqs a second time, and cut it off. */
+static bool end_unreadable(const struct journal *j)
+{
+	for (size_t i = j->n_segments; i-- > 0;) {
+		if (j->segments[i].unreadable)
+			return true;
+		if (j->segments[i].f.first_seq)
+			return false;
+	}
+	return false;
+}
+
 static enum status begin_last(struct journal *j)
 {
 	struct segment *s;
 
 	if (j->n_segments == 0)
 		return new_segment(j);
-	/* What cannot be read now may be so later: it is neither cut off nor
-	 * written over. */
-	if (current(j)->unreadable) {
-		enum status st = new_segment(j);
-
-		if (st != ST_OK)
-			return st;
-	}
+	if (end_unreadable(j))
+		return ST_IO;
 	/* Only the last one can have anything behind its flushed end. */
 	for (size_t i = 0; i + 1 < j->n_segments; i++)
 		j->segments[i].f.end = j->segments[i].size;

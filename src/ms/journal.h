@@ -75,7 +75,8 @@ typedef enum status journal_visit(void *arg, const struct journal_record *rec);
 /* Opens or makes the journal in the folder dir (an open descriptor, kept by
  * the caller).  facts may be none: then all is read.  ret_damaged: places
  * where a checksum is wrong though good records follow, and segments that
- * facts name but are not there; an unfinished end is cut off. */
+ * facts name but are not there; an unfinished end is cut off.  ST_IO also where
+ * what lies at the end, behind what facts know, cannot be read now. */
 enum status journal_open(int dir, uint64_t segment_size, const struct segment_facts *facts, size_t n_facts,
 			 struct journal **ret, uint64_t *ret_damaged) MUST_USE;
 void journal_close(struct journal *j);

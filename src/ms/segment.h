@@ -25,7 +25,7 @@ struct segment {
 	uint64_t ahead;		/* the kernel was asked to read up to there */
 	uint64_t last_read;	/* where the last body ended */
 	bool suspect;		/* a flush failed */
-	bool unreadable;	/* at opening something behind its end could not be read */
+	bool unreadable;	/* at opening something behind its last record could not be read */
 };
 
 struct journal {

@@ -195,9 +195,33 @@ static void compaction_old_index(void **state)
 	flush_close(s);
 }
 
+/* What the disk does not give is not left out: the old file stays. */
+static void not_readable(void **state)
+{
+	struct store *s = open_with(&quick, NULL);
+	off_t full;
+
+	(void)state;
+	fill(s, 200);
+	thin_out(s, 200);
+	assert_int_equal(store_turn(s), ST_OK);
+	assert_int_equal(store_flush(s), ST_OK);
+	full = total_size();
+	assert_int_equal(disk_fault(VIEW("read:EIO:0")), ST_OK);
+	for (int i = 0; i < 1000 && store_housekeeping(s); i++)
+		continue;
+	assert_int_equal(disk_fault(VIEW("read:EIO:0:0")), ST_OK);
+	assert_true(total_size() >= full);
+	check_thin(s, 200);
+	flush_close(s);
+	s = open_with(&quick, NULL);
+	check_thin(s, 200);
+	flush_close(s);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(compaction), T(compaction_cut), T(compaction_old_index) };
+	const struct CMUnitTest tests[] = { T(compaction), T(compaction_cut), T(compaction_old_index), T(not_readable) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
