@@ -121,8 +121,8 @@ static const struct segment_facts *facts_of(const struct segment_facts *facts, s
 	return NULL;
 }
 
-/* Finds the end of the good records, starting where the facts end. */
-static void measure(struct journal *j, struct segment *s)
+/* Finds the end of the good records, starting where the facts end.  ST_NOMEM. */
+static enum status measure(struct journal *j, struct segment *s)
 {
 	uint64_t at = s->f.end, end = at;
 	bool lost = false;
@@ -131,6 +131,8 @@ static void measure(struct journal *j, struct segment *s)
 	while (at + JOURNAL_HEAD <= s->size) {
 		enum status st = segment_record(s, at, &rec);
 
+		if (st == ST_NOMEM)
+			return st;
 		if (st != ST_OK) {
 			lost = true;
 			s->unreadable |= st != ST_CORRUPT;
@@ -149,6 +151,7 @@ static void measure(struct journal *j, struct segment *s)
 	s->size = end;
 	s->f.last_seq = s->last_seq;
 	journal_raise_seq(j, s->last_seq + 1);
+	return ST_OK;
 }
 
 /* One segment at opening.  A last file that never got its head holds nothing
@@ -171,8 +174,7 @@ static enum status begin_segment(struct journal *j, struct segment *s, const str
 		s->f = *known;
 		s->last_seq = known->last_seq;
 	}
-	measure(j, s);
-	return ST_OK;
+	return measure(j, s);
 }
 
 /* What lies behind the last known flush may have failed to reach the disk in
@@ -358,7 +360,11 @@ static enum status scan_from(struct segment *s, uint64_t at, struct scan *scan)
 	enum status st = ST_OK;
 
 	while (st == ST_OK && at + JOURNAL_HEAD <= s->size) {
-		if (segment_record(s, at, &rec) != ST_OK) {
+		st = segment_record(s, at, &rec);
+		if (st == ST_NOMEM)
+			break;
+		if (st != ST_OK) {
+			st = ST_OK;
 			at = segment_onward(s, at);
 			continue;
 		}
@@ -420,13 +426,15 @@ enum status journal_step(struct journal *j, struct journal_at *at, uint64_t from
 
 	while (st == ST_OK && used < bytes && (s = step_segment(j, at, from_seq)) != NULL) {
 		struct journal_record rec;
-		uint64_t span;
+		uint64_t span = 0;
 
-		if (segment_record(s, at->offset, &rec) == ST_OK) {
+		st = segment_record(s, at->offset, &rec);
+		if (st == ST_OK) {
 			span = record_span(rec.at.meta_n, rec.at.body_n);
 			if (rec.seq >= from_seq)
 				st = visit(arg, &rec);
-		} else {
+		} else if (st != ST_NOMEM) {
+			st = ST_OK;
 			span = segment_onward(s, at->offset) - at->offset;
 		}
 		if (st == ST_OK)
