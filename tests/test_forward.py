@@ -132,7 +132,7 @@ def test_a_group(world):
         assert bring(w, "crew@foo.com", "one")[0] == 250
         m = got(w, "Brown@foo.com", "one")
         assert m["List-Id"] == "<crew.foo.com>" and m["List-Post"] == "<mailto:crew@foo.com>"
-        assert m["Return-Path"] == "<Jones@foo.com>"
+        assert m["Return-Path"] == "<Jones@foo.com>" and m["List-Owner"] == "<mailto:Jones@foo.com>"
         assert sink.wait(1)[0]["mail"].startswith("MAIL FROM:<Jones@foo.com>")
         assert b"List-Id: <crew.foo.com>\r\n" in sink.letters[0]["data"]
         for sender in ("x@elsewhere.example", "Brown@foo.com", ""):

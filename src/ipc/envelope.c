@@ -156,8 +156,20 @@ static void put_mailto(struct view address, struct buf *out)
 	}
 }
 
+/* One field of RFC 2369 3; subject: of the letter that does it, or NULL. */
+static void put_list_field(const char *name, struct view address, const char *subject, struct buf *out)
+{
+	buf_putf(out, "%s: <mailto:", name);
+	put_mailto(address, out);
+	if (subject)
+		buf_putf(out, "?subject=%s", subject);
+	buf_puts(out, ">\r\n");
+}
+
 void recipient_head(const struct recipient *r, struct buf *out)
 {
+	struct view owner = r->sender.n ? r->sender : r->via;
+
 	if (r->via_kind == VIA_NOTHING || r->via.n == 0)
 		return;
 	if (r->via_kind == VIA_SENT) {
@@ -168,11 +180,11 @@ void recipient_head(const struct recipient *r, struct buf *out)
 	if (r->via_kind != VIA_GROUP)
 		return;
 	put_list_id(r->via, out);
-	buf_puts(out, "List-Post: <mailto:");
-	put_mailto(r->via, out);
-	buf_puts(out, ">\r\nList-Unsubscribe: <mailto:");
-	put_mailto(r->sender.n ? r->sender : r->via, out);
-	buf_puts(out, "?subject=unsubscribe>\r\nPrecedence: list\r\n");
+	put_list_field("List-Post", r->via, NULL, out);
+	put_list_field("List-Help", owner, "help", out);
+	put_list_field("List-Owner", owner, NULL, out);
+	put_list_field("List-Unsubscribe", owner, "unsubscribe", out);
+	buf_puts(out, "Precedence: list\r\n");
 }
 
 void target_put(struct buf *b, const struct target *t)

@@ -130,6 +130,8 @@ static void test_head(void **state)
 		    "Delivered-To: a&b@c.d\r\n"
 		    "List-Id: <a&b.c.d>\r\n"
 		    "List-Post: <mailto:a%26b@c.d>\r\n"
+		    "List-Help: <mailto:a%26b-owner@c.d?subject=help>\r\n"
+		    "List-Owner: <mailto:a%26b-owner@c.d>\r\n"
 		    "List-Unsubscribe: <mailto:a%26b-owner@c.d?subject=unsubscribe>\r\n"
 		    "Precedence: list\r\n");
 	buf_free(&b);
