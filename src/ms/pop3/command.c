@@ -2,6 +2,7 @@
  * RFC 2449 5): one function each. */
 #include "ms/pop3/internal.h"
 
+#include "msg/charset.h"
 #include "msg/convert.h"
 #include "msg/mime.h"
 
@@ -129,10 +130,11 @@ static void say_unreadable(struct pop3_session *s, enum status st)
 static enum status readable(struct pop3_session *s, struct view *body, struct buf *own)
 {
 	struct arena a = ARENA(MIME_ARENA_MAX);
-	struct convert_form has, takes = { .eightbit = true, .binary = true };
-	enum status st = s->utf8 ? ST_OK : convert_needs(*body, &a, &has);
+	struct convert_form has = { 0 }, takes = { .eightbit = true, .binary = true };
+	bool plain = s->utf8 || ascii_run(*body) == body->n;
+	enum status st = plain ? ST_OK : convert_needs(*body, &a, &has);
 
-	if (!s->utf8 && st == ST_OK && has.utf8) {
+	if (st == ST_OK && has.utf8) {
 		st = convert_letter(*body, takes, &a, own);
 		*body = buf_view(own);
 	}
