@@ -252,7 +252,10 @@ static void step(struct talk *t, uint32_t call, uint64_t sid, struct view messag
 	enum mechanism_result r;
 
 	/* As they are today: a reload may have come between. */
-	w->talks.host = (struct exchange_host){ find, w, w->proc.conf.host_name, issuers_tokens(w), renew, w->authorities };
+	w->talks.host = (struct exchange_host){
+		.find = find, .owner = w, .host_name = w->proc.conf.host_name, .tokens = issuers_tokens(w),
+		.renew = renew, .authorities = w->authorities,
+	};
 	r = exchange_step(&t->x, message, &out);
 	if (r == MECHANISM_WAIT) {
 		hold(t, call, sid, message);

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 enum {
-	ISSUERS_ARENA = 256 * 1024, CONFIGURATION_MAX = 2048, KEPT_MAX = 3 * JWKS_MAX, NAME_SIZE = 2 * SHA256_DIGEST_LENGTH,
-	ASK_MS = 26000, RELAY_TRIES = 100, RELAY_MS = 100,
+	ISSUERS_ARENA = 256 * 1024, CONFIGURATION_MAX = 2048, KEPT_MAX = 3 * JWKS_MAX,
+	NAME_SIZE = 2 * SHA256_DIGEST_LENGTH, ASK_MS = 26000, RELAY_TRIES = 100, RELAY_MS = 100,
 };
 
 struct issuer {
@@ -341,8 +341,8 @@ static void add(struct issuers *s, const struct conf_issuer *one, struct jwks *k
 		.domains = arena_copy(&s->a, one->domains), .keys = keys,
 	};
 	*i = (struct issuer){
-		.all = s, .keys = keys, .algorithms = arena_copy(&s->a, one->algorithms), .far = conf_issuer_is_far(one),
-		.configuration = BUF(CONFIGURATION_MAX), .due = { .fire = due },
+		.all = s, .keys = keys, .algorithms = arena_copy(&s->a, one->algorithms),
+		.far = conf_issuer_is_far(one), .configuration = BUF(CONFIGURATION_MAX), .due = { .fire = due },
 	};
 	guess_configuration(i);
 	if (i->far && arena_status(&s->a) == ST_OK)

@@ -121,10 +121,12 @@ enum status token_check(const struct token_issuers *all, struct view token, wall
 	}
 	/* Of what it claims only whose it is is believed, and that only to find the keys
 	 * that prove it. */
-	*ret_by = h && claims ? issuer_of(all, claims) : NULL;
-	if (h && claims)
-		st = *ret_by ? check_signature(*ret_by, h, view_head(token, head.n + 1 + body.n), buf_view(&signature)) :
-			       ST_DENIED;
+	if (h && claims) {
+		*ret_by = issuer_of(all, claims);
+		st = ST_DENIED;
+	}
+	if (*ret_by)
+		st = check_signature(*ret_by, h, view_head(token, head.n + 1 + body.n), buf_view(&signature));
 	if (st == ST_OK)
 		st = check_claims(*ret_by, claims, now, all->leeway, ret_who);
 	json_decref(h);

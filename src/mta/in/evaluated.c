@@ -200,12 +200,13 @@ static bool is_of_a_program(const struct smtp_session *s)
 	return field_find(header, VIEW("Content-Type"), &f) && view_starts_i(view_trim(f.value), VIEW("multipart/report"));
 }
 
-/* The header of which nobody at our side is named, and where the operator wants
- * it the text of a letter that lies in memory, in which nobody can be recognized. */
+/* The header, and where the operator wants it the text of a letter that lies in
+ * memory; the addresses of those who were to get it cannot be read in either. */
 static void put_letter_told(struct smtp_session *s, struct buf *header, struct buf *text)
 {
 	const struct envelope *e = &s->env;
-	struct view letter = buf_view(&s->sink.head), *addresses = arena_array(&s->tx, 2 * (size_t)e->n_recipients, sizeof *addresses);
+	struct view *addresses = arena_array(&s->tx, 2 * (size_t)e->n_recipients, sizeof *addresses);
+	struct view letter = buf_view(&s->sink.head);
 	struct view key = view_make(s->host->uncounted->redaction, sizeof s->host->uncounted->redaction);
 	struct buf told = BUF(FAILURE_HEADER_MAX), raw = BUF(FAILURE_TEXT_MAX + 1024);
 	struct field f;

@@ -564,7 +564,8 @@ static enum reply make_textual(struct protecting *p)
 	p->textual = BUF(more);
 	st = convert_letter(p->letter, (struct convert_form){ .eightbit = true, .utf8 = true }, &p->a, &p->textual);
 	if (st == ST_DENIED)
-		return refuse(p, SAY_CANNOT_PROTECT, VIEW_NONE, "It has binary parts of a kind that cannot be encoded, so it cannot be signed or encrypted");
+		return refuse(p, SAY_CANNOT_PROTECT, VIEW_NONE,
+			      "It has binary parts that cannot be encoded, so it cannot be signed or encrypted");
 	if (st != ST_OK)
 		return SAY_NO_SPACE;
 	p->letter = buf_view(&p->textual);

@@ -59,7 +59,8 @@ static bool tell(struct relay *r, const struct rec_failed *in, uint32_t incident
 {
 	struct telling *t;
 
-	if (r->reporter.failures == AT_ONCE || !reports_may_tell(r->reports, in->domain, r->proc.conf.reports_failure_limit))
+	if (r->reporter.failures == AT_ONCE ||
+	    !reports_may_tell(r->reports, in->domain, r->proc.conf.reports_failure_limit))
 		return false;
 	t = calloc(1, sizeof *t);
 	if (t == NULL)

@@ -600,7 +600,9 @@ void reporter_tell_failure(struct relay *r, const struct rec_failed *in, uint32_
 {
 	struct report_address to[REPORT_ADDRESSES];
 	size_t n = report_addresses(in->ruf, a, to);
-	struct batch about = { .kind = REPORT_FAILURE, .domain = in->domain, .begin = clock_wall() / 1000, .id = r->reporter.letters };
+	struct batch about = {
+		.kind = REPORT_FAILURE, .domain = in->domain, .begin = clock_wall() / 1000, .id = r->reporter.letters,
+	};
 	struct report_letter l = letter_of(r, &about, a);
 	struct buf feedback = BUF(RECORD_MAX);
 
