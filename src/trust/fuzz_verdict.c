@@ -76,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct checks_host h = { .resolver = &w.resolver, .name = VIEW("mx.foo.com"), .signatures = 5,
 				 .sealers = VIEW("foo.com bar.com") };
 	struct checks_letter l = { .has_ip = true, .ip = { .bytes = { 192, 0, 2, 1 } }, .helo = VIEW("h.bar.com"),
-				   .sender = view_head(letter, 40) };
+				   .sender = view_head(letter, 40), .now = 1800000000000 };
 	struct trust_verdict v;
 	struct checks c;
 
