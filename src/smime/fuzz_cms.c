@@ -1,4 +1,4 @@
-/* Any base64 as CMS: what the skeleton leaves out is the content, and reading
+/* Any base64, or BER as it is, as CMS: what the skeleton leaves out is the content, and reading
  * the skeleton itself gives the same skeleton. */
 #include "base/fuzz.h"
 
@@ -22,9 +22,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct buf skeleton = BUF(SKELETON_MAX), again = BUF(SKELETON_MAX), content = BUF(1 << 20), none = BUF(0);
 	struct view text = view_make((const char *)data, n);
+	/* SEQUENCE; in base64 it is an 'M'. */
+	enum mime_encoding encoding = n && data[0] == 0x30 ? ENC_BINARY : ENC_BASE64;
 	struct cms_shape shape, second;
 
-	if (skim(ENC_BASE64, text, &skeleton, &content, &shape) == ST_OK && shape.type != CMS_OTHER) {
+	if (skim(encoding, text, &skeleton, &content, &shape) == ST_OK && shape.type != CMS_OTHER) {
 		FUZZ_CHECK(content.n == shape.content && content.n <= n);
 		enum status st = skim(ENC_BINARY, buf_view(&skeleton), &again, &none, &second);
 
