@@ -10,7 +10,7 @@ static const size_t literals[] = { 0, 10, 300, 8192 };
 /* Every reading of the arguments, whatever the command is called. */
 static void parse_as_all(struct view text)
 {
-	for (int way = 0; way < 12; way++) {
+	for (int way = 0; way < 14; way++) {
 		struct arena a = ARENA(1 << 20);
 		struct imap_parse p = imap_parse_over(text, &a);
 		struct buf b = BUF(1 << 20);
@@ -30,6 +30,8 @@ static void parse_as_all(struct view text)
 		case 8: (void)imap_take_id(&p); break;
 		case 9: imap_put_date_time(&b, imap_take_date_time(&p)); break;
 		case 10: (void)imap_take_status(&p); break;
+		case 11: (void)imap_take_base64(&p); break;
+		case 12: (void)imap_take_astrings(&p); break;
 		default: (void)imap_take_literal(&p); break;
 		}
 		FUZZ_CHECK(!imap_end(&p) || imap_ok(&p));
