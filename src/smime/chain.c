@@ -155,7 +155,7 @@ struct judging {
 	smime_problems problems;
 	bool no_list;		/* none that is good for the signer's own certificate */
 	STACK_OF(X509_CRL) *own, *letters;
-	unsigned checks;
+	size_t checks;		/* of the letter's that may still be looked at */
 	bool no_memory;
 };
 
@@ -176,25 +176,27 @@ static bool concerns_lists(int error)
 	}
 }
 
-static bool is_signed(X509_CRL *crl, STACK_OF(X509) *chain, struct judging *j)
+static bool is_signed(X509_CRL *crl, STACK_OF(X509) *chain, size_t *checks)
 {
 	for (int i = 0; i < sk_X509_num(chain); i++) {
 		X509 *x = sk_X509_value(chain, i);
 
-		if (X509_NAME_cmp(X509_get_subject_name(x), X509_CRL_get_issuer(crl)) == 0 &&
-		    j->checks++ < CRL_CHECKS_MOST && X509_CRL_verify(crl, X509_get0_pubkey(x)) == 1)
+		if (X509_NAME_cmp(X509_get_subject_name(x), X509_CRL_get_issuer(crl)) || *checks == 0)
+			continue;
+		--*checks;
+		if (X509_CRL_verify(crl, X509_get0_pubkey(x)) == 1)
 			return true;
 	}
 	return false;
 }
 
 static bool add_signed(STACK_OF(X509_CRL) *to, STACK_OF(X509_CRL) *from, const X509_NAME *name, STACK_OF(X509) *chain,
-		       struct judging *j)
+		       size_t *checks)
 {
 	for (int i = 0; i < sk_X509_CRL_num(from); i++) {
 		X509_CRL *crl = sk_X509_CRL_value(from, i);
 
-		if (X509_NAME_cmp(X509_CRL_get_issuer(crl), name) || !is_signed(crl, chain, j))
+		if (X509_NAME_cmp(X509_CRL_get_issuer(crl), name) || !is_signed(crl, chain, checks))
 			continue;
 		if (!X509_CRL_up_ref(crl))
 			return false;
@@ -214,11 +216,12 @@ static STACK_OF(X509_CRL) *signed_lists(const X509_STORE_CTX *ctx, const X509_NA
 	struct judging *j = X509_STORE_CTX_get_app_data(ctx);
 	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
 	STACK_OF(X509_CRL) *all;
+	size_t any = SIZE_MAX;
 
 	if (j == NULL)
 		return NULL;
 	all = sk_X509_CRL_new_null();
-	if (all && add_signed(all, j->own, name, chain, j) && add_signed(all, j->letters, name, chain, j))
+	if (all && add_signed(all, j->own, name, chain, &any) && add_signed(all, j->letters, name, chain, &j->checks))
 		return all;
 	sk_X509_CRL_pop_free(all, X509_CRL_free);
 	j->no_memory = true;
@@ -322,7 +325,7 @@ static smime_problems dates(X509 *leaf, wall_ms now, wall_ms signed_at)
 static enum status walk(struct smime_trust *t, X509_STORE_CTX *ctx, X509 *leaf, STACK_OF(X509) *others,
 			STACK_OF(X509_CRL) *crls, wall_ms now, struct chain_answer *r)
 {
-	struct judging j = { .own = t->lists, .letters = crls };
+	struct judging j = { .own = t->lists, .letters = crls, .checks = CRL_CHECKS_MOST };
 	bool lists = sk_X509_CRL_num(t->lists) > 0 || sk_X509_CRL_num(crls) > 0;
 	STACK_OF(X509) *chain;
 
