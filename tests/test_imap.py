@@ -292,7 +292,7 @@ SyncState *
 
     def sync():
         p = subprocess.run(["mbsync", "-c", str(rc), "-a"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                           timeout=60)
+                           timeout=60, env=dict(os.environ, HOME=str(tmp_path)))
         assert p.returncode == 0, p.stdout
 
     def files():
