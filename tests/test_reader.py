@@ -414,6 +414,16 @@ def test_waxmail_alone(instance, tmp_path):
         t.until("2 messages")
         t.until(lambda s: "told" in s or "moved" in s)
         assert [x["subject"] for x in person.list("Trash")] == ["letter 2"]
+        # To a command, and back.
+        t.keys("|")
+        t.until("to the command")
+        t.text(f"grep -c ^Subject: > {tmp_path}/count; echo it ran")
+        t.keys("Enter")
+        t.until("it ran")
+        t.until("Enter goes back")
+        t.keys("Enter")
+        t.until("ended with status 0")
+        assert (tmp_path / "count").read_text() == "1\n"
         # Without a recipient nothing goes, and nothing is lost: it is asked again.
         t.keys("m")
         t.until("Send it?")

@@ -116,6 +116,7 @@ struct screen {
 	struct screen_undo undo[SCREEN_UNDO_MAX];
 	size_t n_undo;
 	struct buf last_folder;	/* where the last message was moved to */
+	struct buf last_command;	/* that a letter was given to */
 	int64_t version;	/* of the copy, as loaded */
 	steady_ms typed, synced, looked;
 	bool words_left;	/* copy_step has something to do */
@@ -198,6 +199,8 @@ void screen_open_parts(struct screen *s);
 void screen_draw_parts(struct screen *s, size_t y, size_t rows);
 void screen_save_part(struct screen *s);
 void screen_view_part(struct screen *s);
+/* The letter, or the part at the cursor, to a command that is asked for. */
+void screen_pipe(struct screen *s);
 
 /* ---- change.c ---- */
 

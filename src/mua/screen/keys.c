@@ -575,6 +575,7 @@ static const struct command commands[] = {
 	{ 'y', 0, IN_LIST | IN_LETTER, show_folders, "y", "list of folders", NULL },
 	{ 'v', 0, IN_LIST | IN_LETTER, screen_open_parts, "v", "attachments: Enter opens, s saves", "v:Parts" },
 	{ 'P', 0, IN_LETTER, screen_open_earlier, "P", "the letter that it answers, or reports on", NULL },
+	{ '|', 0, IN_LIST | IN_LETTER | IN_PARTS, screen_pipe, "|", "give the letter, or a part, to a command", NULL },
 	{ 'h', 0, IN_LETTER, all_headers, "h", "all header fields, or few", NULL },
 	{ 'H', 0, IN_LETTER, other_form, "H", "HTML, or plain text", NULL },
 	{ 'o', 0, IN_LIST, next_order, "o", "another order", NULL },

@@ -145,3 +145,46 @@ void screen_view_part(struct screen *s)
 	buf_free(&octets);
 	buf_free(&said);
 }
+
+/* ---- to a command ---- */
+
+/* As it came: what was deciphered is not put together anew. */
+static enum status octets_meant(struct screen *s, struct copy_letter *l, struct buf *part, struct view *ret)
+{
+	struct copy_message *m = screen_message(s);
+	enum status st;
+
+	if (s->where == IN_PARTS) {
+		st = s->part_at < s->n_parts ? octets_of(s, part) : ST_MISSING;
+		*ret = buf_view(part);
+		return st;
+	}
+	st = m ? copy_read(s->copy, m->id, l) : ST_MISSING;
+	*ret = l->bytes;
+	return st;
+}
+
+void screen_pipe(struct screen *s)
+{
+	const struct screen_program *p = s->o->program;
+	struct screen_prompt ask = { .question = "Give it to the command: " };
+	struct buf part = BUF(COPY_LETTER_MAX), said = BUF(SCREEN_SAID_MAX);
+	struct copy_letter l = { .whole = false };
+	struct view octets;
+	enum status st;
+
+	if (p->pipe == NULL) {
+		screen_say(s, true, "No command can be run from here.");
+	} else if (screen_ask(s, &ask, &s->last_command) && s->last_command.n) {
+		st = octets_meant(s, &l, &part, &octets);
+		if (st == ST_OK) {
+			screen_leave();
+			st = p->pipe(p->arg, octets, buf_view(&s->last_command), &said);
+			screen_return();
+		}
+		screen_say_status(s, st, buf_view(&said), NULL);
+	}
+	copy_letter_close(&l);
+	buf_free(&part);
+	buf_free(&said);
+}

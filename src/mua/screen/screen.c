@@ -132,6 +132,7 @@ static void free_screen(struct screen *s)
 	buf_free(&s->folder_name);
 	buf_free(&s->said);
 	buf_free(&s->last_folder);
+	buf_free(&s->last_command);
 	free(s);
 }
 
@@ -150,6 +151,7 @@ enum status screen_run(const struct screen_options *o)
 	s->folder_name = BUF(COPY_FOLDER_MAX);
 	s->said = BUF(4 * SCREEN_SAID_MAX);
 	s->last_folder = BUF(4 * SCREEN_LINE_MAX);
+	s->last_command = BUF(4 * SCREEN_LINE_MAX);
 	s->letter.sought = BUF(4 * SCREEN_LINE_MAX);
 	s->list.filter = BUF(4 * SCREEN_LINE_MAX);
 	s->typed = clock_steady();

@@ -60,6 +60,9 @@ struct screen_program {
 	/* Open an attachment (already in a file) with another program; the terminal is
 	 * free for it. */
 	enum status (*view)(void *arg, struct view path, struct view type, struct buf *said);
+	/* Give octets (a letter, or a part of it) to a shell command of the person's, and show what
+	 * it says until a key is pressed; the terminal is free for it. */
+	enum status (*pipe)(void *arg, struct view octets, struct view command, struct buf *said);
 	/* A letter's own seal (S/MIME): one line and how good it is; a letter that is
 	 * enciphered comes back in `inner`.  ST_MISSING: it has none. */
 	enum status (*seal)(void *arg, size_t account, struct view letter, struct buf *line,

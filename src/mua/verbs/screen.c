@@ -9,6 +9,7 @@
 #include "mua/sync/sync.h"
 #include "mua/verb.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -238,6 +239,64 @@ static enum status do_view(void *arg, struct view path, struct view type, struct
 	return status == 0 ? ST_OK : ST_DENIED;
 }
 
+/* What it does not want to read it need not. */
+static void write_all(int fd, struct view v)
+{
+	while (v.n) {
+		ssize_t n = write(fd, v.p, v.n);
+
+		if (n <= 0)
+			return;
+		v = view_skip(v, (size_t)n);
+	}
+}
+
+static pid_t start_command(const char *command, int *ret_to)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (pipe(ends) != 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		dup2(ends[0], STDIN_FILENO);
+		close(ends[0]);
+		close(ends[1]);
+		signal(SIGPIPE, SIG_DFL);
+		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+		_exit(127);
+	}
+	close(ends[0]);
+	*ret_to = ends[1];
+	return pid;
+}
+
+static enum status do_pipe(void *arg, struct view octets, struct view command, struct buf *said)
+{
+	char text[COMMAND_MAX];
+	void (*before)(int);
+	int status = -1, to = -1, key;
+	pid_t pid;
+
+	(void)arg;
+	if (snprintf(text, sizeof text, "%.*s", VIEW_ARG(command)) >= (int)sizeof text)
+		return ST_LIMIT;
+	before = signal(SIGPIPE, SIG_IGN);
+	pid = start_command(text, &to);
+	write_all(to, octets);
+	close(to);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0)
+		;
+	signal(SIGPIPE, before);
+	buf_putf(said, "The command ended with status %d.", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+	fputs("\n(Enter goes back.) ", stdout);
+	fflush(stdout);
+	while ((key = getchar()) != '\n' && key != EOF)
+		;
+	return status == 0 ? ST_OK : ST_DENIED;
+}
+
 static enum status do_seal(void *arg, size_t account, struct view letter, struct buf *line, enum show_style *style,
 			   struct buf *inner)
 {
@@ -286,7 +345,8 @@ int verb_screen(struct invocation *in)
 {
 	static const struct screen_program functions = {
 		.sync = do_sync, .locked = do_locked, .unlock = do_unlock, .fetch = do_fetch, .compose = do_compose,
-		.resend = do_resend, .flush_outbox = do_outbox, .view = do_view, .seal = do_seal,
+		.resend = do_resend, .flush_outbox = do_outbox, .view = do_view, .pipe = do_pipe,
+		.seal = do_seal,
 	};
 	struct screen_account accounts[ACCOUNTS_MAX] = { 0 };
 	struct desk d = { .places = calloc(ACCOUNTS_MAX, sizeof *d.places) };
