@@ -158,7 +158,7 @@ def test_what_cannot_be_protected_is_asked_there(desk):
     t.until("Send it?")
     t.keys("y")
     t.until("no certificate of")
-    t.keys("n")
+    t.keys("C-c")
     t.until("Throw it away?")
     t.keys("y")
     t.until("Nothing is sent.")

@@ -5,11 +5,12 @@
 #include "mua/copy/show.h"
 #include "mua/say.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <termios.h>
 #include <unistd.h>
 
-enum { LINE_COLUMNS = 78, NAME_COLUMNS = 10 };
+enum { LINE_COLUMNS = 78, NAME_COLUMNS = 10, CTRL_C = 3 };
 
 /* One key, without Enter; what was typed before the question is no answer to it.  NUL where the
  * terminal is gone. */
@@ -21,14 +22,14 @@ static char one_key(int tty)
 	if (tcgetattr(tty, &old) != 0)
 		return key;
 	raw = old;
-	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG);
 	raw.c_cc[VMIN] = 1;
 	raw.c_cc[VTIME] = 0;
 	tcsetattr(tty, TCSAFLUSH, &raw);
 	if (read(tty, &key, 1) != 1)
 		key = '\0';
 	tcsetattr(tty, TCSAFLUSH, &old);
-	return ascii_lower(key);
+	return key == CTRL_C ? 'n' : ascii_lower(key);
 }
 
 static void show_value(FILE *tty, const char *name, struct view value)
@@ -144,12 +145,15 @@ static enum status ask(FILE *tty, struct writing *w, struct place *p, enum fate 
 enum status writing_review(struct writing *w, struct place *p, enum fate fate, struct fate_told *told)
 {
 	FILE *tty = p->settings.review && isatty(STDERR_FILENO) ? fopen("/dev/tty", "r+e") : NULL;
+	void (*before)(int);
 	enum status st;
 
 	if (tty == NULL)
 		return writing_finish(w, p, fate, told);
 	*told = (struct fate_told){ .message_id = BUF(0), .why = BUF(0) };
+	before = signal(SIGHUP, SIG_IGN);
 	st = ask(tty, w, p, fate, told);
+	signal(SIGHUP, before);
 	fclose(tty);
 	return st;
 }
