@@ -218,6 +218,33 @@ static int check_place(struct invocation *in)
 	return st == ST_OK ? DONE : FAILED;
 }
 
+/* The way from here to mail that arrives. */
+static void say_next(const struct invocation *in)
+{
+	static const struct {
+		const char *command, *name, *good_for;
+	} next[] = {
+		{ "account add", "NAME@", "asks for the password" },
+		{ "serve", NULL, "runs it" },
+		{ "dns", "", "every record to publish" },
+		{ "check", "", "does the world see it?" },
+	};
+	const char *dir = in->given[OPTION_dir];
+	struct buf line = BUF(2 * PATH_SIZE);
+
+	puts("\nNext:");
+	for (size_t i = 0; i < sizeof next / sizeof *next; i++) {
+		buf_clear(&line);
+		buf_putf(&line, "waxwing %s", next[i].command);
+		if (next[i].name)
+			buf_putf(&line, " %s%s", next[i].name, in->args[0]);
+		if (dir)
+			buf_putf(&line, " --dir %s", dir);
+		printf("  %-44.*s %s\n", VIEW_ARG(buf_view(&line)), next[i].good_for);
+	}
+	buf_free(&line);
+}
+
 int cmd_setup(struct invocation *in)
 {
 	struct buf name = BUF(PATH_SIZE);
@@ -238,8 +265,6 @@ int cmd_setup(struct invocation *in)
 	buf_free(&name);
 	if (check_place(in) != DONE)
 		return FAILED;
-	printf("\nNext:\n  waxwing account add NAME@%s --dir %s\n  waxwing serve --dir %s\n"
-	       "  waxwing domain key show %s --dir %s     for DNS: by these others know your letters\n",
-	       in->args[0], in->dir, in->dir, in->args[0], in->dir);
+	say_next(in);
 	return DONE;
 }
