@@ -404,12 +404,6 @@ void share_defer(struct share *s, struct task *t, steady_ms now)
 	t->state = TASK_DEFERRED;
 }
 
-void share_hold(struct share *s, struct task *t, steady_ms now)
-{
-	leave(s, t, now);
-	t->state = TASK_HELD;
-}
-
 void share_task_end(struct share *s, struct task *t, steady_ms now)
 {
 	struct site *site = t->site;

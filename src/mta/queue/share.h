@@ -48,7 +48,6 @@ enum task_state {
 	TASK_WAITING,		/* in its bundle */
 	TASK_OUT,
 	TASK_DEFERRED,		/* until its own time */
-	TASK_HELD,
 };
 
 struct task {
@@ -126,9 +125,9 @@ void share_task_end(struct share *s, struct task *t, steady_ms now);
 
 /* It waits its turn.  ST_NOMEM: it is TASK_NEW still. */
 enum status share_wait(struct share *s, struct task *t, steady_ms now) MUST_USE;
-/* Out of the way: its own time is not come, or the operator holds it. */
+/* Out of the way until it waits again: its own time is not come.  (What the
+ * operator holds has no task.) */
 void share_defer(struct share *s, struct task *t, steady_ms now);
-void share_hold(struct share *s, struct task *t, steady_ms now);
 
 /* The next to go, which is TASK_OUT from now on; NULL: none may. */
 struct task *share_next(struct share *s);

@@ -287,18 +287,18 @@ static void test_dead_sites_take_no_place(void **state)
 static void test_place_passed_on(void **state)
 {
 	struct world *w = world((struct share_limits){ 4, 1, 1, "1s" });
-	struct task *out[MANY], *held, *closed, *last;
+	struct task *out[MANY], *idle, *closed, *last;
 
 	(void)state;
 	add(w, "a.example", "Jones@foo.com", 0);
 	add(w, "b.example", "Jones@foo.com", 0);
 	add(w, "c.example", "Jones@foo.com", 0);
-	held = add(w, "d.example", "Jones@foo.com", 0);
+	idle = add(w, "d.example", "Jones@foo.com", 0);
 	closed = add(w, "e.example", "Jones@foo.com", 0);
 	last = add(w, "f.example", "Jones@foo.com", 0);
 	add(w, "f.example", "Jones@foo.com", 0);	/* which costs it nothing of its turn */
 	add(w, "g.example", "Jones@foo.com", 0);
-	share_hold(&w->s, held, w->now);
+	share_defer(&w->s, idle, w->now);
 	share_site_resume(closed->site, 1, w->now + SECOND);
 	assert_int_equal(take_all(w, out), 3);
 	back(w, out[0], SITE_FAILED);
@@ -332,24 +332,24 @@ static void test_resume(void **state)
 	end(w);
 }
 
-static void test_held_and_deferred(void **state)
+static void test_deferred(void **state)
 {
 	struct world *w = world(wide);
-	struct task *held, *later, *other;
+	struct task *idle, *later, *other;
 
 	(void)state;
 	prove(w, "one.example");
-	held = add(w, "one.example", "Jones@foo.com", 0);
+	idle = add(w, "one.example", "Jones@foo.com", 0);
 	later = add(w, "one.example", "Jones@foo.com", 0);
 	other = add(w, "one.example", "Jones@foo.com", 0);
-	share_hold(&w->s, held, w->now);
+	share_defer(&w->s, idle, w->now);
 	share_defer(&w->s, later, w->now);
 	assert_ptr_equal(share_next(&w->s), other);
 	assert_null(share_next(&w->s));
 	assert_int_equal(share_wait(&w->s, later, w->now), ST_OK);
 	assert_ptr_equal(share_next(&w->s), later);
 	/* Whatever state a task is in, it can end. */
-	share_task_end(&w->s, held, w->now);
+	share_task_end(&w->s, idle, w->now);
 	share_task_end(&w->s, later, w->now);
 	share_task_end(&w->s, other, w->now);
 	assert_int_equal(w->s.out, 0);
@@ -474,7 +474,7 @@ int main(void)
 		cmocka_unit_test(test_dead_sites_take_no_place),
 		cmocka_unit_test(test_place_passed_on),
 		cmocka_unit_test(test_resume),
-		cmocka_unit_test(test_held_and_deferred),
+		cmocka_unit_test(test_deferred),
 		cmocka_unit_test(test_idle_sites_are_forgotten),
 		cmocka_unit_test(test_by_chance),
 	};
