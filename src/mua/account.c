@@ -493,13 +493,6 @@ enum status file_store(const char *path, struct view text)
 	return st == ST_OK ? disk_rename(AT_FDCWD, fresh_path, path) : st;
 }
 
-struct view account_domain(const struct account *a)
-{
-	const char *at = strrchr(a->address, '@');
-
-	return view_cstr(at ? at + 1 : "");
-}
-
 struct view account_authserv_id(const struct account *a)
 {
 	return a->authserv_id[0] ? view_cstr(a->authserv_id) : view_cstr(a->read.host);

@@ -98,8 +98,8 @@ enum status file_load(const char *path, struct buf *ret) MUST_USE;
 /* Written anew for the person alone, on disk, whole or not at all.  Errors of disk.h. */
 enum status file_store(const char *path, struct view text) MUST_USE;
 
-/* What stands behind the address's "@". */
-struct view account_domain(const struct account *a);
+/* Whose Authentication-Results: fields are believed (RFC 8601): as it is set, or the
+ * host that letters are read from. */
 struct view account_authserv_id(const struct account *a);
 
 #endif

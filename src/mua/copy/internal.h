@@ -14,7 +14,7 @@
 enum copy_statement {
 	S_VERSION, S_FOLDERS, S_COUNTS, S_FOLDER, S_FOLDER_NAME, S_FOLDER_USE, S_FOLDER_ADD, S_FOLDER_SYNC,
 	S_FOLDER_RENAME, S_FOLDER_REMOVE, S_FOLDER_IDS, S_FOLDERS_FORGET,
-	S_ADD, S_UPDATE, S_FILL, S_DELETE, S_ROW, S_BY_UID, S_BY_FILE, S_BY_NAME, S_SERVER_ALL, S_UID_TOP,
+	S_ADD, S_UPDATE, S_FILL, S_DELETE, S_ROW, S_BY_UID, S_BY_NAME, S_SERVER_ALL, S_UID_TOP,
 	S_HEADER, S_HEADER_PUT, S_HEADER_DROP, S_UIDL, S_UIDL_PUT, S_UIDL_DROP_ALL,
 	S_WISH_PUT, S_WISH_DROP, S_WISH, S_WISHES, S_WISHES_PUT, S_PENDING,
 	S_LIST_DATE, S_LIST_DATE_UP, S_LIST_ARRIVAL, S_LIST_ARRIVAL_UP, S_LIST_ALL, S_TOTAL, S_ROWS, S_FILES,
@@ -110,7 +110,6 @@ struct copy_row_state {
 enum status copy_row_get(struct copy *c, int64_t id, struct arena *a, struct copy_row_state *ret) MUST_USE;
 enum status copy_row_by_uid(struct copy *c, int64_t folder, uint32_t uid, struct arena *a,
 			    struct copy_row_state *ret) MUST_USE;
-enum status copy_row_by_file(struct copy *c, struct view file, struct arena *a, struct copy_row_state *ret) MUST_USE;
 /* From a statement whose columns are ROW_COLUMNS, into the arena. */
 void copy_row_read(struct sql_stmt *q, struct arena *a, struct copy_row_state *ret);
 enum status copy_row_add(struct copy *c, struct copy_row_state *r) MUST_USE;	/* gives it an id */

@@ -88,7 +88,6 @@ static const char *const texts[S_COUNT] = {
 	[S_DELETE] = "DELETE FROM message WHERE id = $1",
 	[S_ROW] = SELECT_ROWS "WHERE id = $1",
 	[S_BY_UID] = SELECT_ROWS "WHERE server_folder = $1 AND uid = $2 AND uid > 0 AND copied = 0",
-	[S_BY_FILE] = SELECT_ROWS "WHERE file = $1",
 	[S_BY_NAME] = SELECT_ROWS "WHERE name = $1 AND hidden = 0 ORDER BY id",
 	[S_SERVER_ALL] = "SELECT uid, server_flags, modseq, id, flags & 256 FROM message"
 			 " WHERE server_folder = $1 AND uid > 0 AND copied = 0 ORDER BY uid",

@@ -57,12 +57,6 @@ enum status copy_row_by_uid(struct copy *c, int64_t folder, uint32_t uid, struct
 	return read_one(c->q[S_BY_UID], a, ret);
 }
 
-enum status copy_row_by_file(struct copy *c, struct view file, struct arena *a, struct copy_row_state *ret)
-{
-	sql_bind_text(c->q[S_BY_FILE], 1, file);
-	return read_one(c->q[S_BY_FILE], a, ret);
-}
-
 enum status copy_folder_path(struct copy *c, int64_t folder, struct buf *out)
 {
 	struct sql_stmt *q = c->q[S_FOLDER_NAME];

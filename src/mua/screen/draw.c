@@ -157,12 +157,6 @@ size_t screen_put(const struct screen *s, size_t y, size_t x, size_t columns, st
 	return pad ? columns : used;
 }
 
-void screen_clear(size_t y)
-{
-	move((int)y, 0);
-	clrtoeol();
-}
-
 /* ---- what is said ---- */
 
 void screen_say(struct screen *s, bool bad, const char *fmt, ...)

@@ -139,7 +139,6 @@ size_t screen_columns(void);
  * pad: with blanks up to there. */
 size_t screen_put(const struct screen *s, size_t y, size_t x, size_t columns, struct view text, enum screen_look look,
 		  bool pad);
-void screen_clear(size_t y);
 void screen_draw(struct screen *s);
 /* What the bottom line says; sticky until the next key. */
 void screen_say(struct screen *s, bool bad, const char *fmt, ...) PRINTF_LIKE(3, 4);
