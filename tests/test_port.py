@@ -150,7 +150,8 @@ def test_removed_letters_come_back(instance, tmp_path):
     with imaplib.IMAP4("127.0.0.1", w.ports["imap"]) as c:
         c.login("Jones@foo.com", "secret")
         assert c.select("INBOX") == ("OK", [b"3"])
-        c.store("1:2", "+FLAGS", r"(\Deleted)")
+        gone = c.search(None, "OR", "SUBJECT", "one", "SUBJECT", "two")[1][0].split()
+        c.store(b",".join(gone).decode(), "+FLAGS", r"(\Deleted)")
         c.expunge()
         assert c.delete("Work/Deep")[0] == "OK"
     assert "--days" in run(w, "undelete", "Jones@foo.com", "--days", "0", check=False).stderr
