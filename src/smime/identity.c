@@ -288,18 +288,9 @@ struct view *smime_addresses(X509 *x, struct arena *a, size_t *ret_n, bool *ret_
 	return to.all;
 }
 
-static size_t last_at(struct view v)
-{
-	size_t at = v.n;
-
-	while (at && v.p[at - 1] != '@')
-		at--;
-	return at;
-}
-
 struct view smime_plain_address(struct view address, struct arena *a)
 {
-	size_t at = last_at(address);
+	size_t at = view_behind_last(address, '@');
 	struct view domain = VIEW_NONE;
 	char *p;
 
@@ -316,7 +307,7 @@ struct view smime_plain_address(struct view address, struct arena *a)
 bool smime_same_address(struct view a, struct view b)
 {
 	struct arena work = ARENA(16384);
-	size_t x = last_at(a), y = last_at(b);
+	size_t x = view_behind_last(a, '@'), y = view_behind_last(b, '@');
 	struct view one, other;
 	bool same = x > 1 && y > 1 && view_eq_i(view_head(a, x), view_head(b, y)) &&
 		    domain_ascii(view_skip(a, x), &work, &one) == ST_OK &&

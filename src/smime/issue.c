@@ -225,15 +225,6 @@ static bool fill(X509 *x, EVP_PKEY *key, const struct smime_request *q, struct v
 	       X509_sign(x, q->authority ? q->authority->key : key, EVP_sha256()) > 0;
 }
 
-static size_t behind_at(struct view v)
-{
-	size_t at = v.n;
-
-	while (at && v.p[at - 1] != '@')
-		at--;
-	return at;
-}
-
 static EVP_PKEY *fresh_key(const struct smime_request *q)
 {
 	if (q->use != SMIME_USE_ENCRYPTION)
@@ -245,7 +236,7 @@ static EVP_PKEY *fresh_key(const struct smime_request *q)
 
 enum status smime_issue(const struct smime_request *q, struct smime_key *ret)
 {
-	size_t at = q->use == SMIME_USE_AUTHORITY ? 0 : behind_at(q->address);
+	size_t at = q->use == SMIME_USE_AUTHORITY ? 0 : view_behind_last(q->address, '@');
 	struct arena a = ARENA(65536);
 	struct smime_key k = { 0 };
 	struct view domain;
