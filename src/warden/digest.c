@@ -15,7 +15,7 @@ static bool is_digest(struct view given, const unsigned char mine[MD5])
 	struct buf hex = BUF(2 * MD5);
 	bool same;
 
-	put_hex(&hex, mine, MD5);
+	buf_put_hex(&hex, mine, MD5);
 	same = given.n == hex.n && same_octets(given.p, hex.p, hex.n);
 	buf_free(&hex);
 	return same;
@@ -220,7 +220,7 @@ static bool md5_hex(struct view text, struct buf *out)
 
 	if (EVP_Digest(text.p ? text.p : "", text.n, digest, NULL, EVP_md5(), NULL) != 1)
 		return false;
-	put_hex(out, digest, MD5);
+	buf_put_hex(out, digest, MD5);
 	return buf_status(out) == ST_OK;
 }
 

@@ -103,7 +103,7 @@ static enum status be_nobody(struct warden *w, struct exchange *x)
 	buf_clear(&x->who.plain);
 	if (exchange_needs_plain(x)) {
 		st = nobodys(w, x, "plain", plain, sizeof plain);
-		put_hex(&x->who.plain, plain, sizeof plain);
+		buf_put_hex(&x->who.plain, plain, sizeof plain);
 		return st;
 	}
 	if (h == SCRAM_HASHES)

@@ -101,7 +101,7 @@ static void file_name(struct view issuer, struct buf *out)
 	unsigned char digest[SHA256_DIGEST_LENGTH];
 
 	SHA256((const unsigned char *)issuer.p, issuer.n, digest);
-	put_hex(out, digest, sizeof digest);
+	buf_put_hex(out, digest, sizeof digest);
 	buf_puts(out, ".json");
 	buf_putc(out, '\0');
 }

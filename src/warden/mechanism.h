@@ -98,6 +98,5 @@ enum mechanism_result xoauth2_step(struct exchange *x, struct view in, struct bu
 bool exchange_keep(struct buf *b, struct view v);
 /* In a time that depends on n only. */
 bool same_octets(const void *a, const void *b, size_t n);
-void put_hex(struct buf *out, const unsigned char *p, size_t n);
 
 #endif
