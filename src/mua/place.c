@@ -30,7 +30,7 @@ enum status place_use(struct place *p, struct account *a)
 
 	copy_close(p->copy);
 	p->copy = NULL;
-	password_wipe(&p->password);
+	buf_wipe(&p->password);
 	p->account = a;
 	if (!path_copy(a, path)) {
 		say("no place for letters: neither HOME nor XDG_DATA_HOME is set, or it is too long");
@@ -68,7 +68,7 @@ void place_close(struct place *p)
 {
 	copy_close(p->copy);
 	p->copy = NULL;
-	password_wipe(&p->password);
+	buf_wipe(&p->password);
 	net_close(&p->net);
 	direct_free(p->dns);
 	p->dns = NULL;

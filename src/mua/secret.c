@@ -13,13 +13,6 @@
 
 enum { DESCRIPTION_MAX = 400 };
 
-void password_wipe(struct buf *b)
-{
-	if (b->p)
-		explicit_bzero(b->p, b->cap);
-	buf_free(b);
-}
-
 /* One line without its end; unbuffered, so that nothing of it stays. */
 static enum status read_line(int fd, struct buf *line)
 {

@@ -9,12 +9,11 @@
 
 enum { PASSWORD_MAX = 1024 };
 
-/* Complains itself.  may_ask: the terminal is ours.  The caller wipes it.
+/* Complains itself.  may_ask: the terminal is ours.  The caller wipes it (buf_wipe).
  * ST_MISSING (nothing has it), ST_DENIED (the command failed), ST_LIMIT. */
 enum status password_of(const struct account *a, bool may_ask, struct buf *ret) MUST_USE;
 /* From the terminal, not shown; without one, the first line of standard input. */
 enum status password_ask(const char *whose, struct buf *ret) MUST_USE;
-void password_wipe(struct buf *b);
 
 /* ST_DENIED: the kernel does not want to (a container, a quota). */
 enum status keyring_put(const struct account *a, struct view password) MUST_USE;

@@ -13,11 +13,6 @@
 
 enum { LINE = 76, FLOW_WIDTH = 72, LONGEST = 998, RANDOM_OCTETS = 12 };
 
-static bool is_ascii(struct view v)
-{
-	return ascii_run(v) == v.n;
-}
-
 /* Nothing that could end a line. */
 static void put_one_line(struct view v, struct buf *out)
 {
@@ -44,7 +39,7 @@ static void put_display(struct view name, size_t column, struct buf *out)
 {
 	if (is_phrase(name)) {
 		buf_put(out, name);
-	} else if (is_ascii(name)) {
+	} else if (view_is_ascii(name)) {
 		buf_putc(out, '"');
 		for (size_t i = 0; i < name.n; i++) {
 			if (name.p[i] == '"' || name.p[i] == '\\')
@@ -191,7 +186,7 @@ static enum status put_text_field(const char *field, struct view text, struct bu
 	st = buf_status(&line);
 	buf_putf(out, "%s: ", field);
 	/* What looks like an encoded word and is none has to be one. */
-	if (is_ascii(buf_view(&line)) && memmem(line.p ? line.p : "", line.n, "=?", 2) == NULL)
+	if (view_is_ascii(buf_view(&line)) && memmem(line.p ? line.p : "", line.n, "=?", 2) == NULL)
 		put_folded(view_trim(buf_view(&line)), out);
 	else
 		encode_words(view_trim(buf_view(&line)), strlen(field) + 2, out);
@@ -234,7 +229,7 @@ void put_parameter(const char *name, struct view value, struct buf *out)
 	enum { PIECE = 50, QUOTED_MOST = 60 };
 	struct buf coded = BUF(3 * value.n + 1);
 	struct view left;
-	bool quotable = is_ascii(value) && value.n <= QUOTED_MOST;
+	bool quotable = view_is_ascii(value) && value.n <= QUOTED_MOST;
 
 	for (size_t i = 0; i < value.n; i++)
 		quotable = quotable && (unsigned char)value.p[i] >= 0x20 && value.p[i] != 0x7f;
@@ -344,7 +339,7 @@ static bool lines_are_short(struct view text)
 static enum status put_text_part(struct view text, bool flowed, struct buf *out)
 {
 	struct buf flow = BUF(BUILT_MAX), lines = BUF(BUILT_MAX);
-	bool ascii = is_ascii(text);
+	bool ascii = view_is_ascii(text);
 	enum status st;
 
 	if (utf8_valid(text) != text.n)
@@ -393,7 +388,7 @@ static enum status put_letter_inside(const struct enclosure *e, struct buf *out)
 	buf_putf(
 		out,
 		"Content-Type: message/rfc822\r\nContent-Disposition: inline\r\nContent-Transfer-Encoding: %s\r\n\r\n",
-		is_ascii(buf_view(&sent)) ? "7bit" : "8bit");
+		view_is_ascii(buf_view(&sent)) ? "7bit" : "8bit");
 	buf_put(out, buf_view(&sent));
 	buf_free(&sent);
 	buf_free(&crlf);
@@ -407,7 +402,7 @@ static enum status put_enclosure(const struct enclosure *e, struct buf *out)
 		return put_letter_inside(e, out);
 	buf_putf(out, "Content-Type: %.*s", VIEW_ARG(e->type));
 	if (view_starts_i(e->type, VIEW("text/")))
-		buf_puts(out, is_ascii(e->octets) ? "; charset=us-ascii" : "; charset=utf-8");
+		buf_puts(out, view_is_ascii(e->octets) ? "; charset=us-ascii" : "; charset=utf-8");
 	put_parameter("name", e->name, out);
 	buf_puts(out, "\r\nContent-Disposition: attachment");
 	put_parameter("filename", e->name, out);
@@ -473,7 +468,7 @@ enum status letter_put_id(struct view from, struct buf *id)
 		domain = view_skip(all[0], view_find(all[0], '@') + 1);
 		buf_putf(id, "%llx.", (unsigned long long)clock_wall());
 		st = put_random(id);
-		buf_putf(id, "@%.*s", VIEW_ARG(is_ascii(domain) ? domain : VIEW("localhost")));
+		buf_putf(id, "@%.*s", VIEW_ARG(view_is_ascii(domain) ? domain : VIEW("localhost")));
 	}
 	arena_free(&a);
 	return st == ST_OK && n == 0 ? ST_SYNTAX : st;

@@ -198,20 +198,15 @@ void submit_close(struct submitter *s)
 
 /* ---- a letter ---- */
 
-static bool is_ascii(struct view v)
-{
-	return ascii_run(v) == v.n;
-}
-
 static enum status needs_of(const struct submission *l, struct arena *a, struct convert_form *ret)
 {
 	struct convert_form has = { 0 };
 	enum status st = convert_needs(l->letter, a, &has);
 
 	has.binary = false;	/* line ends are made right, and lines of ours are short */
-	has.utf8 |= !is_ascii(l->from);
+	has.utf8 |= !view_is_ascii(l->from);
 	for (size_t i = 0; i < l->n_to; i++)
-		has.utf8 |= !is_ascii(l->to[i]);
+		has.utf8 |= !view_is_ascii(l->to[i]);
 	*ret = has;
 	return st;
 }

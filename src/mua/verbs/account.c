@@ -218,7 +218,7 @@ static enum status keep_password(const struct account *a)
 		say("no password was given");
 	if (st == ST_DENIED)
 		say("the kernel does not keep keys here (keyrings(7)); use a password_command");
-	password_wipe(&password);
+	buf_wipe(&password);
 	return st;
 }
 

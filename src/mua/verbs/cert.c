@@ -171,7 +171,7 @@ static enum status to_pem(struct view file, const char *name, struct buf *out)
 	EVP_PKEY_free(k.key);
 	X509_free(k.certificate);
 	sk_X509_pop_free(chain, X509_free);
-	password_wipe(&password);
+	buf_wipe(&password);
 	return st;
 }
 

@@ -54,7 +54,7 @@ static enum status do_unlock(void *arg, size_t account, struct buf *said)
 static void forget_refused(struct place *p, enum status st)
 {
 	if (st == ST_DENIED && p->account->password_command[0] == '\0')
-		password_wipe(&p->password);
+		buf_wipe(&p->password);
 }
 
 static struct sync sync_of(struct desk *d, size_t account, screen_progress *progress, void *arg)
