@@ -469,16 +469,6 @@ enum status journal_body(struct journal *j, const struct place *at, struct view 
 	return st;
 }
 
-enum status journal_meta(struct journal *j, const struct place *at, struct view *ret_meta)
-{
-	struct journal_record rec;
-	enum status st = find_record(j, at, &rec);
-
-	if (st == ST_OK)
-		*ret_meta = rec.meta;
-	return st;
-}
-
 /* ---- writing ---- */
 
 enum status journal_roll(struct journal *j)

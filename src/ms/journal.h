@@ -133,8 +133,6 @@ bool journal_moved(struct journal *j, struct journal_moved *ret);
  * while others run: ask again, so that pages which have gone are read in again.
  * ST_CORRUPT, ST_IO (the disk does not give it), ST_NOMEM. */
 enum status journal_body(struct journal *j, const struct place *at, struct view *ret_body) MUST_USE;
-/* The same for the change. */
-enum status journal_meta(struct journal *j, const struct place *at, struct view *ret_meta) MUST_USE;
 
 /* ---- compaction (INTERNALS.md has the argument for each crash point) ---- */
 

@@ -288,7 +288,8 @@ static void reap(struct parent *p)
 
 /* ---- stop and reload ---- */
 
-void parent_each(struct parent *p, void (*fn)(struct child *c, uint8_t arg), uint8_t arg)
+/* For all that could run, with their rooms. */
+static void parent_each(struct parent *p, void (*fn)(struct child *c, uint8_t arg), uint8_t arg)
 {
 	struct child *c;
 	size_t at = 0;

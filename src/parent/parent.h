@@ -187,9 +187,6 @@ void parent_dismiss_spares(struct parent *p);
 /* Was that process one of them?  It has ended. */
 bool parent_spare_ended(struct parent *p, int pid);
 
-/* For all that could run, with their rooms. */
-void parent_each(struct parent *p, void (*fn)(struct child *c, uint8_t arg), uint8_t arg);
-
 /* listen.c: bind what conf wants and is not bound yet.  On failure nothing
  * has changed, and why says what.  ST_SYNTAX, ST_LIMIT, ST_DENIED, ST_IO. */
 enum status parent_listen(struct parent *p, const struct conf *wanted, struct buf *why) MUST_USE;

@@ -29,7 +29,7 @@ enum status pop3_take_count(struct view *rest, uint32_t *ret_count) MUST_USE;
 /* "." in front of lines that begin with one (RFC 1939 3), CRLF at the end
  * where none is; without the final ".".  Also behind a LF that stands alone,
  * which no letter of ours has: some clients take it for a line end.
- * at_line: does text begin a line?  *ret_at_line: does what follows? */
+ * *at_line: does text begin a line?  Afterwards: does what follows? */
 void pop3_put_text(struct buf *out, struct view text, bool *at_line);
 
 /* The answer to LANG (RFC 6856 3), which is said before and after the login; there

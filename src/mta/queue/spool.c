@@ -18,7 +18,7 @@ enum { BATCH_SPARE = 8 * 1024 * 1024, ZEROS = 32 * 1024, AHEAD = 32 * ZEROS };
 static const uint32_t magic = 0x31535857;	/* "WXS1" */
 static const struct view segment_magic = { "WXSPOOL2", 8 };
 
-void spool_segment_name(uint64_t number, char out[SEGMENT_NAME])
+static void spool_segment_name(uint64_t number, char out[SEGMENT_NAME])
 {
 	snprintf(out, SEGMENT_NAME, "%016llx.log", (unsigned long long)number);
 }

@@ -66,7 +66,6 @@ static inline struct segment *spool_current(struct spool *s)
 }
 
 struct segment *spool_segment(struct spool *s, uint64_t number);
-void spool_segment_name(uint64_t number, char out[SEGMENT_NAME]);
 /* It is called .bad from now on, for people to look at. */
 enum status spool_set_aside(struct spool *s, const char *name) MUST_USE;
 

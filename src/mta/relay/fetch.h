@@ -23,12 +23,12 @@ enum status fetcher_new(struct loop *l, const char *authorities, struct fetcher 
 /* Nothing may be on its way. */
 void fetcher_free(struct fetcher *f);
 
+struct fetch_said;
+
 /* For a coroutine: https://HOST:PORT/PATH (or http:) at these addresses (as text, with
  * commas between) into out, whose maximum is the limit.  ST_OK only for status
  * 200 and the whole body.  ST_TIMEOUT, ST_LIMIT, ST_DENIED (no 200, a type other
- * than wanted, or the certificate), ST_IO, ST_NOMEM; *ret_why says what, static
- * or in why_text. */
-struct fetch_said;
+ * than wanted, or the certificate), ST_IO, ST_NOMEM; `why` says what. */
 struct fetch {
 	const char *host, *path, *addresses;
 	uint16_t port;
