@@ -7,20 +7,10 @@
 
 enum { FIELD_MAX = 1 << 20, NAME_MOST = 70 };
 
-static bool is_ascii(struct view v)
-{
-	return v.n == 0 || ascii_run(v) == v.n;
-}
-
 bool surrogate_needs(struct view letter, struct view *ret_header)
 {
-	struct field f;
-	size_t at = 0;
-
-	while (field_next(letter, &at, &f))
-		;
-	*ret_header = view_head(letter, at);
-	return !is_ascii(*ret_header);
+	*ret_header = view_head(letter, header_size(letter));
+	return !view_is_ascii(*ret_header);
 }
 
 static bool has_addresses(struct view name)
@@ -71,7 +61,7 @@ static enum status put_field(const struct field *f, struct view raw, struct aren
 		st = convert_header(buf_view(&one), takes, VIEW_NONE, a, &made);
 	if (st == ST_OK && made.n >= 2)
 		buf_put(out, view_head(buf_view(&made), made.n - 2));
-	else if (st != ST_NOMEM && f->name.n && f->name.n <= NAME_MOST && is_ascii(f->name))
+	else if (st != ST_NOMEM && f->name.n && f->name.n <= NAME_MOST && view_is_ascii(f->name))
 		put_told(f, out);
 	/* What is no field, or is named in UTF-8, is left out. */
 	buf_free(&one);
@@ -88,7 +78,7 @@ enum status surrogate_header(struct view header, struct arena *a, struct buf *ou
 	while (st == ST_OK && field_next(header, &at, &f)) {
 		struct view raw = view_make(header.p + f.start, f.end - f.start);
 
-		if (is_ascii(raw))
+		if (view_is_ascii(raw))
 			buf_put(out, raw);
 		else
 			st = put_field(&f, raw, a, out);
