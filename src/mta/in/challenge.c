@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "role/role.h"
 
+enum { LETTER_ARENA = 1024 * 1024 };
+
 static bool is_signed(const struct acme_letter *l, const struct trust_verdict *v)
 {
 	for (uint32_t i = 0; i < v->dkim.n; i++)
@@ -15,24 +17,39 @@ static bool is_signed(const struct acme_letter *l, const struct trust_verdict *v
 	return false;
 }
 
+static void keep(struct smtp_session *s, const struct acme_letter *l)
+{
+	s->challenge = ARENA_NEW(&s->tx, struct acme_letter);
+	if (s->challenge)
+		*s->challenge = (struct acme_letter){
+			.sender = arena_copy(&s->tx, l->sender), .to = arena_copy(&s->tx, l->to),
+			.token = arena_copy(&s->tx, l->token), .message_id = arena_copy(&s->tx, l->message_id),
+			.reply_to = arena_copy(&s->tx, l->reply_to),
+		};
+}
+
+static void log_unproved(const struct smtp_session *s, struct view from)
+{
+	log_begin(LOG_WARN_, "challenge-unproved");
+	log_hex("sid", s->sid);
+	log_view("id", s->env.id);
+	log_view("from", from);
+	log_end();
+}
+
 void smtp_challenge_look(struct smtp_session *s, const struct trust_verdict *v)
 {
+	struct arena a = ARENA(LETTER_ARENA);
 	struct acme_letter l;
 
 	s->challenge = NULL;
-	if (!s->host->conf->acme[0] || acme_letter_find(buf_view(&s->checks->pass.header), &s->tx, &l) != ST_OK)
-		return;
-	if (!is_signed(&l, v)) {
-		log_begin(LOG_WARN_, "challenge-unproved");
-		log_hex("sid", s->sid);
-		log_view("id", s->env.id);
-		log_view("from", l.sender);
-		log_end();
-		return;
+	if (s->host->conf->acme[0] && acme_letter_find(buf_view(&s->checks->pass.header), &a, &l) == ST_OK) {
+		if (is_signed(&l, v))
+			keep(s, &l);
+		else
+			log_unproved(s, l.sender);
 	}
-	s->challenge = ARENA_NEW(&s->tx, struct acme_letter);
-	if (s->challenge)
-		*s->challenge = l;
+	arena_free(&a);
 }
 
 /* To the accounts that have it; whoever it names in To: must be one of them. */
