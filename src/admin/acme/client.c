@@ -535,10 +535,8 @@ static enum status prove(struct order *o)
 {
 	struct directory *d = o->c->m.directory;
 	struct agent_answer told;
-	enum status st = directory_acme_open(d, o->of->id, clock_wall());
+	enum status st = look_at_proof(o);
 
-	if (st == ST_OK)
-		st = look_at_proof(o);
 	if (st == ST_OK && !smime_same_address(o->a.address, o->of->address))
 		return say(o->c, ST_SYNTAX, "the issuer wants a proof for another address");
 	if (st != ST_OK || o->a.state == ACME_VALID)
@@ -639,7 +637,10 @@ enum status acme_client_obtain(struct acme_client *c, const struct account *of, 
 	c->why = why;
 	c->later = 0;
 	c->end = clock_steady() + (steady_ms)c->m.conf->acme_wait;
-	st = begin_order(&o);
+	/* An issuer may be quick with its letter. */
+	st = directory_acme_open(c->m.directory, of->id, clock_wall());
+	if (st == ST_OK)
+		st = begin_order(&o);
 	if (st == ST_OK)
 		st = prove(&o);
 	closed = directory_acme_close(c->m.directory, of->id);
