@@ -37,7 +37,7 @@ struct speaker {
 
 static json_t *not_told(const char *why)
 {
-	return json_pack("{s:s}", "why", why);
+	return json_pack("{s:o}", "why", json_text(view_cstr(why)));
 }
 
 /* An object, a text, or nothing. */
@@ -202,6 +202,13 @@ static struct view text_of(const json_t *o, const char *key)
 	return json_is_string(v) ? view_make(json_string_value(v), json_string_length(v)) : VIEW_NONE;
 }
 
+/* A name in a certificate may stand in it. */
+static void put_clean(struct view v, struct buf *out)
+{
+	for (size_t i = 0; i < v.n && i < WHY_MAX; i++)
+		buf_putc(out, v.p[i] >= ' ' && v.p[i] <= '~' ? v.p[i] : '?');
+}
+
 /* What it tells may be anything, were it not itself any more. */
 static enum status take_told(struct view told, struct agent_answer *ret, struct buf *why)
 {
@@ -216,7 +223,7 @@ static enum status take_told(struct view told, struct agent_answer *ret, struct 
 		*ret = a;
 		return ST_OK;
 	}
-	buf_put(why, o ? view_head(text_of(o, "why"), WHY_MAX) : VIEW("what it said was not understood"));
+	put_clean(o ? text_of(o, "why") : VIEW("what it said was not understood"), why);
 	json_decref(o);
 	return ST_IO;
 }
