@@ -14,7 +14,7 @@ static const char *const usages[] = {
 	[ACME_ENCRYPTION] = "critical,keyEncipherment",
 };
 
-static bool is_address(struct view v)
+bool acme_request_is_for(struct view v)
 {
 	for (size_t i = 0; i < v.n; i++)
 		if (v.p[i] <= ' ' || v.p[i] > '~')
@@ -75,7 +75,7 @@ static bool put_der(X509_REQ *r, struct buf *out)
 
 enum status acme_request_make(enum acme_use use, struct view address, EVP_PKEY **ret_key, struct buf *out)
 {
-	bool right = is_address(address), good = false;
+	bool right = acme_request_is_for(address), good = false;
 	EVP_PKEY *key = NULL;
 	X509_REQ *r = NULL;
 

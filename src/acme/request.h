@@ -12,8 +12,11 @@
 enum acme_use { ACME_BOTH, ACME_SIGNING, ACME_ENCRYPTION };
 enum { ACME_REQUEST_MAX = 16 * 1024 };
 
+/* Can it be asked for? */
+bool acme_request_is_for(struct view address);
+
 /* DER.  To sign with P-256, else RSA, which every mail program can encrypt for.  The caller
- * frees the key.  ST_SYNTAX: the address is none of ASCII; ST_NOMEM. */
+ * frees the key.  ST_SYNTAX: not for that address; ST_NOMEM. */
 enum status acme_request_make(enum acme_use use, struct view address, EVP_PKEY **ret_key, struct buf *out) MUST_USE;
 
 #endif

@@ -1,6 +1,7 @@
 /* acme.c - waxwing cert acme: certificates of an issuer elsewhere, for one account or for all
  * that should have them and whose own ends soon. */
 #include "admin/acme/client.h"
+#include "admin/acme/reply.h"
 #include "admin/cert.h"
 #include "admin/encryption.h"
 #include "admin/instance.h"
@@ -309,8 +310,33 @@ static int with_agent(struct invocation *in, const struct conf *conf)
 	return status;
 }
 
+static void say_obstacle(const struct invocation *in, const char *why)
+{
+	if (in->given[OPTION_log]) {
+		log_event(LOG_WARN_, "issuer", "why=\"%s\"", why);
+		log_flush();
+	} else {
+		tell("%s", why);
+	}
+}
+
+/* What the running server does in it, it must be able to do. */
+static const char *obstacle(const struct conf *conf)
+{
+	if (!conf->acme[0])
+		return "smime.acme does not say whom to ask; see waxwing.conf(5)";
+	if (!conf->trust_check)
+		return "trust.check is off, so no letter of the issuer would be believed";
+	if (!conf->dkim_sign)
+		return "dkim.sign is off, so no answer to the issuer's letter would be believed";
+	if (!acme_may_answer(conf->dir))
+		return "no waxwing serves this folder now (or local.submit is off), so nobody would answer the issuer's letter";
+	return NULL;
+}
+
 int cmd_cert_acme(struct invocation *in)
 {
+	const char *why;
 	struct conf conf;
 	int status = FAILED;
 
@@ -330,10 +356,11 @@ int cmd_cert_acme(struct invocation *in)
 			return FAILED;
 		}
 	}
-	if (conf.acme[0])
+	why = obstacle(&conf);
+	if (why == NULL)
 		status = with_agent(in, &conf);
 	else
-		tell("smime.acme does not say whom to ask; see waxwing.conf(5)");
+		say_obstacle(in, why);
 	conf_free(&conf);
 	return status;
 }

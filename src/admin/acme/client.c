@@ -426,10 +426,14 @@ static enum status take_order(struct order *o)
 static enum status begin_order(struct order *o)
 {
 	struct acme_client *c = o->c;
-	json_t *who = json_stringn(o->of->address.p, o->of->address.n);
-	json_t *payload = who ? json_pack("{s:[{s:s, s:o}]}", "identifiers", "type", "email", "value", who) : NULL;
-	enum status st = post_json(c, c->urls.new_order, payload, &o->said);
+	struct view address = o->of->address;
+	json_t *payload;
+	enum status st;
 
+	if (!acme_request_is_for(address))
+		return say(c, ST_SYNTAX, "the address is not of ASCII alone, and cannot be asked for");
+	payload = json_pack("{s:[{s:s, s:s%}]}", "identifiers", "type", "email", "value", address.p, address.n);
+	st = post_json(c, c->urls.new_order, payload, &o->said);
 	if (st != ST_OK)
 		return st;
 	st = acme_url_check(o->said.location, c->origin);

@@ -4,6 +4,7 @@
 #include "sendmail/submit.h"
 
 #include <openssl/rand.h>
+#include <unistd.h>
 
 enum { ID_OCTETS = 12, WHY_MOST = 300 };
 
@@ -25,6 +26,15 @@ static enum status put_letter(const struct acme_answering *a, struct buf *out)
 		st = buf_status(&id) != ST_OK ? buf_status(&id) : buf_status(out);
 	buf_free(&id);
 	return st;
+}
+
+bool acme_may_answer(const char *dir)
+{
+	int fd = server_connect(dir);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 enum status acme_answer(const struct acme_answering *a, struct buf *why)

@@ -14,6 +14,8 @@ struct acme_answering {
 	const struct acme_challenge *challenge;
 	struct view digest;		/* of the key authorization, base64url */
 };
+/* Does a server run that takes letters of this machine? */
+bool acme_may_answer(const char *dir);
 /* ST_CLOSED: no server runs, or it takes nothing now; ST_DENIED: it was refused.  Why says so. */
 enum status acme_answer(const struct acme_answering *a, struct buf *why) MUST_USE;
 
