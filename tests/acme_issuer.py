@@ -278,7 +278,7 @@ class Issuer:
                 f"Auto-Submitted: auto-generated; type=acme\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n{more}\r\nAnswer this.\r\n").encode()
         if signed:
             text = dkim.sign(text, b"sel", HOST.encode(), self.selector_key, include_headers=[s.encode() for s in sorted(signed)]) + text
-        with smtplib.SMTP("127.0.0.1", self.smtp_port, local_hostname="mail." + HOST, timeout=30) as c:
+        with smtplib.SMTP("127.0.0.1", self.smtp_port, local_hostname="mail." + HOST, timeout=60) as c:
             c.sendmail("bounces@" + HOST, [to], text)
 
     def judge(self, o):
@@ -296,7 +296,7 @@ class Issuer:
         def found():
             return [x for x in self.sink.letters if o["part1"].encode() in x["data"]]
         with self.sink.changed:
-            assert self.sink.changed.wait_for(found, 60), "no answer came"
+            assert self.sink.changed.wait_for(found, 150), "no answer came"
         return found()[0]
 
     def check_reply(self, o, letter):
