@@ -467,6 +467,54 @@ def test_password_is_asked(instance, tmp_path):
         t.close()
 
 
+def test_what_goes_elsewhere(instance, tmp_path):
+    """Somebody deletes the folder that is open; the server stops: the screen says so, and what is here stays."""
+    w = instance()
+    person = Person(tmp_path / "person").account("Jones@foo.com", w)
+    deliver(w, letter(1, "in the inbox"))
+    context = ssl.create_default_context(cafile=os.path.join(w.dir, "keys/tls.pem"))
+    m = imaplib.IMAP4_SSL("localhost", w.ports["imaps"], ssl_context=context)
+    m.login("Jones@foo.com", "secret")
+    m.create("Work")
+    m.append("Work", "", None, letter(2, "at work", "\r\n".join(f"line {i}" for i in range(100))).encode())
+    env = [f"{k}={v}" for k, v in person.env.items() if k in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")]
+    t = Terminal(tmp_path, [WAXMAIL], env=env)
+    try:
+        t.until("INBOX")
+        t.keys("$")
+        t.until("in the inbox")
+        t.keys("c")
+        t.until("Go to folder")
+        t.text("Work")
+        t.keys("Enter")
+        t.until("Work: 1 message")
+        t.keys("Enter")
+        t.until(lambda s: "top  " in s and "line 8" in s)
+        t.keys("*")
+        t.until(lambda s: "end  " in s and "line 99" in s)
+        t.keys("q")
+        t.until("Work: 1 message")
+        assert m.delete("Work")[0] == "OK"
+        m.logout()
+        # A change that waited is refused first, and then it goes.
+        end = time.monotonic() + LIMIT
+        while "The folder Work is gone from the server." not in t.screen():
+            assert time.monotonic() < end, t.screen()
+            t.keys("$")
+            time.sleep(0.3)
+        t.until("INBOX: 1 message")
+        w.stop()
+        person.run("send", "--to", "Smith@bar.com", "--queue", input="x\n")
+        t.keys("O")
+        t.until("refused")
+        t.until("in the inbox")
+        w.start()
+        t.keys("O")
+        t.until("1 sent")
+    finally:
+        t.close()
+
+
 # ---- other programs ----
 
 @pytest.mark.skipif(not shutil.which("mlist"), reason="mblaze is not here")

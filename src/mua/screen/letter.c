@@ -322,8 +322,6 @@ void screen_draw_letter(struct screen *s, size_t y, size_t rows)
 	if (l->width != screen_columns())
 		screen_show_again(s);
 	n = lines_of(l);
-	if (l->top + rows > n)
-		l->top = n > rows ? n - rows : 0;
 	if (screen_strip_rows()) {	/* a line between the list and the letter */
 		struct copy_message *m = screen_message(s);
 
@@ -332,6 +330,8 @@ void screen_draw_letter(struct screen *s, size_t y, size_t rows)
 		y++;
 		rows--;
 	}
+	if (l->top + rows > n)
+		l->top = n > rows ? n - rows : 0;
 	for (size_t i = 0; i < rows && l->top + i < n; i++)
 		draw_text(s, y + i, line_at(l, l->top + i));
 }
