@@ -411,6 +411,19 @@ def test_records_of_dns(person, authority, dns, tmp_path):
     assert says("ee.insecure.example", strange) == "refused"
     assert says("false.foo.com", authority, "dane = false;") == says("wrong.foo.com", authority, "dane = false;") == "in"
     assert says("ee.foo.com", strange, "dane = false;") == "refused"
+    # Where DNS gave no answer it is not asked again for a while; what was a while ago counts no more.
+    silent = os.path.join(person.env["XDG_DATA_HOME"], "waxmail/jones@foo.com/dns-silent")
+    assert not os.path.exists(silent)
+    open(silent, "w").close()
+    assert says("ee.foo.com", strange) == "refused"
+    os.utime(silent, (1, 1))
+    assert says("ee.foo.com", strange) == "in" and not os.path.exists(silent)
+    with open(os.path.join(folder, "config")) as f:
+        text = f.read().replace(s["testing.resolver"], "127.0.0.1:9")
+    with open(os.path.join(folder, "config"), "w") as f:
+        f.write(text)
+    person.run("sync", status=1)
+    assert os.path.exists(silent)
 
 
 class Stub:

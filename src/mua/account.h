@@ -2,7 +2,7 @@
  *
  *     $XDG_CONFIG_HOME/waxmail/config      libconfig; written by `waxmail account`
  *     $XDG_CONFIG_HOME/waxmail/aliases     nicknames (compose/aliases.h)
- *     $XDG_DATA_HOME/waxmail/ADDRESS/      the local copy (copy/copy.h)
+ *     $XDG_DATA_HOME/waxmail/ADDRESS/      the local copy (copy/copy.h); dns-silent (place.c)
  *
  * (XDG Base Directory Specification: ~/.config and ~/.local/share by default.)
  *

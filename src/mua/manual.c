@@ -43,7 +43,7 @@ static const char config[] =
 	"`save_sent` (true: a copy of what is sent goes into the folder for that; false where the server does so itself), `leave_on_server` (POP3; true), `flowed` (format=flowed; true), `user_agent` (false), `local_time` (true: the date of a letter is in the zone of this machine; false: in UTC, which tells less), `ldap` (a directory that is asked for a certificate when neither DNS nor a letter has one, as ldaps://ldap.example.org/dc=example,dc=org; with ldap: STARTTLS is demanded) and `protect`: how much is wanted for letters, `off`, `sign`, `auto` (what stands when nothing does), `protect` or `encrypt`, as the verb send says.\n\n"
 	"Passwords come from password_command, else from the kernel's keyring, else from the terminal; they are never in a file or on a command line of ours. "
 	"Servers are spoken with over TLS only, and their certificates are verified; there is no way around it: by TLSA records of DNS where DNSSEC proves that there are some (RFC 6698, 7671), else by an authority and the server's name. "
-	"DNS is asked for them before the first connection of a run; `dane` = false; does without, on a network where that takes long.";
+	"DNS is asked for them before the first connection of a run, but for half an hour not again where no answer came; `dane` = false; does without.";
 
 void verb_manual(struct buf *out)
 {

@@ -5,6 +5,7 @@
 #include "names/direct.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { WHY_TEXT = 2048 };
@@ -75,20 +76,56 @@ void place_close(struct place *p)
 	settings_free(&p->settings);
 }
 
-/* What DNS says of the account's servers.  One that was not asked with an answer is not asked
- * for the others: the network may be away. */
+/* A file of the account that says by its age when DNS gave no answer for its servers: not each
+ * run shall wait for one on a network where none comes. */
+static bool silence_path(const struct place *p, char path[PATH_TEXT_MAX])
+{
+	size_t n;
+
+	if (!path_copy(p->account, path))
+		return false;
+	n = strlen(path);
+	return snprintf(path + n, PATH_TEXT_MAX - n, "/dns-silent") < (int)(PATH_TEXT_MAX - n);
+}
+
+static bool was_silent(const struct place *p)
+{
+	char path[PATH_TEXT_MAX];
+	struct stat sb;
+	wall_ms age;
+
+	if (!silence_path(p, path) || stat(path, &sb) != 0)
+		return false;
+	age = clock_wall() - (wall_ms)sb.st_mtime * 1000;
+	return age >= 0 && age < PLACE_DNS_SILENT_MS;
+}
+
+static void note_silence(const struct place *p)
+{
+	char path[PATH_TEXT_MAX];
+
+	if (!silence_path(p, path))
+		return;
+	(void)!unlink(path);
+	if (clock_steady() < p->net.dns_silent)
+		(void)!file_store(path, VIEW("DNS gave no answer.\n"));
+}
+
+/* What DNS says of the account's servers. */
 static void learn_servers(struct place *p)
 {
 	const struct server *servers[] = { &p->account->read, &p->account->send };
-	bool own = p->settings.resolver[0] != '\0';
-	struct resolver *r = own || p->settings.dane ? place_resolver(p) : NULL;
+	bool own = p->settings.resolver[0] != '\0', dane = p->settings.dane && !was_silent(p);
+	struct resolver *r = own || dane ? place_resolver(p) : NULL;
 
 	for (size_t i = 0; r && i < 2; i++) {
 		if (own)
 			net_learn_host(&p->net, r, servers[i]->host);
-		if (p->settings.dane)
+		if (dane)
 			net_learn_tlsa(&p->net, r, servers[i]);
 	}
+	if (dane)
+		note_silence(p);
 }
 
 enum status place_net(struct place *p)

@@ -10,7 +10,8 @@
 
 /* How long a person waits for an answer of DNS; after one that did not come nobody
  * waits for the next ones for a while, who reads and writes offline. */
-enum { PLACE_DNS_MS = 6000, PLACE_DNS_PAUSE_MS = 60000 };
+enum { PLACE_DNS_MS = 6000, PLACE_DNS_PAUSE_MS = 60000,
+       PLACE_DNS_SILENT_MS = 30 * 60 * 1000 };
 
 struct place {
 	struct settings settings;
