@@ -253,19 +253,26 @@ void net_learn_host(struct net *n, struct resolver *r, const char *host)
 	struct arena a = ARENA(DNS_ARENA);
 	struct endpoint literal;
 	struct dns_answer answer;
+	size_t failed = 0;
 
-	if (n->n_known == KNOWN_HOSTS || known_host(n, host) || endpoint_parse(view_cstr(host), 0, &literal) == ST_OK)
+	if (host[0] == '\0' || clock_steady() < n->dns_silent || n->n_known == KNOWN_HOSTS || known_host(n, host) ||
+	    endpoint_parse(view_cstr(host), 0, &literal) == ST_OK)
 		return;
 	*k = (struct known_host){ .n = 0 };
 	snprintf(k->host, sizeof k->host, "%s", host);
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-		if (dns_ask(r, view_cstr(host), kinds[i].type, &a, &answer) != ST_OK || answer.outcome != DNS_FOUND)
+		if (dns_ask(r, view_cstr(host), kinds[i].type, &a, &answer) != ST_OK)
+			continue;
+		failed += answer.outcome == DNS_FAILED;
+		if (answer.outcome != DNS_FOUND)
 			continue;
 		for (size_t m = 0; m < answer.n && k->n < KNOWN_ADDRESSES; m++)
 			if (answer.rdata[m].n == kinds[i].size &&
 			    inet_ntop(kinds[i].family, answer.rdata[m].p, k->addresses[k->n], sizeof k->addresses[0]))
 				k->n++;
 	}
+	if (failed == sizeof kinds / sizeof *kinds)
+		n->dns_silent = clock_steady() + DNS_SILENT_MS;
 	n->n_known++;
 	arena_free(&a);
 }

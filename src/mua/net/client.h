@@ -18,7 +18,7 @@
 #include "wire/tls_client.h"
 
 enum { WHY_MAX = 400, HOST_MAX = 255, CLIENT_LINE = 2048, KNOWN_HOSTS = 4, KNOWN_ADDRESSES = 8,
-       DANE_HOSTS = 16 };
+       DANE_HOSTS = 16, DNS_SILENT_MS = 60000 };
 
 enum protocol { PROTOCOL_IMAP, PROTOCOL_POP3, PROTOCOL_SMTP };
 
@@ -66,7 +66,7 @@ struct net {
 	size_t n_known;
 	struct dane_host dane[DANE_HOSTS];	/* of others nothing was asked */
 	size_t n_dane;
-	steady_ms dns_silent;			/* until then it is not asked for TLSA: it gave no answer */
+	steady_ms dns_silent;			/* until then it is not asked for servers: it gave no answer */
 };
 
 /* authorities: a PEM file.  ST_MISSING, ST_NOMEM, ST_IO. */

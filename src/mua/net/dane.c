@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { TLSA_MAX = 32, DANE_ARENA = 512 * 1024, LEAST_S = 60, MOST_S = 3600, SILENT_MS = 60000 };
+enum { TLSA_MAX = 32, DANE_ARENA = 512 * 1024, LEAST_S = 60, MOST_S = 3600 };
 
 static struct dane_host *host_of(struct net *n, const char *host, uint16_t port)
 {
@@ -54,7 +54,7 @@ static bool ask(struct net *n, struct resolver *r, struct view name, enum dns_ty
 	if (clock_steady() < n->dns_silent || dns_ask(r, name, type, a, ret) != ST_OK)
 		return false;
 	if (ret->outcome == DNS_FAILED)
-		n->dns_silent = clock_steady() + SILENT_MS;
+		n->dns_silent = clock_steady() + DNS_SILENT_MS;
 	return true;
 }
 
