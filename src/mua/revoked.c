@@ -5,7 +5,7 @@
 #include "smime/kept.h"
 #include "smime/revocation.h"
 
-enum { ANSWER_MAX = 16 * 1024 * 1024, FETCH_S = 5, OCSP_AGE_S = 3600, PLACES_ARENA = 4 * 1024 * 1024,
+enum { ANSWER_MAX = 16 * 1024 * 1024, FETCH_S = 10, OCSP_AGE_S = 3600, PLACES_ARENA = 4 * 1024 * 1024,
        SILENT_MS = 5 * 60 * 1000 };
 
 static bool get(struct place *p, const struct revocation_place *from, struct buf *out)
