@@ -163,7 +163,7 @@ static void more_keywords_than_letters(void **state)
 	struct copy *c = opened(NULL);
 	int64_t inbox = folder_id(c, "INBOX"), id = put(c, inbox, 1, 0, "One", "x");
 	struct copy_findings f;
-	char word[8];
+	char word[16];
 
 	(void)state;
 	for (int i = 0; i < 27; i++) {
