@@ -218,12 +218,15 @@ static bool pin_author(struct certs *c, struct view letter, struct smime_trust *
 static enum status read_letter(struct place *p, struct view letter, const struct smime_reading *how,
 			       struct smime_trust *trust, struct smime_letter *ret)
 {
+	struct smime_reading later = *how;
 	enum status st = smime_read(letter, how, ret);
 
 	if (st != ST_OK || !revoked_fetch(p, trust, ret))
 		return st;
 	smime_free(ret);
-	return smime_read(letter, how, ret);
+	/* What was signed just now is not of the future. */
+	later.now = clock_wall();
+	return smime_read(letter, &later, ret);
 }
 
 /* Only where somebody may be asked; a revoked one stands in the sentence. */
