@@ -201,6 +201,9 @@ static void child_ended(struct child *c, int status)
 	unsigned wait;
 
 	c->pid = 0;
+	/* That it is ready may be the last that it said. */
+	if (c->role == ROLE_ROOM && !c->ready)
+		channel_drain(&c->ch);
 	channel_close(&c->ch);
 	parent_log_end(p, &c->log);
 	if (!p->stopping && (status != 0 || c->role != ROLE_ROOM))
@@ -209,6 +212,8 @@ static void child_ended(struct child *c, int status)
 			  WIFSIGNALED(status) ? "signal" : "exit",
 			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	if (c->role == ROLE_ROOM) {
+		if (!c->ready && !p->stopping)
+			parent_room_failed(p, c->account);
 		parent_room_ended(c);
 		return;
 	}

@@ -175,6 +175,8 @@ void parent_encrypt_to(struct parent *p, uint64_t account, struct view certifica
 void parent_room_done(struct parent *p, uint64_t account, uint32_t door);
 /* That door has ended, and all that it held. */
 void parent_door_ended(struct parent *p, uint32_t door);
+/* The room of that account ended before it was ready: the queue hears that. */
+void parent_room_failed(struct parent *p, uint64_t account);
 /* The process of a room has ended. */
 void parent_room_ended(struct child *c);
 

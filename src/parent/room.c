@@ -136,6 +136,12 @@ static void say_failed(struct parent *p, uint64_t account, enum role role, uint3
 	buf_free(&b);
 }
 
+/* It ended before it had begun, which is no letter's fault. */
+void parent_room_failed(struct parent *p, uint64_t account)
+{
+	say_failed(p, account, ROLE_QUEUE, 0);
+}
+
 static enum status wait_for(struct child *room, const struct waiter *who)
 {
 	struct waiter *w = malloc(sizeof *w);

@@ -149,6 +149,7 @@ struct lane {
 	bool asked;		/* the parent was asked for a channel */
 	bool left;		/* we said that nothing more will come */
 	bool progress;		/* this room has taken a letter */
+	bool blamed;		/* the first in line is, for the end of the last room */
 	bool flushing;
 	uint32_t careful;	/* so many letters one at a time: the last room died */
 	unsigned deaths, flush_failures;	/* in a row */

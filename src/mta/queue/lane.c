@@ -307,7 +307,7 @@ void lane_connected(struct queue *q, uint64_t account, int fd)
 		channel_close(&l->ch);
 		take_back(l);
 	}
-	l->left = l->progress = false;
+	l->left = l->progress = l->blamed = false;
 	l->ch = (struct channel){
 		.receive = lane_receive, .gone = lane_gone, .allowed = record_allowed,
 		.owner = l, .peer_id = account, .self = ROLE_QUEUE, .peer = ROLE_ROOM,
@@ -329,6 +329,19 @@ static uint64_t pause_of(unsigned failures, uint64_t first, uint64_t most)
 	return ms < most ? ms : most;
 }
 
+/* That room had not come so far as to look at a letter. */
+static void forgive(struct lane *l)
+{
+	struct handover *h = handover_of(ring_first(&l->line));
+
+	if (!l->blamed)
+		return;
+	l->blamed = false;
+	l->deaths--;
+	if (h && h->tries)
+		h->tries--;
+}
+
 void lane_failed(struct queue *q, uint64_t account)
 {
 	struct lane *l = lane_of(q, account);
@@ -336,6 +349,7 @@ void lane_failed(struct queue *q, uint64_t account)
 	if (l == NULL)
 		return;
 	asked_no_more(l);
+	forgive(l);
 	want_again(l, pause_of(l->deaths++, ROOM_AGAIN_MS, PAUSE_MOST_MS));
 	next_in_line(l->q);
 }
@@ -367,8 +381,12 @@ static void blame(struct lane *l)
 	l->careful = ROOM_WINDOW;
 	l->deaths = l->progress ? 1 : l->deaths + 1;
 	take_back(l);
-	if (!alone || h == NULL || ++h->tries < DEADLY)
+	if (!alone || h == NULL)
 		return;
+	l->blamed = true;
+	if (++h->tries < DEADLY)
+		return;
+	l->blamed = false;
 	cut(l, h);
 	h->tries = 0;
 	set_aside(l, h, "its room died of it each time");
