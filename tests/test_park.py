@@ -2,6 +2,7 @@
 import os
 import signal
 import smtplib
+import time
 
 import pytest
 
@@ -120,6 +121,25 @@ def test_room_dies(instance, service):
     assert inside.rest().startswith("* BYE")
     send(w)
     assert parked.until("* 1 EXISTS")
+
+
+def test_who_hangs_up_while_the_room_is_leaving(instance):
+    """The room goes when all have said that nothing more will come, and the parent takes its time."""
+    w = instance(QUICK)
+    c = idle(w)
+    door = w.pids("door")
+    os.kill(w.process.pid, signal.SIGSTOP)
+    try:
+        time.sleep(1)       # more than it lingers
+        gone = w.log().count(" disconnect ")
+        c.close()
+        w.wait_until(lambda: w.log().count(" disconnect ") > gone)
+    finally:
+        os.kill(w.process.pid, signal.SIGCONT)
+    no_room(w)
+    again = idle(w)
+    assert again.say("DONE").startswith("i OK")
+    assert w.pids("door") == door and " died " not in w.log() and "room-done" not in w.log()
 
 
 def test_warden_dies(instance):

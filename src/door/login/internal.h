@@ -59,6 +59,7 @@ struct door_room {
 	uint64_t account;
 	struct people *host;
 	struct room_link *link;	/* NULL: none that may be used */
+	unsigned links;		/* those that are open, this one too */
 	bool opening;		/* asked for */
 	struct person *people;	/* of this account, from move to end */
 	struct mover *waiting;

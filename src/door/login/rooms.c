@@ -39,12 +39,12 @@ struct door_room *rooms_get(struct people *h, uint64_t account)
 	return room;
 }
 
-/* Nobody here and no link: forget it, and say so. */
+/* Nobody here and no link, nor one by which a room is still leaving: forget it, and say so. */
 static void maybe_forget(struct door_room *room)
 {
 	struct people *h = room->host;
 
-	if (room->people || room->link || room->opening || room->waiting)
+	if (room->people || room->links || room->opening || room->waiting)
 		return;
 	rec_put_room_done(&h->out, 0, 0, &(struct rec_room_done){ room->account });
 	if (channel_is_open(h->parent) && channel_send(h->parent, &h->out, -1) != ST_OK)
@@ -417,6 +417,7 @@ static void link_gone(struct channel *ch)
 	}
 	if (room->link == link)
 		room->link = NULL;
+	room->links--;
 	free(link);
 	maybe_forget(room);
 }
@@ -442,6 +443,7 @@ void people_room_channel(struct people *h, uint64_t account, int fd)
 	}
 	/* An older one that we did not hear the end of yet ends by itself. */
 	room->link = link;
+	room->links++;
 	wake_movers(room);
 }
 
