@@ -33,17 +33,7 @@ static const char *const texts[A_COUNT] = {
 
 enum status acme_open(struct directory *d)
 {
-	enum status st = sql_exec(d->db, schema);
-
-	for (int i = 0; i < A_COUNT && st == ST_OK; i++)
-		st = sql_prepare(d->db, texts[i], &d->a[i]);
-	return st;
-}
-
-void acme_close(struct directory *d)
-{
-	for (int i = 0; i < A_COUNT; i++)
-		sql_finish(d->a[i]);
+	return directory_prepare(d, schema, texts, A_COUNT, d->a);
 }
 
 /* ---- rows ---- */

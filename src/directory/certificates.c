@@ -67,12 +67,6 @@ enum status certificates_open(struct directory *d)
 	return directory_prepare(d, schema, texts, C_COUNT, d->c);
 }
 
-void certificates_close(struct directory *d)
-{
-	for (int i = 0; i < C_COUNT; i++)
-		sql_finish(d->c[i]);
-}
-
 /* ---- reading ---- */
 
 static enum status read_row(struct sql_stmt *q, struct certificate_row *ret)

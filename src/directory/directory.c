@@ -67,6 +67,12 @@ enum status directory_prepare(struct directory *d, const char *schema_of, const 
 	return st;
 }
 
+static void finish(struct sql_stmt **q, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		sql_finish(q[i]);
+}
+
 enum status directory_open(const char *path, struct directory **ret)
 {
 	struct directory *d = calloc(1, sizeof *d);
@@ -101,14 +107,13 @@ void directory_close(struct directory *d)
 {
 	if (d == NULL)
 		return;
-	for (int i = 0; i < Q_COUNT; i++)
-		sql_finish(d->q[i]);
-	secrets_close(d);
-	routes_close(d);
-	signing_close(d);
-	numbers_close(d);
-	certificates_close(d);
-	acme_close(d);
+	finish(d->q, Q_COUNT);
+	finish(d->s, S_COUNT);
+	finish(d->r, R_COUNT);
+	finish(d->k, K_COUNT);
+	finish(d->n, N_COUNT);
+	finish(d->c, C_COUNT);
+	finish(d->a, A_COUNT);
 	sql_close(d->db);
 	free(d);
 }

@@ -109,7 +109,6 @@ enum status directory_each(struct sql_stmt *q, directory_row *row, void *arg) MU
 
 /* This and the other ..._open: their tables and statements, for directory_open. */
 enum status secrets_open(struct directory *d) MUST_USE;
-void secrets_close(struct directory *d);
 /* The account's password has changed: what came of the old one goes, within
  * the caller's transaction. */
 enum status secrets_forget_keys(struct directory *d, uint64_t account) MUST_USE;
@@ -117,29 +116,24 @@ enum status secrets_forget_keys(struct directory *d, uint64_t account) MUST_USE;
 enum status secrets_forget_all(struct directory *d, uint64_t account) MUST_USE;
 
 enum status signing_open(struct directory *d) MUST_USE;
-void signing_close(struct directory *d);
 /* The domain goes. */
 enum status signing_forget(struct directory *d, struct view domain) MUST_USE;
 
 enum status certificates_open(struct directory *d) MUST_USE;
-void certificates_close(struct directory *d);
 /* The account goes: its certificates are revoked, and stay. */
 enum status certificates_revoke_account(struct directory *d, uint64_t account) MUST_USE;
 /* The domain goes. */
 enum status certificates_forget(struct directory *d, struct view domain) MUST_USE;
 
 enum status routes_open(struct directory *d) MUST_USE;
-void routes_close(struct directory *d);
 /* The account goes. */
 enum status forward_forget(struct directory *d, uint64_t account) MUST_USE;
 
 enum status numbers_open(struct directory *d) MUST_USE;
-void numbers_close(struct directory *d);
 /* The account goes. */
 enum status numbers_forget(struct directory *d, uint64_t account) MUST_USE;
 
 enum status acme_open(struct directory *d) MUST_USE;
-void acme_close(struct directory *d);
 /* The account goes. */
 enum status acme_forget(struct directory *d, uint64_t account) MUST_USE;
 

@@ -31,12 +31,6 @@ enum status numbers_open(struct directory *d)
 	return directory_prepare(d, schema, texts, N_COUNT, d->n);
 }
 
-void numbers_close(struct directory *d)
-{
-	for (int i = 0; i < N_COUNT; i++)
-		sql_finish(d->n[i]);
-}
-
 const char *number_name(enum number n)
 {
 	return names[n];

@@ -44,12 +44,6 @@ enum status routes_open(struct directory *d)
 	return directory_prepare(d, schema, texts, R_COUNT, d->r);
 }
 
-void routes_close(struct directory *d)
-{
-	for (int i = 0; i < R_COUNT; i++)
-		sql_finish(d->r[i]);
-}
-
 /* ---- one question ---- */
 
 struct resolving {

@@ -43,12 +43,6 @@ enum status secrets_open(struct directory *d)
 	return directory_prepare(d, schema, texts, S_COUNT, d->s);
 }
 
-void secrets_close(struct directory *d)
-{
-	for (int i = 0; i < S_COUNT; i++)
-		sql_finish(d->s[i]);
-}
-
 /* ---- secrets ---- */
 
 enum status directory_secret(struct directory *d, uint64_t account, const char *kind, struct buf *ret)

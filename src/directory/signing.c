@@ -34,12 +34,6 @@ enum status signing_open(struct directory *d)
 	return directory_prepare(d, schema, texts, K_COUNT, d->k);
 }
 
-void signing_close(struct directory *d)
-{
-	for (int i = 0; i < K_COUNT; i++)
-		sql_finish(d->k[i]);
-}
-
 /* ---- words ---- */
 
 const char *signing_algorithm_word(enum signing_algorithm a)
