@@ -70,6 +70,8 @@ def test_help_manual_and_completion(tmp_path):
         assert words in text and f".It Cm {words}" in manual
         one = subprocess.run([WAXMAIL, "help", words.split()[0]], stdout=subprocess.PIPE, text=True, check=True)
         assert f"waxmail {words}" in one.stdout
+    one = subprocess.run([WAXMAIL, "account", "add", "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert "--read URL" in one and "account list" not in one
     assert "".join(sorted({w.split()[0] for w in rows} & set(re.findall(r"\t(\w+)\) words", script)))) == \
         "".join(sorted({w.split()[0] for w in rows}))
     done = subprocess.run(["bash", "-c", script + "\nCOMP_WORDS=(waxmail account a); COMP_CWORD=2; _waxmail; echo ${COMPREPLY[@]}"],

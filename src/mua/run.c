@@ -41,12 +41,17 @@ static void help_all(struct buf *out)
 		      "does man waxmail.\n");
 }
 
+/* Of everything, of the one verb that is named, or of all that begin with that word. */
 static int help(char **args, int n)
 {
+	int words;
+	const struct cli_row *v = cli_find(&verb_cli, args, n, &words);
 	struct buf out = BUF(TEXT_MAX);
 
 	if (n == 0)
 		help_all(&out);
+	else if (v)
+		cli_help_row(&verb_cli, v, &out);
 	else if (!cli_help(&verb_cli, view_cstr(args[0]), &out))
 		return cli_unknown(&verb_cli, args, n);
 	return cli_print(&out);
