@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HELP_COLUMN = 26, LINE = 78, WIDE = LINE - HELP_COLUMN };
+enum { HELP_COLUMN = 26, LINE = 78, WIDE = LINE - HELP_COLUMN, USAGE_MAX = 8192 };
 
 struct view cli_first_word(const struct cli_row *r)
 {
@@ -105,10 +105,33 @@ bool cli_help(const struct cli *c, struct view word, struct buf *out)
 	return any;
 }
 
+/* The usage on lines that fit; no option is broken. */
+static void put_usage(const struct cli *c, const struct cli_row *r, struct buf *out)
+{
+	struct buf usage = BUF(USAGE_MAX);
+	struct view left;
+	size_t column = 0;
+
+	cli_usage(c, r, &usage);
+	for (left = buf_view(&usage); left.n;) {
+		const char *next = memmem(left.p + 1, left.n - 1, " [", 2);
+		struct view piece = next ? view_head(left, (size_t)(next - left.p)) : left;
+
+		if (column && column + piece.n > LINE) {
+			buf_puts(out, "\n   ");
+			column = 3;
+		}
+		buf_put(out, piece);
+		column += piece.n;
+		left = view_skip(left, piece.n);
+	}
+	buf_putc(out, '\n');
+	buf_free(&usage);
+}
+
 void cli_help_row(const struct cli *c, const struct cli_row *r, struct buf *out)
 {
-	cli_usage(c, r, out);
-	buf_putc(out, '\n');
+	put_usage(c, r, out);
 	put_paragraphs(out, r->help);
 	put_paragraphs(out, r->more);
 	put_options(c, r->options | c->always, out);
