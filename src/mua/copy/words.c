@@ -126,7 +126,11 @@ static enum status store(struct copy *c, struct view path, struct view text)
 	buf_putf(&from, "%.*s/tmp/", VIEW_ARG(path));
 	copy_file_new(c, &from);
 	if (st == ST_OK)
-		st = buf_status(&from) == ST_OK ? buf_status(&to) : buf_status(&from);
+		st = buf_status(&dir);
+	if (st == ST_OK)
+		st = buf_status(&from);
+	if (st == ST_OK)
+		st = buf_status(&to);
 	if (st == ST_OK) {
 		st = write_flushed(c, from.p, text);
 		if (st == ST_OK)
