@@ -414,11 +414,11 @@ def test_full_descriptor_table(instance):
     """No descriptors left: the door rests instead of spinning, and recovers when some are free."""
     w = instance({"host.doors": "1"}, start=False)
     w.process = subprocess.Popen([conftest.WAXWING, "serve", "--dir", w.dir], stdin=subprocess.DEVNULL,
-                                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48)))
+                                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))
     w.wait_port(w.ports["smtp"])
     c = Client(w)
     door = w.pids("door")[0]
-    crowd = [socket.create_connection(("127.0.0.1", w.ports["smtp"]), 60) for _ in range(44)]
+    crowd = [socket.create_connection(("127.0.0.1", w.ports["smtp"]), 60) for _ in range(60)]
     w.wait_log("cannot-accept")
 
     def cpu():
