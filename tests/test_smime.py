@@ -1,6 +1,7 @@
 """S/MIME: what `waxwing inspect smime` and `waxwing smime` make of letters, ours and others'."""
 import base64
 import email.utils
+import datetime
 import json
 import os
 import re
@@ -122,6 +123,7 @@ def certificate(pki, name):
         "other": lambda: pki.authority(name),
         "unknown": lambda: (certificate(pki, "other"), pki.leaf(name, san="email:smith@bar.com", by="other")),
         "gone": lambda: pki.leaf(name, san="email:smith@bar.com"),
+        "lost": lambda: pki.leaf(name, san="email:smith@bar.com"),
     }
     make[name]()
 
@@ -216,14 +218,28 @@ def test_forged_list(tmp_path_factory):
 
 
 def test_ocsp(pki):
-    certificate(pki, "gone")
-    pki.crl()
-    for who, revocation in (("smith", "good"), ("gone", "revoked")):
+    certificate(pki, "lost")
+    pki.crl("lost")
+    for who, revocation in (("smith", "good"), ("lost", "revoked")):
         openssl("ocsp", "-index", pki("index"), "-CA", pki("ca.crt"), "-rsigner", pki("ca.crt"), "-rkey", pki("ca.key"),
                 "-issuer", pki("ca.crt"), "-cert", pki(f"{who}.crt"), "-respout", pki("ocsp"), "-ndays", "3", "-noverify")
         v = judged(pki, signed(pki, who), "--ocsp", pki("ocsp"))
         assert v["signers"][0]["revocation"] == revocation, v
         assert v["verdict"] == ("good" if who == "smith" else "untrusted")
+
+
+@pytest.mark.parametrize("end, hours, revocation", [
+    ((), 0, "good"), ((), 23, "good"), ((), 25, "not checked"),
+    (("-ndays", "3"), 71, "good"), (("-ndays", "3"), 73, "not checked"),
+])
+def test_age_of_ocsp(pki, end, hours, revocation):
+    """Clocks differ a little; a response that names no end is good for a day."""
+    pki.crl()
+    openssl("ocsp", "-index", pki("index"), "-CA", pki("ca.crt"), "-rsigner", pki("ca.crt"), "-rkey", pki("ca.key"),
+            "-issuer", pki("ca.crt"), "-cert", pki("smith.crt"), "-respout", pki("ocsp"), "-noverify", *end)
+    at = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    v = judged(pki, signed(pki, "smith"), "--ocsp", pki("ocsp"), "--time", at)
+    assert v["signers"][0]["revocation"] == revocation, v
 
 
 def test_international_address(pki):

@@ -7,7 +7,8 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 
-enum { CHAIN_DEPTH = 10, SECURITY_BITS_112 = 2, OCSP_MOST = 16, CRL_DER_MOST = 64 * 1024 * 1024, CRL_CHECKS_MOST = 64 };
+enum { CHAIN_DEPTH = 10, SECURITY_BITS_112 = 2, OCSP_MOST = 16, CRL_DER_MOST = 64 * 1024 * 1024, CRL_CHECKS_MOST = 64,
+       OCSP_LEEWAY_MS = 300000, OCSP_AGE_MS = 86400000 };
 
 struct smime_trust {
 	X509_STORE *store;
@@ -269,6 +270,15 @@ static bool is_pinned(const struct smime_trust *t, X509 *leaf)
 
 /* ---- OCSP (RFC 6960) ---- */
 
+/* Clocks differ.  A response without an end says that there are always newer ones
+ * (2.4): of that one which is a day old nothing is known any more. */
+static bool is_current(const ASN1_GENERALIZEDTIME *from, const ASN1_GENERALIZEDTIME *until, wall_ms now)
+{
+	wall_ms begin = smime_time(from), end = until ? smime_time(until) : begin + OCSP_AGE_MS;
+
+	return begin <= now + OCSP_LEEWAY_MS && now <= end + OCSP_LEEWAY_MS;
+}
+
 static bool status_of(OCSP_BASICRESP *basic, X509 *leaf, X509 *issuer, wall_ms now, int *ret)
 {
 	static const char *const digests[] = { "SHA1", "SHA256" };
@@ -282,7 +292,7 @@ static bool status_of(OCSP_BASICRESP *basic, X509 *leaf, X509 *issuer, wall_ms n
 		found = id && OCSP_resp_find_status(basic, id, ret, &reason, NULL, &from, &until) == 1;
 		OCSP_CERTID_free(id);
 	}
-	return found && smime_time(from) <= now && (until == NULL || now <= smime_time(until));
+	return found && is_current(from, until, now);
 }
 
 static void ask_ocsp(struct smime_trust *t, X509 *leaf, X509 *issuer, STACK_OF(X509) *others, wall_ms now,
