@@ -85,6 +85,7 @@ def look(world, tmp_path):
         p = subprocess.run([WAXWING, "inspect", "smime", "--ca", world.pki("ca.crt"), "--records", world.path / "records", *args],
                            input=letter or signed(world.pki, who), capture_output=True, timeout=60,
                            env=dict(os.environ, XDG_CACHE_HOME=str(tmp_path / "cache")))
+        print(p.stderr.decode())        # shown where a test fails
         v = json.loads(p.stdout)
         return v["verdict"], v["signers"][0]["revocation"], p.stderr.decode()
     return run

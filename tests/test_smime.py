@@ -233,13 +233,28 @@ def test_ocsp(pki):
     (("-ndays", "3"), 71, "good"), (("-ndays", "3"), 73, "not checked"),
 ])
 def test_age_of_ocsp(pki, end, hours, revocation):
-    """Clocks differ a little; a response that names no end is good for a day."""
+    """One that names no end is good for a day."""
     pki.crl()
     openssl("ocsp", "-index", pki("index"), "-CA", pki("ca.crt"), "-rsigner", pki("ca.crt"), "-rkey", pki("ca.key"),
             "-issuer", pki("ca.crt"), "-cert", pki("smith.crt"), "-respout", pki("ocsp"), "-noverify", *end)
     at = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
     v = judged(pki, signed(pki, "smith"), "--ocsp", pki("ocsp"), "--time", at)
     assert v["signers"][0]["revocation"] == revocation, v
+
+
+def test_what_was_told_just_now_counts(pki):
+    """By a clock that is a little ahead of ours, or since we looked at ours."""
+    dates = "-startdate", "20200101000000Z", "-enddate", "20450101000000Z"
+    pki.make("elder", "p256", None, {"basicConstraints": "critical,CA:TRUE", "keyUsage": "keyCertSign,cRLSign"}, dates)
+    pki.leaf("known", san="email:smith@bar.com", by="elder", dates=dates)
+    crl = pki.crl(by="elder")
+    openssl("ocsp", "-index", pki("index"), "-CA", pki("elder.crt"), "-rsigner", pki("elder.crt"), "-rkey", pki("elder.key"),
+            "-issuer", pki("elder.crt"), "-cert", pki("known.crt"), "-respout", pki("ocsp"), "-ndays", "3", "-noverify")
+    letter = signed(pki, "known")
+    for seconds, revocation in ((60, "good"), (7200, "not checked")):
+        for told in (("--crl", crl), ("--ocsp", pki("ocsp"))):
+            v = inspect(letter, "--ca", pki("elder.crt"), "--time", later(-seconds / 86400), *told)
+            assert v["signers"][0]["revocation"] == revocation, (seconds, told, v)
 
 
 def test_international_address(pki):

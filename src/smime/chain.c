@@ -8,7 +8,9 @@
 #include <stdlib.h>
 
 enum { CHAIN_DEPTH = 10, SECURITY_BITS_112 = 2, OCSP_MOST = 16, CRL_DER_MOST = 64 * 1024 * 1024, CRL_CHECKS_MOST = 64,
-       OCSP_LEEWAY_MS = 300000, OCSP_AGE_MS = 86400000 };
+       OCSP_AGE_MS = 86400000 };
+/* What was told only now is later than the time at which we began, and clocks differ. */
+enum { AHEAD_MS = 5 * 60 * 1000 };
 
 struct smime_trust {
 	X509_STORE *store;
@@ -153,6 +155,7 @@ static const struct {
 };
 
 struct judging {
+	wall_ms now;
 	smime_problems problems;
 	bool no_list;		/* none that is good for the signer's own certificate */
 	STACK_OF(X509_CRL) *own, *letters;
@@ -238,6 +241,11 @@ static bool is_for_anything(X509 *x, int depth)
 	       (depth > 0 || X509_get_key_usage(x) & (KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION));
 }
 
+static bool is_just_made(const X509_CRL *list, wall_ms now)
+{
+	return list && smime_time(X509_CRL_get0_lastUpdate(list)) <= now + AHEAD_MS;
+}
+
 /* Gathers all that is wrong instead of ending at the first. */
 static int judge(int good, X509_STORE_CTX *ctx)
 {
@@ -249,6 +257,8 @@ static int judge(int good, X509_STORE_CTX *ctx)
 		return 1;
 	if (j == NULL || error == X509_V_ERR_OUT_OF_MEM || error == X509_V_ERR_UNSPECIFIED)
 		return 0;
+	if (error == X509_V_ERR_CRL_NOT_YET_VALID && is_just_made(X509_STORE_CTX_get0_current_crl(ctx), j->now))
+		return 1;
 	if (error == X509_V_ERR_INVALID_PURPOSE &&
 	    is_for_anything(X509_STORE_CTX_get_current_cert(ctx), X509_STORE_CTX_get_error_depth(ctx)))
 		return 1;
@@ -270,13 +280,13 @@ static bool is_pinned(const struct smime_trust *t, X509 *leaf)
 
 /* ---- OCSP (RFC 6960) ---- */
 
-/* Clocks differ.  A response without an end says that there are always newer ones
+/* A response without an end says that there are always newer ones
  * (2.4): of that one which is a day old nothing is known any more. */
 static bool is_current(const ASN1_GENERALIZEDTIME *from, const ASN1_GENERALIZEDTIME *until, wall_ms now)
 {
 	wall_ms begin = smime_time(from), end = until ? smime_time(until) : begin + OCSP_AGE_MS;
 
-	return begin <= now + OCSP_LEEWAY_MS && now <= end + OCSP_LEEWAY_MS;
+	return begin <= now + AHEAD_MS && now <= end + AHEAD_MS;
 }
 
 static bool status_of(OCSP_BASICRESP *basic, X509 *leaf, X509 *issuer, wall_ms now, int *ret)
@@ -335,7 +345,7 @@ static smime_problems dates(X509 *leaf, wall_ms now, wall_ms signed_at)
 static enum status walk(struct smime_trust *t, X509_STORE_CTX *ctx, X509 *leaf, STACK_OF(X509) *others,
 			STACK_OF(X509_CRL) *crls, wall_ms now, struct chain_answer *r)
 {
-	struct judging j = { .own = t->lists, .letters = crls, .checks = CRL_CHECKS_MOST };
+	struct judging j = { .now = now, .own = t->lists, .letters = crls, .checks = CRL_CHECKS_MOST };
 	bool lists = sk_X509_CRL_num(t->lists) > 0 || sk_X509_CRL_num(crls) > 0;
 	STACK_OF(X509) *chain;
 
