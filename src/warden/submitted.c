@@ -576,13 +576,17 @@ enum status submitted_prune(struct submitted *s, unsigned n, bool (*is_there)(vo
 {
 	static const int forget[] = { Q_FORGET_COUNTS, Q_FORGET_WRITTEN };
 	enum status st = ST_OK;
+	struct counted *c;
 
 	while (n-- && st == ST_OK) {
 		s->looked_at = account_after(s, s->looked_at);
 		if (s->looked_at == 0)	/* from the beginning, the next time */
 			break;
-		if (is_there(arg, s->looked_at))
+		c = map_get(&s->accounts, s->looked_at);
+		/* What is not yet written would come back; the next round finds it. */
+		if (is_there(arg, s->looked_at) || (c && c->dirty))
 			continue;
+		free(map_remove(&s->accounts, s->looked_at));
 		for (int i = 0; i < 2 && st == ST_OK; i++) {
 			sql_bind_int(s->q[forget[i]], 1, (int64_t)s->looked_at);
 			st = sql_run(s->q[forget[i]]);
