@@ -171,6 +171,7 @@ def test_a_full_disk_is_told_of_when_it_is_over(instance):
     w.process = subprocess.Popen([w.program, "serve", "--dir", w.dir], stdin=subprocess.DEVNULL)
     w.wait_port(w.ports["smtp"])
     send(w, 20)
+    w.settle()
     w.configure(**{"log.file": os.path.join(w.dir, "log/waxwing.log")})
     w.process.send_signal(signal.SIGHUP)
     w.wait_log(r" parent\[\d+\] warning log-lost lines=\d\d+\n")
