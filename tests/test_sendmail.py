@@ -68,7 +68,9 @@ def drop(w):
 
 @pytest.fixture
 def w(instance):
-    return instance({"host.name": "foo.com", "testing.time": "", "queue.flush_interval": "100ms"})
+    made = instance({"host.name": "foo.com", "testing.time": "", "queue.flush_interval": "100ms"})
+    program(made, ME)   # before there are threads: a file that one of them writes cannot be run by another
+    return made
 
 
 def test_a_letter_as_cron_sends_it(w):
